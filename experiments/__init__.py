@@ -1,0 +1,1 @@
+"""Command lines and configurations: where configuration values become typed arguments."""

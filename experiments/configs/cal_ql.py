@@ -1,0 +1,15 @@
+"""Cal-QL: CQL whose values are never pushed below the return-to-go, offline and online.
+
+python -m experiments.train --config=experiments/configs/cal_ql.py:pointmaze-umaze --workdir=runs/cal_ql
+"""
+
+import ml_collections
+
+from experiments.configs import base
+
+
+def get_config(argument: str = base.DEFAULT_TASK) -> ml_collections.ConfigDict:
+    """`base` with the calibrated gap."""
+    config = base.get_config(argument)
+    config.algorithm = "cal_ql"
+    return config

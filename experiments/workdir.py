@@ -1,0 +1,103 @@
+"""The folder of one run: whose it is, and what it was made with."""
+
+import json
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import ml_collections
+
+from rankq_jax.errors import InputError
+from rankq_jax.writers import plain, write_json
+
+PACKAGES = (
+    "rankq-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "chex", "distrax", "minari",
+    "gymnasium", "gymnasium-robotics", "mujoco", "ml-collections", "numpy",
+)  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of what a result depends on."""
+    found = {"python": sys.version.split()[0]}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def git_commit() -> str:
+    """The commit of the source tree, with `-dirty` if it has changes; `unknown` outside a checkout."""
+    folder = Path(__file__).resolve().parent
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        return subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    pairs: dict[str, Any] = {}
+    for key, inner in value.items():
+        pairs.update(_flat(inner, f"{prefix}.{key}" if prefix else key))
+    return pairs
+
+
+def claim(folder: Path, config: ml_collections.ConfigDict) -> bool:
+    """Makes the folder this configuration's own, or finds that it already is.
+
+    Args:
+      folder: the `--workdir`.
+      config: resolved configuration.
+
+    Returns:
+      Whether the folder was this configuration's before.
+
+    Raises:
+      InputError: if it belongs to another configuration (names the fields), holds other files, or
+        cannot be written to.
+    """
+    wanted = plain(config.to_dict())
+    path = folder / "config.json"
+    if path.exists():
+        owned = recorded_config(folder)
+        mine, theirs = _flat(wanted), _flat(owned)
+        differing = sorted(k for k in mine | theirs if mine.get(k) != theirs.get(k))
+        if differing:
+            first = differing[0]
+            more = f" and {len(differing) - 1} more fields" if len(differing) > 1 else ""
+            raise InputError(
+                f"{path}: field {first!r} is {theirs.get(first)!r} there and {mine.get(first)!r} here"
+                f"{more}; choose another --workdir."
+            )
+        return True
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise InputError(f"{folder}: holds files of something else; choose another --workdir.")
+        write_json(path, {"config": wanted, "versions": versions(), "git_commit": git_commit()})
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written to ({error.strerror}).") from error
+    return False
+
+
+def recorded_config(folder: Path) -> dict[str, Any]:
+    """The configuration that a run was started with.
+
+    Raises:
+      InputError: if the folder holds no readable `config.json`.
+    """
+    path = folder / "config.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["config"]
+    except FileNotFoundError as error:
+        raise InputError(f"{folder}: holds no config.json; give the --workdir of a run.") from error
+    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}).") from error

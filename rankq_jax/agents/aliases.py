@@ -1,0 +1,118 @@
+"""Algorithms by name. Each is SAC with one other argument."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rankq_jax.action_sets import perturbed
+from rankq_jax.agents import duals
+from rankq_jax.agents.actor_critic import actor_critic
+from rankq_jax.agents.backups import max_of
+from rankq_jax.agents.duals import DualLoss
+from rankq_jax.agents.objectives import soft_value
+from rankq_jax.agents.regularisers import (
+    Regulariser,
+    conservative,
+    dual_scaled,
+    none,
+    rank,
+    scaled,
+)
+from rankq_jax.agents.state import Parts
+from rankq_jax.losses import RANKQ_ORDER, Pair
+from rankq_jax.types import Agent
+
+
+def sac(
+    parts: Parts,
+    *,
+    backup_samples: int = 10,
+    backup_entropy: bool = False,
+    target_entropy: float = -1.0,
+    target_rate: float = 0.005,
+    regulariser: Regulariser | None = None,
+    extra_duals: Mapping[str, DualLoss] | None = None,
+) -> Agent:
+    """Soft actor-critic (arXiv 1812.05905) as the Cal-QL code base and the RankQ paper use it.
+
+    Args:
+      parts: policy, critic, optimisers.
+      backup_samples: policy actions of which the backup takes the best; 1 is textbook SAC.
+      backup_entropy: whether the backup holds the entropy bonus; textbook SAC does.
+      target_entropy: in nats per action dimension.
+      target_rate: Polyak rate of the target critic.
+      regulariser: added to the TD error of each critic member; None adds nothing.
+      extra_duals: losses of dual variables beside the temperature.
+    """
+    entropy = target_entropy * parts.action_size
+    return actor_critic(
+        parts,
+        backup=max_of(backup_samples, entropy=backup_entropy),
+        regulariser=none() if regulariser is None else regulariser,
+        objective=soft_value(),
+        duals={"temperature": duals.temperature(entropy), **(extra_duals or {})},
+        target_rate=target_rate,
+    )
+
+
+def cql(
+    parts: Parts,
+    *,
+    weight: float = 5.0,
+    lagrange: bool = False,
+    lagrange_threshold: float = 0.8,
+    calibrated: bool = False,
+    samples: int = 10,
+    temperature: float = 1.0,
+    importance_sampling: bool = True,
+    **sac_arguments: Any,
+) -> Agent:
+    """Conservative Q-learning, the H form (arXiv 2006.04779, Eq. 4).
+
+    Args:
+      parts: policy, critic, optimisers.
+      weight: of the conservative gap.
+      lagrange: let a dual variable scale the weight, so that the gap stays near the threshold.
+      lagrange_threshold: that gap.
+      calibrated: see `cal_ql`.
+      samples: actions per set; there are three sets.
+      temperature: of the log-sum-exp.
+      importance_sampling: correct the sampled actions by their density.
+      **sac_arguments: as in `sac`.
+    """
+    gap = conservative(samples, temperature, importance_sampling, calibrated)
+    if not lagrange:
+        return sac(parts, regulariser=scaled(gap, weight), **sac_arguments)
+    return sac(
+        parts,
+        regulariser=dual_scaled(gap, weight, lagrange_threshold),
+        extra_duals={"cql_weight": duals.cql_weight(weight, lagrange_threshold)},
+        **sac_arguments,
+    )
+
+
+def cal_ql(parts: Parts, **cql_arguments: Any) -> Agent:
+    """Calibrated Q-learning (arXiv 2303.05479): CQL that never pushes below the return-to-go."""
+    return cql(parts, calibrated=True, **cql_arguments)
+
+
+def rankq(
+    parts: Parts,
+    *,
+    sigma: float = 0.15,
+    success_weight: float = 1.0,
+    failure_weight: float = 1.0,
+    order: Sequence[Pair] = RANKQ_ORDER,
+    **sac_arguments: Any,
+) -> Agent:
+    """RankQ (arXiv 2605.11151): SAC and a self-supervised ranking of perturbed actions.
+
+    Args:
+      parts: policy, critic, optimisers.
+      sigma: of the noisy actions; the very noisy ones move twice as far.
+      success_weight: alpha_0, on the six pairs of success rows.
+      failure_weight: alpha_1, on the one pair of failure rows.
+      order: the constraints.
+      **sac_arguments: as in `sac`.
+    """
+    weights = {"success": success_weight, "failure": failure_weight}
+    return sac(parts, regulariser=rank(perturbed(sigma), order, weights), **sac_arguments)

@@ -1,0 +1,66 @@
+"""Backups: the value of the next state, `(parts, state, batch, key) -> [B]`."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from rankq_jax.agents.state import ActorCriticState, Parts
+from rankq_jax.losses import ensemble_min
+from rankq_jax.types import Critic, Key, Params, Policy, Transition
+
+Backup = Callable[[Parts, ActorCriticState, Transition, Key], jax.Array]
+
+
+def propose(
+    policy: Policy, params: Params, observation: jax.Array, key: Key, samples: int
+) -> tuple[jax.Array, jax.Array]:
+    """`N = samples` policy actions for every state: `[B, N, *A]` and log density `[B, N]`.
+
+    Only the key is mapped, so the policy network runs once.
+    """
+    keys = jax.random.split(key, samples)
+    draw = jax.vmap(policy.sample, in_axes=(None, None, 0), out_axes=(1, 1))
+    return draw(params, observation, keys)
+
+
+def q_of_set(
+    critic: Critic, params: Params, observation: jax.Array, actions: jax.Array
+) -> jax.Array:
+    """`[B, N, *A] -> [E, B, N]`. Only the action is mapped, so a state encoder runs once, not N times."""
+    over_actions = jax.vmap(critic.apply, in_axes=(None, None, 1), out_axes=-1)
+    return over_actions(params, observation, actions)
+
+
+def max_of(samples: int, entropy: bool = False) -> Backup:
+    """The best of `samples` policy actions under the pessimistic target value: `max_j min_k Q_k(s', a_j)`.
+
+    The minimum over members comes first, then the maximum over actions (the max-target backup of the
+    CQL and Cal-QL code). One sample is the ordinary SAC backup (Eq. 3 of arXiv 1812.05905).
+
+    Args:
+      samples: N, at least 1.
+      entropy: subtract `alpha log pi` of the chosen action.
+
+    Raises:
+      ValueError: if `samples` is below 1.
+    """
+    if samples < 1:
+        raise ValueError(f"a backup needs at least one sample, not {samples}")
+
+    def backup(
+        parts: Parts, state: ActorCriticState, batch: Transition, key: Key
+    ) -> jax.Array:
+        actions, log_density = propose(
+            parts.policy, state.actor.params, batch.next_observation, key, samples
+        )
+        q = q_of_set(parts.critic, state.target_critic, batch.next_observation, actions)
+        value = ensemble_min(q)  # [B, N]
+        best = jnp.argmax(value, axis=-1, keepdims=True)
+        chosen = jnp.take_along_axis(value, best, axis=-1)[:, 0]
+        if entropy:
+            temperature = jnp.exp(state.duals["temperature"].params)
+            chosen -= temperature * jnp.take_along_axis(log_density, best, axis=-1)[:, 0]
+        return chosen
+
+    return backup

@@ -1,0 +1,1 @@
+"""Data: sources of recorded episodes, their preparation, replay and mixing."""

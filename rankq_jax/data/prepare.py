@@ -1,0 +1,86 @@
+"""From recorded episodes to training data. Files and online episodes pass through the same function."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rankq_jax.data.episodes import last_rows, success_of_episode
+from rankq_jax.types import Episodes, Transition
+
+# Dataset actions stay inside the open box, where a tanh policy has a density (published Cal-QL code).
+ACTION_LIMIT = 0.99999
+
+
+class RewardTransform(NamedTuple):
+    """`scale * raw + bias`, and what a failing step of a sparse task returns.
+
+    Attributes:
+      scale: factor of the raw reward.
+      bias: added after scaling.
+      failure: raw reward of a step without success in a sparse task; None for a dense reward.
+    """
+
+    scale: float
+    bias: float
+    failure: float | None
+
+    def __call__(self, raw: np.ndarray) -> np.ndarray:
+        """`[T] -> [T]` float32."""
+        return (np.float32(self.scale) * raw + np.float32(self.bias)).astype(np.float32)
+
+
+def return_to_go(
+    reward: np.ndarray, discount: np.ndarray, last: np.ndarray, failed: np.ndarray, fill: float
+) -> np.ndarray:
+    """Monte-Carlo return-to-go of transformed rewards (sec. 4 of Cal-QL, arXiv 2303.05479).
+
+    `G_t = r_t + discount_t G_{t+1}` within an episode, nothing after its end. In failed episodes of a
+    sparse task every entry is `fill`, the value of failing for ever: a time limit would otherwise make
+    failure look better than it is.
+
+    Args:
+      reward: `[T]` transformed.
+      discount: `[T]` `gamma (1 - terminated)`.
+      last: `[T]` bool, last row of its episode.
+      failed: `[T]` bool, row of a failed episode.
+      fill: return of failing for ever.
+
+    Returns:
+      `[T]` float32.
+    """
+    result = np.empty(len(reward), np.float64)
+    following = 0.0
+    for t in range(len(reward) - 1, -1, -1):
+        following = reward[t] + (0.0 if last[t] else discount[t] * following)
+        result[t] = following
+    return np.where(failed, fill, result).astype(np.float32)
+
+
+def prepare(episodes: Episodes, transform: RewardTransform, gamma: float) -> Transition:
+    """Training data of whole episodes: rewards transformed, discounts, success labels, return-to-go.
+
+    Args:
+      episodes: complete episodes, each ending where the task or its time limit ended it.
+      transform: applied to the raw reward before any return is computed.
+      gamma: discount per environment step.
+
+    Returns:
+      A `Transition` of float32 numpy arrays `[T, ...]` with `extras` `success` and `mc_return`.
+    """
+    reward = transform(episodes.reward)
+    discount = (gamma * (1.0 - episodes.terminated)).astype(np.float32)
+    success = success_of_episode(episodes)
+    if transform.failure is None:
+        failed, fill = np.zeros(len(reward), bool), 0.0
+    else:
+        failed = ~success
+        fill = float(transform(np.float32(transform.failure))) / (1.0 - gamma)
+    mc_return = return_to_go(reward, discount, last_rows(episodes), failed, fill)
+    return Transition(
+        observation=episodes.observation.astype(np.float32),
+        action=np.clip(episodes.action, -ACTION_LIMIT, ACTION_LIMIT).astype(np.float32),
+        reward=reward,
+        discount=discount,
+        next_observation=episodes.next_observation.astype(np.float32),
+        extras={"success": success.astype(np.float32), "mc_return": mc_return},
+    )

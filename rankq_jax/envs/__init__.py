@@ -1,0 +1,1 @@
+"""Environments: many at once, as functions of one state value."""

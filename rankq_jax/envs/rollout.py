@@ -1,0 +1,107 @@
+"""Stepping environments and recording whole episodes: for data sets, for replay and for evaluation."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from rankq_jax.types import BatchEnv, EnvState, Episodes
+
+# (observation [n, *O] float64, step within this call) -> action [n, *A], or (action, info [n, ...])
+Act = Callable[[np.ndarray, int], Any]
+
+
+class Recorder(NamedTuple):
+    """Unfinished episodes of n rows; row i holds `length[i]` steps. `steps` leaves are `[n, horizon, ...]`."""
+
+    steps: Episodes
+    length: np.ndarray
+
+
+def recorder(env: BatchEnv, info: dict[str, tuple[int, ...]] | None = None) -> Recorder:
+    """A recorder without any step.
+
+    Args:
+      env: the environments it will record.
+      info: shape per row of each further array that `Act` returns.
+    """
+    n, horizon = env.rows, env.horizon
+    observation = np.zeros((n, horizon, env.observation_size))
+    flag = np.zeros((n, horizon), bool)
+    steps = Episodes(
+        observation=observation,
+        action=np.zeros((n, horizon, env.action_size), np.float32),
+        reward=np.zeros((n, horizon)),
+        next_observation=observation.copy(),
+        terminated=flag,
+        truncated=flag.copy(),
+        success=flag.copy(),
+        episode=np.zeros((n, horizon), np.int64),
+        info={name: np.zeros((n, horizon, *shape)) for name, shape in (info or {}).items()},
+    )
+    return Recorder(steps, np.zeros(n, np.int64))
+
+
+class Collected(NamedTuple):
+    """What `collect` returns.
+
+    Attributes:
+      state: the environments after the last step.
+      recorder: the episodes that are still running.
+      episodes: `(row, Episodes)` of every episode that ended, in order of time, then of row.
+    """
+
+    state: EnvState
+    recorder: Recorder
+    episodes: list[tuple[int, Episodes]]
+
+
+def collect(
+    env: BatchEnv,
+    state: EnvState,
+    running: Recorder,
+    act: Act,
+    steps: int,
+    *,
+    once: bool = False,
+    progress: Callable[[int], Any] = lambda steps: None,
+) -> Collected:
+    """Steps every row `steps` times and hands over the episodes that end meanwhile.
+
+    Args:
+      env: the environments.
+      state: where they are.
+      running: their unfinished episodes; it is written to and must not be used again.
+      act: chooses the actions of all rows at once.
+      steps: per row.
+      once: stop each row after its first episode, and return as soon as all rows have stopped.
+      progress: told the number of steps taken, over all rows, after each of them.
+    """
+    active = np.ones(env.rows, bool)
+    finished: list[tuple[int, Episodes]] = []
+    record, length = running.steps, running.length
+    for t in range(steps):
+        observation = env.observe(state)
+        chosen = act(observation, t)
+        action, info = chosen if isinstance(chosen, tuple) else (chosen, {})
+        action = np.asarray(action)
+        episode = state.episode - 1
+        state, step = env.step(state, action, active)
+        rows = np.flatnonzero(active)
+        values = Episodes(
+            observation, action, step.reward, step.next_observation, step.terminated,
+            step.truncated, step.success, episode, info,
+        )  # fmt: skip
+        for leaf, value in zip(jax.tree.leaves(record), jax.tree.leaves(values), strict=True):
+            leaf[rows, length[rows]] = value[rows]
+        length[rows] += 1
+        for row in np.flatnonzero((step.terminated | step.truncated) & active):
+            end = length[row]
+            finished.append((int(row), jax.tree.map(lambda x, r=row, e=end: x[r, :e].copy(), record)))
+            length[row] = 0
+            active[row] = not once
+        progress(len(rows))
+        if not active.any():
+            break
+    return Collected(state, Recorder(record, length), finished)

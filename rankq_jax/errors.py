@@ -1,0 +1,23 @@
+"""The two errors that a run ends with on purpose, each with its exit status."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """The user's input is wrong. The message is one line: what, where, and what to do."""
+
+    exit_status = 2
+
+
+class NumericsError(ArithmeticError):
+    """A number that training depends on became NaN or infinite."""
+
+    exit_status = 3
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """` Did you mean 'x'?` for the known name nearest to `name`, else the list of known names."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(names)}."

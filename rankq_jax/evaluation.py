@@ -1,0 +1,79 @@
+"""Evaluation: every episode's numbers, nothing averaged."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from rankq_jax.envs.batch import streams
+from rankq_jax.envs.rollout import Act, collect, recorder
+from rankq_jax.types import BatchEnv, Episodes, Key, Params
+
+
+class Evaluation(NamedTuple):
+    """One greedy episode for each row of each seed. Array leaves lead with `[S, n]`.
+
+    Attributes:
+      returns: sum of raw rewards.
+      length: environment steps.
+      success: whether the task was solved at any step.
+      start: first observation, `[S, n, O]`.
+      goal: `[S, n, G]`.
+      episodes: the episodes themselves, row by row, seed after seed.
+    """
+
+    returns: np.ndarray
+    length: np.ndarray
+    success: np.ndarray
+    start: np.ndarray
+    goal: np.ndarray
+    episodes: list[Episodes]
+
+
+def for_all_rows(
+    step: Callable[..., jax.Array], params: Params, keys: Key, seeds: int
+) -> Act:
+    """What `rollout.collect` calls, from a `lifting.stepwise` function with its parameters bound.
+
+    The rows of one seed lie together. Observations reach the agent as float32.
+    """
+
+    def act(observation: np.ndarray, t: int) -> np.ndarray:
+        grouped = observation.astype(np.float32).reshape(seeds, -1, *observation.shape[1:])
+        action = np.asarray(step(params, grouped, keys, np.int32(t)))
+        return action.reshape(-1, *action.shape[2:])
+
+    return act
+
+
+def evaluate(
+    env: BatchEnv, mode: Callable[..., jax.Array], params: Params, keys: Key, starts: list[int]
+) -> Evaluation:
+    """One episode per row with the greedy policy of each seed.
+
+    Args:
+      env: `S * n` rows.
+      mode: `lifting.stepwise` of a seeded agent's `mode`.
+      params: leaves `[S, ...]`.
+      keys: `[S]`.
+      starts: for each seed, the seed of its start states.
+    """
+    seeds, rows = len(starts), env.rows // len(starts)
+    state = env.reset(np.concatenate([streams(start, rows) for start in starts]))
+    act = for_all_rows(mode, params, keys, seeds)
+    collected = collect(env, state, recorder(env), act, env.horizon, once=True)
+    episodes = [episode for _, episode in sorted(collected.episodes, key=lambda pair: pair[0])]
+
+    def table(value: Callable[[Episodes], Any]) -> np.ndarray:
+        column = np.asarray([value(episode) for episode in episodes])
+        return column.reshape(seeds, rows, *column.shape[1:])
+
+    return Evaluation(
+        returns=table(lambda e: e.reward.sum()),
+        length=table(lambda e: len(e.reward)),
+        success=table(lambda e: e.success.any()),
+        start=table(lambda e: e.observation[0]),
+        goal=state.goal.reshape(seeds, rows, -1),
+        episodes=episodes,
+    )

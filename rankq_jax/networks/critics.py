@@ -1,0 +1,60 @@
+"""Ensembles of action values."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from rankq_jax.networks.mlp import MLP, flat
+from rankq_jax.types import Critic, Key, Params
+
+
+def ensemble(
+    hidden: Sequence[int],
+    members: int = 2,
+    layer_norm: bool = False,
+    encoder: nn.Module | None = None,
+) -> Critic:
+    """`members` independently initialised networks of (observation, action), applied by one vmap.
+
+    The critic is evaluated on N actions of one state by a vmap over the action axis alone. The encoder
+    does not see the action, so it then runs once and not N times.
+
+    Args:
+      hidden: width of each hidden layer.
+      members: E, at least 1.
+      layer_norm: normalise hidden layers.
+      encoder: module from `observation [B, *O]` to features `[B, F]`, shared by all members. None: the
+        observation is the feature vector.
+
+    Raises:
+      ValueError: if `members` is below 1.
+    """
+    if members < 1:
+        raise ValueError(f"a critic needs at least one member, not {members}")
+    head = MLP(tuple(hidden), 1, layer_norm=layer_norm)
+
+    def encode(params: Params, observation: Any) -> jax.Array:
+        return observation if encoder is None else encoder.apply(params["encoder"], observation)
+
+    def init(key: Key, observation: Any, action: jax.Array) -> Params:
+        k_encoder, k_heads = jax.random.split(key)
+        params: Params = {}
+        if encoder is not None:
+            params["encoder"] = encoder.init(k_encoder, observation)
+        features = encode(params, observation)
+        inputs = jnp.concatenate([features, flat(action, features)], axis=-1)
+        keys = jax.random.split(k_heads, members)
+        params["heads"] = jax.vmap(head.init, in_axes=(0, None))(keys, inputs)
+        return params
+
+    def apply(params: Params, observation: Any, action: jax.Array) -> jax.Array:
+        features = encode(params, observation)
+        # One concatenation before the first layer: measured faster on CPU than multiplying the
+        # observation and the action part separately (371 against 219 updates/s for 5 actions).
+        inputs = jnp.concatenate([features, flat(action, features)], axis=-1)
+        return jax.vmap(head.apply, in_axes=(0, None))(params["heads"], inputs)[..., 0]
+
+    return Critic(init, apply)

@@ -1,0 +1,47 @@
+"""A run as data: a tuple of phases. Nothing in the loop asks whether a phase is online."""
+
+from typing import NamedTuple
+
+from rankq_jax.types import Agent, Schedule
+
+
+class Phase(NamedTuple):
+    """One stretch of a run. A round is: collect, update, report.
+
+    Going from one algorithm to another is the next phase's agent, with the same state type.
+
+    Attributes:
+      name: of the phase, in every record.
+      agent: lifted over updates, seeds and devices; one call of `update` makes `block` updates.
+      rounds: rounds of the phase.
+      collect: environment steps per round, seed and row; 0 collects nothing.
+      updates: updates per round, a multiple of `block`.
+      updates_per_step: further updates owed for every collected step of a seed. They are paid in whole
+        blocks; what is left is carried to the next round.
+      block: updates per dispatch.
+      mixing_ratio: environment steps done `->` share of offline rows in a batch (see
+        `data.mixture.Sources`).
+      warmup: environment steps per seed at the start of the phase that no update is owed for.
+      evaluate_every: rounds between evaluations; there is always one at the end of the phase.
+      checkpoint_every: rounds between checkpoints; there is always one at the end of the phase.
+    """
+
+    name: str
+    agent: Agent
+    rounds: int
+    collect: int
+    updates: int
+    updates_per_step: float
+    block: int
+    mixing_ratio: Schedule
+    warmup: int
+    evaluate_every: int
+    checkpoint_every: int
+
+
+def due(every: int, done: int, last: int) -> bool:
+    """Whether something is due after `done` of `last` rounds: at each multiple of `every`, and at the end.
+
+    `every = 0` is the end alone.
+    """
+    return done == last or (every > 0 and done % every == 0)

@@ -1,0 +1,46 @@
+"""Where the wall time goes, with compilation kept apart."""
+
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+
+import jax
+
+
+class Stopwatch:
+    """Seconds by section. Compilation inside a section counts as `compile` and not for the section.
+
+    Use as a context manager: compile times are heard from JAX's own monitoring between enter and exit.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._start = time.perf_counter()
+
+    def __enter__(self) -> "Stopwatch":
+        self._start = time.perf_counter()
+        jax.monitoring.register_event_duration_secs_listener(self._heard)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        jax.monitoring.unregister_event_duration_listener(self._heard)
+
+    def _heard(self, event: str, duration: float, **details: str | int) -> None:
+        if event.startswith("/jax/core/compile/"):
+            self.seconds["compile"] += duration
+
+    @property
+    def total(self) -> float:
+        """Seconds since the stopwatch was entered."""
+        return time.perf_counter() - self._start
+
+    @contextlib.contextmanager
+    def __call__(self, section: str) -> Iterator[None]:
+        """Adds the time until the block ends to `section`."""
+        start, compiled = time.perf_counter(), self.seconds["compile"]
+        try:
+            yield
+        finally:
+            compiling = self.seconds["compile"] - compiled
+            self.seconds[section] += max(time.perf_counter() - start - compiling, 0.0)

@@ -1,0 +1,167 @@
+"""Types that every floor shares, and the letters that shapes are written in.
+
+Shapes: `B` batch rows, `N` candidate actions, `E` critic members, `K` updates per call, `S` seeds,
+`D` devices, `T` recorded steps, `n` environment rows, `*O` an observation event, `*A` an action event.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+Key = jax.Array  # a typed PRNG key, `jax.random.key(...)`
+Params = Any  # pytree of arrays
+Metrics = dict[str, jax.Array]  # float32 scalars, e.g. "critic/td"
+Schedule = Callable[[jax.typing.ArrayLike], jax.typing.ArrayLike]  # environment steps -> value
+
+
+class Transition(NamedTuple):
+    """A minibatch, or a whole dataset, of environment steps. Leaves lead with `[B]`.
+
+    Attributes:
+      observation: `[B, *O]`.
+      action: `[B, *A]` in [-1, 1].
+      reward: `[B]`, already transformed (see `data.prepare.RewardTransform`).
+      discount: `[B]`, `gamma * (1 - terminated)`; a truncated step keeps its discount.
+      next_observation: `[B, *O]`.
+      extras: named `[B]` arrays, e.g. `mc_return` (return-to-go) and `success` (0 or 1 for the
+        whole trajectory that the step belongs to).
+    """
+
+    observation: Any
+    action: Any
+    reward: Any
+    discount: Any
+    next_observation: Any
+    extras: dict[str, Any]
+
+
+class Agent(NamedTuple):
+    """A learning algorithm as pure functions over a state that holds arrays only.
+
+    Attributes:
+      init: `(key, example) -> state`; `example` is a `Transition` of any batch size.
+      update: `(state, batch, key) -> (state, metrics)`. Wrappers in `lifting` change what `batch` is.
+      act: `(params, observation, key) -> action [B, *A]`, exploring.
+      mode: `(params, observation, key) -> action [B, *A]`, greedy.
+      params: `state -> params`, the part of the state that acting needs.
+    """
+
+    init: Callable[..., Any]
+    update: Callable[..., tuple[Any, Metrics]]
+    act: Callable[[Params, Any, Key], jax.Array]
+    mode: Callable[[Params, Any, Key], jax.Array]
+    params: Callable[[Any], Params]
+
+
+class Policy(NamedTuple):
+    """A stochastic policy.
+
+    Attributes:
+      init: `(key, observation [B, *O], action [B, *A]) -> params`.
+      sample: `(params, observation, key) -> (action [B, *A], log density [B])`.
+      mode: `(params, observation) -> action [B, *A]`.
+    """
+
+    init: Callable[[Key, Any, Any], Params]
+    sample: Callable[[Params, Any, Key], tuple[jax.Array, jax.Array]]
+    mode: Callable[[Params, Any], jax.Array]
+
+
+class Critic(NamedTuple):
+    """An ensemble of action values.
+
+    Attributes:
+      init: `(key, observation [B, *O], action [B, *A]) -> params`.
+      apply: `(params, observation, action) -> q [E, B]`.
+    """
+
+    init: Callable[[Key, Any, Any], Params]
+    apply: Callable[[Params, Any, Any], jax.Array]
+
+
+class Episodes(NamedTuple):
+    """Whole episodes one after another, as they were recorded: raw rewards, nothing derived.
+
+    Attributes:
+      observation: `[T, *O]`.
+      action: `[T, *A]`.
+      reward: `[T]` raw.
+      next_observation: `[T, *O]`; the last row of an episode holds that episode's final observation.
+      terminated: `[T]` bool, true ends of the task. A time limit is never one.
+      truncated: `[T]` bool, ends by a time limit.
+      success: `[T]` bool, task success at the next observation.
+      episode: `[T]` int, constant within an episode, increasing.
+      info: further `[T, ...]` arrays by name.
+    """
+
+    observation: np.ndarray
+    action: np.ndarray
+    reward: np.ndarray
+    next_observation: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+    success: np.ndarray
+    episode: np.ndarray
+    info: dict[str, np.ndarray]
+
+
+class EnvState(NamedTuple):
+    """n environments as one value: read it out, set it back, and the future is the same.
+
+    Attributes:
+      physics: `[n, nstate]` float64, MuJoCo integration states (warm start and controls included).
+      goal: `[n, G]` float64, what counts as success in the running episode.
+      step: `[n]` int32, steps since the reset.
+      stream: `[n, 2]` uint64, seed and row: which random stream a row draws its resets from.
+      episode: `[n]` int64, how many resets the stream has served. Resets are a pure function of
+        `(stream, episode)`, so no generator needs saving.
+    """
+
+    physics: np.ndarray
+    goal: np.ndarray
+    step: np.ndarray
+    stream: np.ndarray
+    episode: np.ndarray
+
+
+class Step(NamedTuple):
+    """What one step of n environments returned. All before the automatic reset.
+
+    Attributes:
+      next_observation: `[n, *O]`.
+      reward: `[n]` raw.
+      terminated: `[n]` bool.
+      truncated: `[n]` bool, never true together with `terminated`.
+      success: `[n]` bool.
+    """
+
+    next_observation: np.ndarray
+    reward: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+    success: np.ndarray
+
+
+class BatchEnv(NamedTuple):
+    """n environments stepped at once, as functions of one `EnvState`.
+
+    Attributes:
+      reset: `streams [n, 2] -> EnvState`, every row at the start of its first episode.
+      observe: `EnvState -> observation [n, *O]` float64.
+      step: `(EnvState, action [n, *A], active [n] bool) -> (EnvState, Step)`; rows that are not active
+        stay as they are, rows that end an episode are reset.
+      rows: n.
+      horizon: steps until truncation.
+      observation_size: length of an observation vector.
+      action_size: length of an action vector.
+    """
+
+    reset: Callable[[np.ndarray], EnvState]
+    observe: Callable[[EnvState], np.ndarray]
+    step: Callable[[EnvState, np.ndarray, np.ndarray], tuple[EnvState, Step]]
+    rows: int
+    horizon: int
+    observation_size: int
+    action_size: int
