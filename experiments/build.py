@@ -115,9 +115,7 @@ def _mixing(online: ml_collections.ConfigDict) -> Schedule:
         0 <= online.mixing_ratio <= 1 and 0 <= online.mixing_ratio_final <= 1,
         "--config.online.mixing_anneal needs mixing_ratio and mixing_ratio_final between 0 and 1.",
     )
-    return optax.linear_schedule(
-        online.mixing_ratio, online.mixing_ratio_final, online.mixing_anneal
-    )
+    return optax.linear_schedule(online.mixing_ratio, online.mixing_ratio_final, online.mixing_anneal)
 
 
 def _rounds(total: int, per_round: int, field: str) -> int:
@@ -158,9 +156,7 @@ def plan_of(
     if config.online.env_steps > 0:
         online = config.online
         agent = agent_of(config, online.algorithm or config.algorithm, parts)
-        collect = _rounds(
-            online.env_steps_per_round, config.train_envs, "online.env_steps_per_round"
-        )
+        collect = _rounds(online.env_steps_per_round, config.train_envs, "online.env_steps_per_round")
         _check(
             online.mixing_ratio != 0.0 or online.warmup >= config.train_envs * horizon,
             f"--config.online.mixing_ratio=0 uses no offline data, so --config.online.warmup must be at "

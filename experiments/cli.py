@@ -37,7 +37,7 @@ def _parse(arguments: list[str]) -> list[str]:
         field = next((a for a in arguments if a.startswith("--config.")), "--config").split("=")[0]
         raise InputError(f"unknown configuration field in {field}.{hint or ' ' + message}") from error
     except (flags.Error, TypeError, ValueError, OSError) as error:
-        cause = error
+        cause: BaseException = error
         while not isinstance(cause, InputError) and cause.__context__ is not None:
             cause = cause.__context__
         if isinstance(cause, InputError):
@@ -61,20 +61,21 @@ def _fields(config: object, prefix: str = "") -> list[str]:
     return names
 
 
-def run(main: Callable[[], None]) -> None:
-    """Parses the flags, runs `main` and exits with the status that its outcome has."""
-    try:
-        app.run(lambda rest: _run(main, rest), flags_parser=_parse)
-    except InputError as error:
-        _fail(str(error), error.exit_status)
+def no_more(arguments: list[str]) -> None:
+    """Refuses words on the command line that belong to no flag.
+
+    Raises:
+      InputError: if there are any.
+    """
+    if arguments:
+        raise InputError(f"unexpected argument {arguments[0]!r}; values go to flags, --name=value.")
 
 
-def _run(main: Callable[[], None], rest: list[str]) -> None:
+def run(main: Callable[[list[str]], None]) -> None:
+    """Parses the flags, runs `main` on the other words and exits with the status of the outcome."""
     logging.set_verbosity(logging.WARNING)  # orbax tells every step of every checkpoint
     try:
-        if len(rest) > 1 and "allow_arguments" not in flags.FLAGS:
-            raise InputError(f"unexpected argument {rest[1]!r}; values go to flags, --name=value.")
-        main()
+        app.run(lambda words: main(words[1:]), flags_parser=_parse)
     except (InputError, NumericsError) as error:
         _fail(str(error), error.exit_status)
     except KeyboardInterrupt:

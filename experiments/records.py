@@ -72,9 +72,7 @@ class Records:
     def _on_episodes(self, progress: Progress, ended: list[tuple[int, Episodes]]) -> None:
         self._recent.extend(bool(episode.success.any()) for _, episode in ended)
 
-    def _on_evaluation(
-        self, phase: str, progress: Progress, result: Evaluation, last: bool
-    ) -> None:
+    def _on_evaluation(self, phase: str, progress: Progress, result: Evaluation, last: bool) -> None:
         for i, seed in enumerate(self._seeds):
             for j in range(result.length.shape[1]):
                 self._evaluations.write(
@@ -121,7 +119,7 @@ class Records:
             "seconds": self._seconds(),
         }
         step = state.progress.updates + state.progress.env_steps
-        self._checkpoints.save(step, state, notes)
+        self._checkpoints.save(step, state._asdict(), notes)
 
     def _success(self) -> str:
         return f"{np.mean(self._recent):.2f}" if self._recent else "-"

@@ -1,1 +1,147 @@
-def write(*a): pass
+"""One HTML page about one or several runs.
+
+python -m experiments.report --out=DIR WORKDIR [WORKDIR ...]
+"""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+from absl import flags
+
+from experiments import cli
+from experiments.restore import restore
+from rankq_jax.analysis import page, pictures, results
+from rankq_jax.analysis.q_landscape import landscape
+from rankq_jax.analysis.results import Curve, Run
+from rankq_jax.envs import mazes
+from rankq_jax.errors import InputError
+from rankq_jax.writers import read_lines
+
+OUT = flags.DEFINE_string("out", None, "Folder that index.html is written to.")
+
+SHOWN_STATES = 3  # whose landscape is drawn
+
+
+def _percent(values: list[float | None]) -> str:
+    known = [v for v in values if v is not None]
+    return f"{100 * np.mean(known):.1f} %" if known else "-"
+
+
+def _overview(runs: list[Run]) -> str:
+    head = ["algorithm", "task", "seeds", "offline success", "final success", "final length",
+            "updates", "environment steps", "updates/s"]  # fmt: skip
+    rows = []
+    for run in runs:
+        summary = run.summary
+        if summary is None:
+            rows.append([run.name, run.config["task"], "-", "not finished", *["-"] * 5])
+            continue
+        rows.append(
+            [
+                run.name,
+                run.config["task"],
+                ", ".join(map(str, summary["seeds"])),
+                _percent(summary["offline_success_rate"]),
+                _percent(summary["final_success_rate"]),
+                f"{np.mean(summary['final_episode_length']):.0f} steps",
+                str(summary["updates"]),
+                str(summary["env_steps"]),
+                f"{results.updates_per_second(run):.0f}",
+            ]
+        )
+    about = runs[0]
+    text = (
+        f"Success and length are means over {about.config['evaluation_episodes']} greedy evaluation "
+        "episodes per seed: offline after the last offline update, final after the last update of the run, "
+        f"not the best. Commit {about.commit}; "
+        + ", ".join(f"{name} {version}" for name, version in about.versions.items())
+    )
+    return page.table(head, rows) + page.note(text)
+
+
+def _curves(runs: list[Run]) -> str:
+    panels: dict[str, dict[str, list[Curve]]] = {"success rate": {}, "episode length (steps)": {}}
+    for run in runs:
+        for quantity, field in zip(panels, ("success", "length"), strict=True):
+            if run.evaluations:
+                panels[quantity].setdefault(run.name, []).append(results.curve(run, field))
+    if not panels["success rate"]:
+        return page.note("No evaluation has been recorded yet.")
+    return page.picture(pictures.learning_curves(panels), "Success rate and episode length over training")
+
+
+def _maze(run: Run) -> str:
+    maze = mazes.POINT_MAZES[run.config["task"]]
+    phases = {}
+    for path in sorted(run.folder.glob("trajectories-*.npz")):
+        with np.load(path) as saved:
+            first = saved["seed"] == saved["seed"][0]
+            paths = np.split(saved["observation"][:, :2], np.cumsum(saved["length"])[:-1])
+            kept = [p for p, mine in zip(paths, first, strict=True) if mine]
+            phases[path.stem.removeprefix("trajectories-")] = (kept, saved["success"][first])
+    if not phases:
+        return page.note("No phase has ended yet.")
+    return page.picture(
+        pictures.maze_trajectories(
+            maze.layout, mazes.CELL_SIZE, phases, mazes.goal(maze), mazes.SUCCESS_RADIUS
+        ),
+        "Evaluation trajectories in the maze",
+    )
+
+
+def _landscapes(run: Run) -> str:
+    try:
+        restored = restore(run.folder)
+    except InputError as error:
+        return page.note(str(error))
+    starts = np.asarray([r["start"] for r in read_lines(run.folder / "evaluations.jsonl")])
+    maze = mazes.POINT_MAZES[run.config["task"]]
+    far = np.argsort(-np.linalg.norm(starts[:, :2] - mazes.goal(maze), axis=1), kind="stable")
+    chosen = far[np.linspace(0, len(far) - 1, SHOWN_STATES).astype(int)]
+    places = {}
+    for i, index in enumerate(chosen):
+        state = starts[index]
+        places[f"at rest in ({state[0]:.1f}, {state[1]:.1f}) m"] = landscape(
+            restored.value(0), state, restored.built.parts.action_size, jax.random.key(i)
+        )
+    return page.picture(pictures.landscapes(places), "Action values and their gradient field") + page.note(
+        "First seed, minimum over critic members. Arrows: direction of the gradient. "
+        "White: gradient ascent from eight random actions, the dot where it ends."
+    )
+
+
+def write(out: Path, workdirs: list[Path]) -> Path:
+    """Writes `out/index.html` about the runs in `workdirs`.
+
+    Returns:
+      The page's path.
+
+    Raises:
+      InputError: if a folder is no run's, or `out` cannot be written to.
+    """
+    runs = [results.read(folder) for folder in workdirs]
+    sections = [("Results", _overview(runs)), ("Learning curves", _curves(runs))]
+    for run in runs:
+        sections.append((f"{run.name}: evaluation trajectories", _maze(run)))
+        sections.append((f"{run.name}: the value of actions", _landscapes(run)))
+    title = f"rankq_jax: {', '.join(dict.fromkeys(run.config['task'] for run in runs))}"
+    path = out / "index.html"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        path.write_text(page.page(title, sections), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}).") from error
+    return path
+
+
+def main(arguments: list[str]) -> None:
+    """Entry point."""
+    if not arguments:
+        raise InputError("give the --workdir of one run or of several.")
+    print(f"report: {write(Path(OUT.value or ''), [Path(a) for a in arguments])}")
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("out")
+    cli.run(main)

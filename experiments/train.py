@@ -67,15 +67,12 @@ def train(config: ml_collections.ConfigDict, folder: Path) -> dict[str, Any]:
         checkpoints = Checkpoints(folder / "checkpoints", config.keep_checkpoints)
         notes = None
         if known and checkpoints.latest is not None:
-            state, notes = checkpoints.restore(state)
-        updates = config.offline.updates + int(
-            config.online.env_steps * config.online.updates_per_step
-        )
+            parts, notes = checkpoints.restore(state._asdict())
+            state = loop.RunState(**parts)
+        updates = config.offline.updates + int(config.online.env_steps * config.online.updates_per_step)
         records = Records(folder, built.seeds, checkpoints, stopwatch, notes, updates)
         try:
-            final = loop.run(
-                built.plan, world, built.layout, state, records.listener(), stopwatch
-            )
+            final = loop.run(built.plan, world, built.layout, state, records.listener(), stopwatch)
         finally:
             records.close()
         summary = summarise(folder, config, built.seeds) | {
@@ -89,8 +86,9 @@ def train(config: ml_collections.ConfigDict, folder: Path) -> dict[str, Any]:
     return summary
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     """Entry point."""
+    cli.no_more(arguments)
     warnings.showwarning = lambda message, *rest: print(f"warning: {message}")
     config = CONFIG.value
     folder = Path(WORKDIR.value or tempfile.mkdtemp(prefix="rankq_jax-"))

@@ -1,5 +1,6 @@
 """Checkpoints of a whole run through orbax."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,33 +27,37 @@ class Checkpoints:
         """Number of the newest checkpoint, None if there is none."""
         return self._manager.latest_step()
 
-    def save(self, step: int, state: Any, notes: dict[str, Any]) -> None:
-        """Saves a pytree of arrays and numbers, and a JSON dictionary beside it.
+    def save(self, step: int, parts: Mapping[str, Any], notes: dict[str, Any]) -> None:
+        """Saves named pytrees of arrays and numbers, and a JSON dictionary beside them.
 
         Host arrays are copied first, because the run goes on writing to them.
         """
-        copied = jax.tree.map(lambda x: x if isinstance(x, jax.Array) else np.array(x), state)
-        arguments = ocp.args.Composite(
-            state=ocp.args.StandardSave(copied), notes=ocp.args.JsonSave(notes)
-        )
-        self._manager.save(step, args=arguments)
+        items = {name: ocp.args.StandardSave(jax.tree.map(_host_copy, part)) for name, part in parts.items()}
+        self._manager.save(step, args=ocp.args.Composite(notes=ocp.args.JsonSave(notes), **items))
 
-    def restore(self, like: Any) -> tuple[Any, dict[str, Any]]:
-        """The newest state, in the structure and on the devices of `like`, and its notes.
+    def restore(self, like: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The newest parts, in the structure and on the devices of `like`, and the notes.
+
+        Parts that `like` does not name are not read.
 
         Raises:
           FileNotFoundError: if there is no checkpoint.
         """
         if self.latest is None:
             raise FileNotFoundError("no checkpoint to restore")
-        like = jax.tree.map(lambda x: x if isinstance(x, jax.Array) else np.asarray(x), like)
-        arguments = ocp.args.Composite(
-            state=ocp.args.StandardRestore(like), notes=ocp.args.JsonRestore()
+        items = {
+            name: ocp.args.StandardRestore(jax.tree.map(_host_copy, part)) for name, part in like.items()
+        }
+        restored = self._manager.restore(
+            self.latest, args=ocp.args.Composite(notes=ocp.args.JsonRestore(), **items)
         )
-        restored = self._manager.restore(self.latest, args=arguments)
-        return restored.state, restored.notes
+        return {name: restored[name] for name in like}, restored["notes"]
 
     def close(self) -> None:
         """Waits for what is being written."""
         self._manager.wait_until_finished()
         self._manager.close()
+
+
+def _host_copy(leaf: Any) -> Any:
+    return leaf if isinstance(leaf, jax.Array) else np.array(leaf)

@@ -31,9 +31,7 @@ class Evaluation(NamedTuple):
     episodes: list[Episodes]
 
 
-def for_all_rows(
-    step: Callable[..., jax.Array], params: Params, keys: Key, seeds: int
-) -> Act:
+def for_all_rows(step: Callable[..., jax.Array], params: Params, keys: Key, seeds: int) -> Act:
     """What `rollout.collect` calls, from a `lifting.stepwise` function with its parameters bound.
 
     The rows of one seed lie together. Observations reach the agent as float32.

@@ -18,7 +18,7 @@ from rankq_jax.lifting import stepwise
 from rankq_jax.parallel import Layout
 from rankq_jax.phases import Phase, due
 from rankq_jax.timing import Stopwatch
-from rankq_jax.types import BatchEnv, Episodes, EnvState, Key, Transition
+from rankq_jax.types import BatchEnv, EnvState, Episodes, Key, Transition
 
 ROWS_PER_ADD = 1024  # transitions per seed that one call of the buffer takes
 
@@ -144,9 +144,7 @@ def run(
         phase = plan[index]
         act, mode = stepwise(phase.agent.act), stepwise(phase.agent.mode)
         for round_ in range(progress.round, phase.rounds):
-            k_act, k_update, k_evaluate = (
-                _keys(world.seeds, index + 1, round_, use) for use in range(3)
-            )
+            k_act, k_update, k_evaluate = (_keys(world.seeds, index + 1, round_, use) for use in range(3))
             owed = progress.owed + phase.updates
             if phase.collect:
                 with stopwatch("collect"):
@@ -158,9 +156,7 @@ def run(
                 steps = phase.collect * rows
                 before, after = progress.phase_env_steps, progress.phase_env_steps + steps
                 owed += phase.updates_per_step * max(0, after - max(before, phase.warmup))
-                progress = progress._replace(
-                    env_steps=progress.env_steps + steps, phase_env_steps=after
-                )
+                progress = progress._replace(env_steps=progress.env_steps + steps, phase_env_steps=after)
                 listener.episodes(progress, ended)
             ratio = np.full(count, phase.mixing_ratio(progress.env_steps), np.float32)
             sources = Sources(dataset, buffer, layout.split(jnp.asarray(ratio)))
@@ -205,9 +201,7 @@ def _means(metrics: dict[str, jax.Array]) -> dict[str, jax.Array]:
     return {name: jnp.mean(value, axis=-1) for name, value in metrics.items()}
 
 
-def _finite_means(
-    metrics: dict[str, jax.Array], seeds: Sequence[int], first: int
-) -> dict[str, np.ndarray]:
+def _finite_means(metrics: dict[str, jax.Array], seeds: Sequence[int], first: int) -> dict[str, np.ndarray]:
     """`{name: [S, K]} -> {name: [S]}`; only the means travel to the host, unless one is not finite."""
     means = jax.device_get(_means(metrics))
     if all(np.isfinite(value).all() for value in means.values()):

@@ -45,9 +45,7 @@ class Task(NamedTuple):
     layout: mazes.PointMaze
 
 
-def _generate(
-    maze: mazes.PointMaze, steps: int, seed: int, progress: Callable[[int], Any]
-) -> Episodes:
+def _generate(maze: mazes.PointMaze, steps: int, seed: int, progress: Callable[[int], Any]) -> Episodes:
     rows = min(GENERATOR_ROWS, max(1, steps // maze.horizon))
     env = batch_env(mazes.simulate(maze, terminates=False), rows, threads=0)
     cells = grid(mazes.free_cells(maze), mazes.CELL_SIZE)
@@ -72,13 +70,13 @@ def _generate(
 
 
 def point_maze(name: str, maze: mazes.PointMaze, dataset_steps: int) -> Task:
-    """A sparse point-maze task with the rewards of the AntMaze studies: -5 per step, +5 at the goal."""
+    """A sparse point-maze task: by default -1 for every step and 0 at the goal."""
     return Task(
         name=name,
         environment=lambda rows, threads: batch_env(mazes.simulate(maze), rows, threads),
         generate=lambda steps, seed, progress: _generate(maze, steps, seed, progress),
         success=lambda next_observation: mazes.near(next_observation, mazes.goal(maze)),
-        transform=RewardTransform(scale=10.0, bias=-5.0, failure=0.0),
+        transform=RewardTransform(scale=1.0, bias=-1.0, failure=0.0),
         dataset_steps=dataset_steps,
         env_specs=lambda: mazes.env_specs(maze),
         layout=maze,

@@ -26,9 +26,9 @@ class Stopwatch:
     def __exit__(self, *exception: object) -> None:
         jax.monitoring.unregister_event_duration_listener(self._heard)
 
-    def _heard(self, event: str, duration: float, **details: str | int) -> None:
+    def _heard(self, event: str, duration_secs: float, **kwargs: str | int) -> None:
         if event.startswith("/jax/core/compile/"):
-            self.seconds["compile"] += duration
+            self.seconds["compile"] += duration_secs
 
     @property
     def total(self) -> float:

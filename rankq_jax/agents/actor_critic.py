@@ -107,9 +107,7 @@ def actor_critic(
         new, reported = step(variable)
         return new, {f"{name}/loss": reported["loss"], name: jnp.exp(variable.params)}
 
-    def update(
-        state: ActorCriticState, batch: Transition, key: Key
-    ) -> tuple[ActorCriticState, Metrics]:
+    def update(state: ActorCriticState, batch: Transition, key: Key) -> tuple[ActorCriticState, Metrics]:
         k_critic, k_actor = jax.random.split(key)
         new_critic, critic_metrics = step_critic(state.critic, state, batch, k_critic)
         new_actor, actor_metrics = step_actor(state.actor, state, batch, k_actor)

@@ -24,9 +24,7 @@ def propose(
     return draw(params, observation, keys)
 
 
-def q_of_set(
-    critic: Critic, params: Params, observation: jax.Array, actions: jax.Array
-) -> jax.Array:
+def q_of_set(critic: Critic, params: Params, observation: jax.Array, actions: jax.Array) -> jax.Array:
     """`[B, N, *A] -> [E, B, N]`. Only the action is mapped, so a state encoder runs once, not N times."""
     over_actions = jax.vmap(critic.apply, in_axes=(None, None, 1), out_axes=-1)
     return over_actions(params, observation, actions)
@@ -48,12 +46,8 @@ def max_of(samples: int, entropy: bool = False) -> Backup:
     if samples < 1:
         raise ValueError(f"a backup needs at least one sample, not {samples}")
 
-    def backup(
-        parts: Parts, state: ActorCriticState, batch: Transition, key: Key
-    ) -> jax.Array:
-        actions, log_density = propose(
-            parts.policy, state.actor.params, batch.next_observation, key, samples
-        )
+    def backup(parts: Parts, state: ActorCriticState, batch: Transition, key: Key) -> jax.Array:
+        actions, log_density = propose(parts.policy, state.actor.params, batch.next_observation, key, samples)
         q = q_of_set(parts.critic, state.target_critic, batch.next_observation, actions)
         value = ensemble_min(q)  # [B, N]
         best = jnp.argmax(value, axis=-1, keepdims=True)

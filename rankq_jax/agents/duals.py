@@ -17,9 +17,7 @@ DualLoss = Callable[[jax.Array, Metrics], jax.Array]
 
 def temperature(target_entropy: float) -> DualLoss:
     """Moves the entropy of the policy to `target_entropy` (nats)."""
-    return lambda log_value, metrics: temperature_dual(
-        log_value, metrics["log_density"], target_entropy
-    )
+    return lambda log_value, metrics: temperature_dual(log_value, metrics["log_density"], target_entropy)
 
 
 def cql_weight(weight: float, threshold: float) -> DualLoss:

@@ -9,9 +9,7 @@ from rankq_jax.agents.state import ActorCriticState, Parts
 from rankq_jax.losses import ensemble_min, entropy_regularised
 from rankq_jax.types import Key, Metrics, Params, Transition
 
-Objective = Callable[
-    [Parts, Params, ActorCriticState, Transition, Key], tuple[jax.Array, Metrics]
-]
+Objective = Callable[[Parts, Params, ActorCriticState, Transition, Key], tuple[jax.Array, Metrics]]
 
 
 def soft_value() -> Objective:

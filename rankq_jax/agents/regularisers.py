@@ -104,9 +104,7 @@ def conservative(
             metrics["cql/below_return"] = jnp.mean(from_policy < floor[None, :, None])
             q = jnp.concatenate([q[..., :samples], calibrate(from_policy, floor)], axis=-1)
         log_density = jnp.concatenate([log_uniform, log_current, log_following], axis=1)
-        gap = log_sum_exp_gap(
-            q, view.q_data, log_density if importance_sampling else None, temperature
-        )
+        gap = log_sum_exp_gap(q, view.q_data, log_density if importance_sampling else None, temperature)
         gap = jnp.clip(gap, *clip)
         return gap, {**metrics, "cql/gap": jnp.mean(gap)}
 

@@ -55,7 +55,7 @@ def gradient_step(
     def step(trainable: Trainable, *args: Any) -> tuple[Trainable, Metrics]:
         (value, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(trainable.params, *args)
         updates, opt_state = optimiser.update(gradient, trainable.opt_state, trainable.params)
-        metrics = {**metrics, "loss": value, "gradient_norm": optax.global_norm(gradient)}
+        metrics = {**metrics, "loss": value, "gradient_norm": optax.tree.norm(gradient)}
         return Trainable(optax.apply_updates(trainable.params, updates), opt_state), metrics
 
     return step

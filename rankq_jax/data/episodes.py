@@ -29,9 +29,7 @@ def last_rows(joined: Episodes, parts: Sequence[Episodes] = ()) -> np.ndarray:
     return last
 
 
-def relabel(
-    episodes: Episodes, success: Callable[[np.ndarray], np.ndarray], reward: float = 1.0
-) -> Episodes:
+def relabel(episodes: Episodes, success: Callable[[np.ndarray], np.ndarray], reward: float = 1.0) -> Episodes:
     """The same behaviour judged by another task: success, reward and termination from the next observation.
 
     Args:

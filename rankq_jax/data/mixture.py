@@ -1,7 +1,7 @@
 """Batches that mix offline and online data."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,7 @@ class Sources(NamedTuple):
 
 
 # `vmap` axes when seeds share the dataset and own their buffers.
-SEED_AXES = Sources(offline=None, online=0, mixing_ratio=0)
+SEED_AXES: Any = Sources(offline=cast(Any, None), online=cast(Any, 0), mixing_ratio=cast(Any, 0))
 
 
 def offline_rows(sources: Sources, batch_size: int) -> jax.Array:

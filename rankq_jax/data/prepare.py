@@ -74,7 +74,7 @@ def prepare(episodes: Episodes, transform: RewardTransform, gamma: float) -> Tra
         failed, fill = np.zeros(len(reward), bool), 0.0
     else:
         failed = ~success
-        fill = float(transform(np.float32(transform.failure))) / (1.0 - gamma)
+        fill = float(transform(np.array([transform.failure]))[0]) / (1.0 - gamma)
     mc_return = return_to_go(reward, discount, last_rows(episodes), failed, fill)
     return Transition(
         observation=episodes.observation.astype(np.float32),

@@ -11,9 +11,7 @@ from rankq_jax.types import Episodes
 ACTION_TOLERANCE = 1e-6
 
 
-def check_recording(
-    episodes: Episodes, source: str, observation_size: int, action_size: int
-) -> None:
+def check_recording(episodes: Episodes, source: str, observation_size: int, action_size: int) -> None:
     """Shapes and numbers of a loaded dataset.
 
     Args:

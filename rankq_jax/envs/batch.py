@@ -88,9 +88,7 @@ def batch_env(simulation: Simulation, rows: int, threads: int) -> BatchEnv:
         )
         return fresh(blank, np.arange(rows))
 
-    def step(
-        state: EnvState, action: np.ndarray, active: np.ndarray
-    ) -> tuple[EnvState, Step]:
+    def step(state: EnvState, action: np.ndarray, active: np.ndarray) -> tuple[EnvState, Step]:
         physics.rows[:] = state.physics
         physics.qvel[active] = simulation.limit(physics.qvel[active])
         physics.step(np.clip(action, -1.0, 1.0), simulation.substeps, active)

@@ -13,7 +13,7 @@ Act = Callable[[np.ndarray, int], Any]
 
 
 class Recorder(NamedTuple):
-    """Unfinished episodes of n rows; row i holds `length[i]` steps. `steps` leaves are `[n, horizon, ...]`."""
+    """Unfinished episodes of n rows: leaves of `steps` are `[n, horizon, ...]`, row i holds `length[i]`."""
 
     steps: Episodes
     length: np.ndarray

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from rankq_jax.networks.mlp import MLP, flat
+from rankq_jax.networks.mlp import MLP, flat, network
 from rankq_jax.types import Critic, Key, Params
 
 
@@ -34,10 +34,12 @@ def ensemble(
     """
     if members < 1:
         raise ValueError(f"a critic needs at least one member, not {members}")
-    head = MLP(tuple(hidden), 1, layer_norm=layer_norm)
+    init_head, head = network(MLP(tuple(hidden), 1, layer_norm=layer_norm))
 
     def encode(params: Params, observation: Any) -> jax.Array:
-        return observation if encoder is None else encoder.apply(params["encoder"], observation)
+        if encoder is None:
+            return observation
+        return network(encoder)[1](params["encoder"], observation)
 
     def init(key: Key, observation: Any, action: jax.Array) -> Params:
         k_encoder, k_heads = jax.random.split(key)
@@ -47,7 +49,7 @@ def ensemble(
         features = encode(params, observation)
         inputs = jnp.concatenate([features, flat(action, features)], axis=-1)
         keys = jax.random.split(k_heads, members)
-        params["heads"] = jax.vmap(head.init, in_axes=(0, None))(keys, inputs)
+        params["heads"] = jax.vmap(init_head, in_axes=(0, None))(keys, inputs)
         return params
 
     def apply(params: Params, observation: Any, action: jax.Array) -> jax.Array:
@@ -55,6 +57,6 @@ def ensemble(
         # One concatenation before the first layer: measured faster on CPU than multiplying the
         # observation and the action part separately (371 against 219 updates/s for 5 actions).
         inputs = jnp.concatenate([features, flat(action, features)], axis=-1)
-        return jax.vmap(head.apply, in_axes=(0, None))(params["heads"], inputs)[..., 0]
+        return jax.vmap(head, in_axes=(0, None))(params["heads"], inputs)[..., 0]
 
     return Critic(init, apply)

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from rankq_jax.networks.mlp import MLP
+from rankq_jax.networks.mlp import MLP, network
 from rankq_jax.types import Key, Params, Policy
 
 LOG_STD_RANGE = (-20.0, 2.0)
@@ -44,22 +44,22 @@ def tanh_gaussian(hidden: Sequence[int], action_size: int) -> Policy:
       hidden: width of each hidden layer.
       action_size: A.
     """
-    head = TanhGaussianHead(tuple(hidden), action_size)
+    init_head, head = network(TanhGaussianHead(tuple(hidden), action_size))
     squash = distrax.Tanh()
 
     def init(key: Key, observation: Any, action: jax.Array) -> Params:
         del action
-        return head.init(key, observation)
+        return init_head(key, observation)
 
     def sample(params: Params, observation: Any, key: Key) -> tuple[jax.Array, jax.Array]:
-        mean, deviation = head.apply(params, observation)
+        mean, deviation = head(params, observation)
         pre_tanh = mean + deviation * jax.random.normal(key, mean.shape, mean.dtype)
         action, log_det = squash.forward_and_log_det(pre_tanh)
         log_density = distrax.Normal(mean, deviation).log_prob(pre_tanh) - log_det
         return action, jnp.sum(log_density, axis=-1)
 
     def mode(params: Params, observation: Any) -> jax.Array:
-        mean, _ = head.apply(params, observation)
+        mean, _ = head(params, observation)
         return jnp.tanh(mean)
 
     return Policy(init, sample, mode)

@@ -1,10 +1,13 @@
 """The multilayer perceptron that policies and critics are made of."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+
+from rankq_jax.types import Params
 
 
 class MLP(nn.Module):
@@ -31,6 +34,11 @@ class MLP(nn.Module):
                 x = nn.LayerNorm()(x)
             x = nn.relu(x)
         return nn.Dense(self.outputs, kernel_init=nn.initializers.orthogonal(self.output_gain))(x)
+
+
+def network(module: nn.Module) -> tuple[Callable[..., Params], Callable[..., Any]]:
+    """`(init, apply)` of a flax module as plain functions: `init(key, *inputs)`, `apply(params, *inputs)`."""
+    return module.init, module.apply
 
 
 def flat(event: jax.Array, like: jax.Array) -> jax.Array:

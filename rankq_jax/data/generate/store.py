@@ -109,9 +109,9 @@ def _buffers(episodes: Episodes) -> list[EpisodeBuffer]:
 
 
 def _buffer(index: int, episodes: Episodes, rows: slice) -> EpisodeBuffer:
-    observation = np.concatenate(
-        [episodes.observation[rows], episodes.next_observation[rows][-1:]]
-    ).astype(np.float64)
+    observation = np.concatenate([episodes.observation[rows], episodes.next_observation[rows][-1:]]).astype(
+        np.float64
+    )
     goal = episodes.info["desired_goal"][rows]
     goal = np.concatenate([goal, goal[-1:]])
     success = np.concatenate([[False], episodes.success[rows]])

@@ -55,7 +55,7 @@ def nearest_cell(maze: Grid, position: np.ndarray) -> np.ndarray:
 
 
 class WaypointController:
-    """Drives n points to random goals, each replaced by the next as soon as it is reached.
+    """Drives n points to random goals, each replaced by another as soon as it is reached.
 
     `action = clip(gain (waypoint - position) - damping velocity + noise)`, the published D4RL controller.
     The object holds the current goals, so one instance serves one collection.

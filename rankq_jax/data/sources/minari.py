@@ -8,6 +8,7 @@ import minari
 import numpy as np
 from minari.storage import get_dataset_path
 
+from rankq_jax.data.episodes import concatenate
 from rankq_jax.errors import InputError
 from rankq_jax.types import Episodes
 
@@ -55,9 +56,7 @@ def load_minari(dataset_id: str, observation_key: str = "observation") -> Episod
         ) from error
     if not parts:
         raise InputError(f"{folder}: field 'episodes' is empty; delete it and make it again.")
-    ids = np.concatenate([np.full(len(part.reward), i) for i, part in enumerate(parts)])
-    fields = zip(*(part[:7] for part in parts), strict=True)
-    return Episodes(*(np.concatenate(field) for field in fields), episode=ids, info={})
+    return concatenate(parts)
 
 
 def _episode(dataset_id: str, episode: Any, observation_key: str) -> Episodes:

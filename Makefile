@@ -1,0 +1,33 @@
+# `make demo` and `make test` need python3 with venv, and make; they install the rest into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/installed
+DEMO := runs/demo
+
+.PHONY: demo test slow results clean
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' --constraint constraints.txt
+	touch $@
+
+demo: $(STAMP)
+	rm -rf $(DEMO)
+	$(BIN)/python -m experiments.train --config=experiments/configs/rankq.py:pointmaze-umaze --workdir=$(DEMO)
+
+test: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -m 'not slow'
+
+slow: $(STAMP)
+	$(BIN)/python -m pytest -q -m slow
+
+# The table of docs/results/pointmaze.md: four algorithms, three seeds, about an hour on two cores.
+results: $(STAMP)
+	$(BIN)/python -m launch.local launch/sweeps/pointmaze.py --out=runs/pointmaze
+	$(BIN)/python -m experiments.table --out=docs/results/pointmaze.md runs/pointmaze/*
+
+clean:
+	rm -rf .venv

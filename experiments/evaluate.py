@@ -1,0 +1,44 @@
+"""Evaluates the newest checkpoint of a run with its greedy policy.
+
+python -m experiments.evaluate --workdir=DIR --episodes=100
+"""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+from absl import flags
+
+from experiments import cli
+from experiments.restore import restore
+from rankq_jax.errors import InputError
+from rankq_jax.evaluation import evaluate
+from rankq_jax.lifting import stepwise
+
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+EPISODES = flags.DEFINE_integer("episodes", 100, "Episodes per seed.")
+SEED = flags.DEFINE_integer("seed", 0, "Of the start states, which training evaluations do not use.")
+
+
+def main(arguments: list[str]) -> None:
+    """Entry point."""
+    cli.no_more(arguments)
+    if EPISODES.value < 1:
+        raise InputError(f"--episodes={EPISODES.value} must be at least 1.")
+    restored = restore(Path(WORKDIR.value or ""))
+    seeds = restored.built.seeds
+    env = restored.built.task.environment(len(seeds) * EPISODES.value, restored.config.threads)
+    keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
+    starts = [SEED.value + seed for seed in seeds]
+    result = evaluate(env, stepwise(restored.agent.mode), restored.params, keys, starts)
+    for i, seed in enumerate(seeds):
+        print(
+            f"seed {seed}: success rate {result.success[i].mean():.3f}, "
+            f"episode length {result.length[i].mean():.1f}, return {result.returns[i].mean():.3f} "
+            f"({EPISODES.value} episodes)"
+        )
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("workdir")
+    cli.run(main)

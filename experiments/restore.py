@@ -1,0 +1,64 @@
+"""A finished or running experiment from its folder: the agent's parameters, and how to use them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+
+from experiments import build, workdir
+from experiments.build import Experiment
+from rankq_jax.checkpoints import Checkpoints
+from rankq_jax.errors import InputError
+from rankq_jax.losses import ensemble_min
+from rankq_jax.types import Agent
+
+
+class Restored(NamedTuple):
+    """The newest checkpoint of a run.
+
+    Attributes:
+      config: resolved configuration.
+      built: what the configuration describes.
+      agent: lifted, of the last phase.
+      params: what acting needs, leaves `[S, ...]`.
+      value: `(seed index) -> (observation [B, O], action [B, A]) -> [B]`, the minimum over critic members.
+    """
+
+    config: ml_collections.ConfigDict
+    built: Experiment
+    agent: Agent
+    params: Any
+    value: Callable[[int], Callable[[jax.Array, jax.Array], jax.Array]]
+
+
+def restore(folder: Path) -> Restored:
+    """Reads the newest checkpoint below a `--workdir`.
+
+    Raises:
+      InputError: if the folder is no run's, or holds no checkpoint yet.
+    """
+    config = ml_collections.ConfigDict(workdir.recorded_config(folder))
+    built = build.experiment(config)
+    if not (folder / "checkpoints").is_dir():
+        raise InputError(f"{folder}: holds no checkpoints; train it first.")
+    agent = built.plan[-1].agent
+    example = jax.tree.map(jnp.asarray, build.example(built.task))
+    keys = jax.vmap(jax.random.key)(jnp.asarray(built.seeds, jnp.uint32))
+    like = agent.init(built.layout.split(keys), built.layout.replicate(example))
+    checkpoints = Checkpoints(folder / "checkpoints")
+    try:
+        state = checkpoints.restore({"agent": like})[0]["agent"]
+    except FileNotFoundError as error:
+        raise InputError(f"{folder}: holds no checkpoint yet; train it first.") from error
+    finally:
+        checkpoints.close()
+    critic = built.layout.merge(state.critic.params)
+
+    def value(index: int) -> Callable[[jax.Array, jax.Array], jax.Array]:
+        params = jax.tree.map(lambda x: x[index], critic)
+        return lambda observation, action: ensemble_min(built.parts.critic.apply(params, observation, action))
+
+    return Restored(config, built, agent, agent.params(state), value)

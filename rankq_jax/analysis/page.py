@@ -1,0 +1,46 @@
+"""One HTML page that needs no network, no script and no other file."""
+
+import base64
+import html
+from collections.abc import Sequence
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; }
+h1 { font-size: 1.5rem; }
+h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+table { border-collapse: collapse; }
+th, td { padding: .3rem .8rem; border-bottom: 1px solid #ddd; text-align: right; }
+th:first-child, td:first-child { text-align: left; }
+img { max-width: 100%; }
+p.note { color: #555; }
+"""
+
+
+def picture(png: bytes, text: str) -> str:
+    """An image inside the page, with `text` for those who cannot see it."""
+    data = base64.b64encode(png).decode("ascii")
+    return f'<img alt="{html.escape(text)}" src="data:image/png;base64,{data}">'
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of plain texts."""
+    cells = "".join(f"<th>{html.escape(name)}</th>" for name in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def note(text: str) -> str:
+    """A paragraph of explanation."""
+    return f'<p class="note">{html.escape(text)}</p>'
+
+
+def page(title: str, sections: Sequence[tuple[str, str]]) -> str:
+    """The document: a title and `(heading, HTML)` sections."""
+    body = "".join(f"<section><h2>{html.escape(h)}</h2>{content}</section>" for h, content in sections)
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>"
+        f"<body><h1>{html.escape(title)}</h1>{body}</body></html>\n"
+    )

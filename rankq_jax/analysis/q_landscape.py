@@ -1,0 +1,83 @@
+"""The value of actions around one state: surface, gradient field, and where gradient ascent ends.
+
+Figure 1 of the RankQ paper (arXiv 2605.11151) for a trained critic.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+# (observation [B, O], action [B, A]) -> [B]
+Value = Callable[[jax.Array, jax.Array], jax.Array]
+
+
+class Landscape(NamedTuple):
+    """Values over the first two action dimensions at one state; other dimensions are 0.
+
+    Attributes:
+      axis: `[R]` action values along each dimension, in [-1, 1].
+      value: `[R, R]`, second dimension first, so that a picture has the first one to the right.
+      gradient: `[R, R, 2]` of the value by the two dimensions.
+      paths: `[M, steps + 1, 2]` gradient ascent from M random actions.
+    """
+
+    axis: np.ndarray
+    value: np.ndarray
+    gradient: np.ndarray
+    paths: np.ndarray
+
+
+def landscape(
+    value: Value,
+    observation: np.ndarray,
+    action_size: int,
+    key: jax.Array,
+    *,
+    resolution: int = 41,
+    starts: int = 8,
+    steps: int = 100,
+    rate: float = 0.02,
+) -> Landscape:
+    """Evaluates a critic on a grid of actions and climbs it from random ones.
+
+    Args:
+      value: the critic, one number per row.
+      observation: `[O]`.
+      action_size: A, at least 2.
+      key: of the random actions.
+      resolution: R.
+      starts: M.
+      steps: of gradient ascent.
+      rate: length of a step, in units of the action range; only the gradient's direction counts.
+
+    Raises:
+      ValueError: if actions have fewer than two dimensions.
+    """
+    if action_size < 2:
+        raise ValueError(f"a landscape needs two action dimensions, not {action_size}")
+
+    def of_one(action: jax.Array) -> jax.Array:
+        full = jnp.zeros((1, action_size)).at[0, :2].set(action)
+        return value(jnp.asarray(observation, jnp.float32)[None], full)[0]
+
+    gradient = jax.vmap(jax.grad(of_one))
+
+    def climb(action: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
+        slope = gradient(action)
+        length = jnp.linalg.norm(slope, axis=-1, keepdims=True)
+        moved = jnp.clip(action + rate * slope / jnp.maximum(length, 1e-12), -1.0, 1.0)
+        return moved, moved
+
+    axis = jnp.linspace(-1.0, 1.0, resolution)
+    grid = jnp.stack(jnp.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    first = jax.random.uniform(key, (starts, 2), minval=-1.0, maxval=1.0)
+    _, rest = jax.lax.scan(climb, first, None, length=steps)
+    return Landscape(
+        axis=np.asarray(axis),
+        value=np.asarray(jax.vmap(of_one)(grid)).reshape(resolution, resolution),
+        gradient=np.asarray(gradient(grid)).reshape(resolution, resolution, 2),
+        paths=np.asarray(jnp.concatenate([first[None], rest]).swapaxes(0, 1)),
+    )

@@ -1,0 +1,102 @@
+"""What a run left in its folder, as values."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rankq_jax.errors import InputError
+from rankq_jax.writers import read_lines
+
+
+class Run(NamedTuple):
+    """A finished or unfinished run.
+
+    Attributes:
+      folder: its `--workdir`.
+      config: resolved configuration.
+      versions: of the packages it ran with.
+      commit: of the source tree.
+      evaluations: one record per evaluation episode.
+      metrics: one record per round and seed.
+      summary: None if it has not finished.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    versions: dict[str, str]
+    commit: str
+    evaluations: list[dict[str, Any]]
+    metrics: list[dict[str, Any]]
+    summary: dict[str, Any] | None
+
+    @property
+    def name(self) -> str:
+        """Algorithm, and the one of the online phase where it differs."""
+        first, then = self.config["algorithm"], self.config["online"]["algorithm"]
+        return first if then in ("", first) else f"{first} then {then}"
+
+
+def read(folder: Path) -> Run:
+    """Reads a run.
+
+    Raises:
+      InputError: names the file that is missing or unreadable.
+    """
+
+    def lines(name: str) -> list[dict[str, Any]]:
+        return read_lines(folder / name) if (folder / name).exists() else []
+
+    path = folder / "config.json"
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        summary_path = folder / "summary.json"
+        summary = json.loads(summary_path.read_text("utf-8")) if summary_path.exists() else None
+        return Run(
+            folder=folder,
+            config=about["config"],
+            versions=about["versions"],
+            commit=about["git_commit"],
+            evaluations=lines("evaluations.jsonl"),
+            metrics=lines("metrics.jsonl"),
+            summary=summary,
+        )
+    except FileNotFoundError as error:
+        raise InputError(f"{folder}: holds no config.json; give the folder of a run.") from error
+    except (OSError, KeyError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}).") from error
+
+
+class Curve(NamedTuple):
+    """A quantity over a run. Left of 0 are offline updates, right of it environment steps.
+
+    Attributes:
+      position: `[P]`.
+      value: `[P, S]`, one column per seed.
+    """
+
+    position: np.ndarray
+    value: np.ndarray
+
+
+def curve(run: Run, field: str) -> Curve:
+    """Mean over the episodes of each evaluation of `field`, e.g. `success` or `length`."""
+    offline = max((r["updates"] for r in run.evaluations if r["env_steps"] == 0), default=0)
+    episodes: dict[tuple[int, int], list[float]] = {}
+    for record in run.evaluations:
+        steps = record["env_steps"]
+        position = steps if steps else record["updates"] - offline
+        episodes.setdefault((position, record["seed"]), []).append(float(record[field]))
+    positions = sorted({position for position, _ in episodes})
+    seeds = sorted({seed for _, seed in episodes})
+    value = [[np.mean(episodes.get((p, s), [np.nan])) for s in seeds] for p in positions]
+    return Curve(np.asarray(positions), np.asarray(value).reshape(len(positions), len(seeds)))
+
+
+def updates_per_second(run: Run) -> float:
+    """Updates per second of the update section alone, compilation aside, summed over seeds."""
+    if run.summary is None:
+        return float("nan")
+    seconds = run.summary["wall_seconds"]["update"]
+    return run.summary["updates"] * len(run.summary["seeds"]) / seconds

@@ -1,0 +1,218 @@
+"""What every registered agent promises, under every wrapper. A new agent is tested by being registered."""
+
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rankq_jax.agents import AGENTS
+from rankq_jax.checkpoints import Checkpoints
+from rankq_jax.lifting import compiled, repeated, sampled, scanned, seeded
+from rankq_jax.parallel import batch_over_devices, distributed, seeds_over_devices
+from tests.conftest import ACTION_SIZE, BATCH, OBSERVATION_SIZE, make_batch, make_parts
+
+
+@functools.cache
+def compiled_agent(name):
+    """Every agent is compiled once for the whole suite."""
+    agent = AGENTS[name](make_parts())
+    return agent._replace(
+        init=jax.jit(agent.init),
+        update=jax.jit(agent.update),
+        act=jax.jit(agent.act),
+        mode=jax.jit(agent.mode),
+    )
+
+
+@pytest.fixture(params=sorted(AGENTS))
+def agent(request):
+    return compiled_agent(request.param)
+
+
+@pytest.fixture
+def state(agent, key, batch):
+    return agent.init(key, batch)
+
+
+def assert_close(left, right, **tolerance):
+    chex.assert_trees_all_close(left, right, **({"rtol": 1e-4, "atol": 1e-5} | tolerance))
+
+
+def leaves_differ(left, right):
+    return any(
+        not np.array_equal(a, b)
+        for a, b in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True)
+    )
+
+
+def stack(trees):
+    return jax.tree.map(lambda *x: jnp.stack(x), *trees)
+
+
+def test_init_needs_shapes_alone_and_ignores_the_batch_size(agent, key, batch):
+    shapes = jax.eval_shape(agent.init, key, batch)
+    one = agent.init(key, jax.tree.map(lambda x: x[:1], batch))
+    chex.assert_trees_all_equal_shapes_and_dtypes(one, shapes)
+
+
+def test_init_shares_no_buffer_between_leaves(state):
+    pointers = [leaf.unsafe_buffer_pointer() for leaf in jax.tree.leaves(state)]
+    assert len(set(pointers)) == len(pointers)  # a donated state must not hold one buffer twice
+
+
+def test_the_state_holds_strongly_typed_arrays_alone(state):
+    for leaf in jax.tree.leaves(state):
+        assert isinstance(leaf, jax.Array)
+        assert not leaf.weak_type
+
+
+def test_update_keeps_structure_shapes_and_types(agent, state, batch, key):
+    new, metrics = agent.update(state, batch, key)
+    chex.assert_trees_all_equal_shapes_and_dtypes(new, state)
+    assert leaves_differ(agent.params(new), agent.params(state))
+    assert int(new.step) == int(state.step) + 1
+    for name, value in metrics.items():
+        assert value.shape == () and value.dtype == jnp.float32, name
+        assert np.isfinite(value), name
+
+
+def test_update_is_a_function_of_its_arguments(agent, state, batch, key):
+    first, second = agent.update(state, batch, key), agent.update(state, batch, key)
+    chex.assert_trees_all_equal(first, second)
+    other = agent.update(state, batch, jax.random.key(8))
+    assert leaves_differ(first[0], other[0])
+
+
+@pytest.mark.parametrize("name", sorted(AGENTS))
+def test_update_is_traced_once(name, batch, key):
+    traces = []
+    agent = AGENTS[name](make_parts())
+
+    @jax.jit
+    def update(*arguments):
+        traces.append(1)
+        return agent.update(*arguments)
+
+    state = compiled_agent(name).init(key, batch)
+    for i in range(3):
+        state, _ = update(state, batch, jax.random.fold_in(key, i))
+    assert int(state.step) == 3
+    assert len(traces) == 1
+
+
+def test_act_and_mode_stay_in_the_box(agent, state, batch, key):
+    params = agent.params(state)
+    observation = 100.0 * batch.observation
+    explored = agent.act(params, observation, key)
+    greedy = agent.mode(params, observation, key)
+    for action in (explored, greedy):
+        assert action.shape == (BATCH, ACTION_SIZE)
+        assert np.abs(action).max() <= 1.0
+    assert leaves_differ(explored, agent.act(params, observation, jax.random.key(9)))
+    np.testing.assert_array_equal(greedy, agent.mode(params, observation, jax.random.key(9)))
+
+
+def test_scanned_equals_one_call_after_the_other(agent, state, key):
+    batches = [jax.tree.map(jnp.asarray, make_batch(i)) for i in range(3)]
+    together, metrics = jax.jit(scanned(agent).update)(state, stack(batches), key)
+    for one, k in zip(batches, jax.random.split(key, 3), strict=True):
+        state, last = agent.update(state, one, k)
+    assert_close(together, state)
+    assert_close({k: v[-1] for k, v in metrics.items()}, last, rtol=1e-3)
+
+
+def test_sampled_and_repeated_draw_and_apply_k_batches(agent, state, batch, key):
+    def pick(source, k):
+        return jax.tree.map(lambda x: x[jax.random.randint(k, (4,), 0, BATCH)], source)
+
+    lifted = compiled(repeated(sampled(agent, pick), 5))
+    new, metrics = lifted.update(jax.tree.map(jnp.copy, state), batch, key)
+    for k in jax.random.split(key, 5):
+        k_batch, k_update = jax.random.split(k)
+        state, _ = agent.update(state, pick(batch, k_batch), k_update)
+    assert_close(new, state)
+    assert {value.shape for value in metrics.values()} == {(5,)}
+
+
+def test_a_vmapped_seed_equals_that_seed_alone(agent, batch):
+    keys = jax.vmap(jax.random.key)(jnp.arange(3, dtype=jnp.uint32))
+    lifted = seeded(agent)
+    states, update = lifted.init(keys, batch), jax.jit(lifted.update)
+    for _ in range(2):
+        states, _ = update(states, batch, keys)
+    for seed in range(3):
+        alone = agent.init(keys[seed], batch)
+        for _ in range(2):
+            alone, _ = agent.update(alone, batch, keys[seed])
+        assert_close(jax.tree.map(lambda x, s=seed: x[s], states), alone)
+
+
+def test_seeds_over_two_devices_equal_seeds_on_one(agent, batch):
+    keys = jax.vmap(jax.random.key)(jnp.arange(4, dtype=jnp.uint32))
+    lifted = seeded(agent)
+    results = []
+    for devices in (jax.devices()[:1], jax.devices()):
+        layout = seeds_over_devices(4, devices)
+        assert layout.devices == len(devices)
+        spread = distributed(lifted, layout, data_axes=None)
+        shared = layout.replicate(batch)
+        states = spread.init(layout.split(keys), shared)
+        for _ in range(2):
+            states, metrics = spread.update(states, shared, layout.split(keys))
+        results.append((layout.merge(states), layout.merge(metrics)))
+        assert jax.tree.leaves(spread.params(states))[0].shape[0] == 4
+    assert_close(*(jax.device_get(result) for result in results))
+
+
+@pytest.mark.parametrize("name", sorted(AGENTS))
+def test_replicas_stay_identical_and_descend_together(name, batch):
+    from rankq_jax.parallel import averaged, cross_device_mean
+
+    agent = AGENTS[name](make_parts(cross_device_mean()))
+    layout = batch_over_devices(jax.devices())
+    spread = distributed(seeded(averaged(agent)), layout, data_axes=None)
+    keys = jax.vmap(jax.random.key)(jnp.zeros(1, jnp.uint32))
+    shared = layout.replicate(batch)
+    # `init` is lifted too: every replica starts from the same key
+    states = spread.init(layout.split(keys), shared)
+    for _ in range(3):
+        states, _ = spread.update(states, shared, layout.split(keys))
+    for leaf in jax.tree.leaves(states):
+        first, second = (shard.data[0] for shard in leaf.addressable_shards)
+        np.testing.assert_array_equal(first, second)
+
+
+def test_a_checkpoint_gives_the_state_back(agent, batch, key, tmp_path):
+    layout = seeds_over_devices(2, jax.devices())
+    spread = distributed(seeded(agent), layout, data_axes=None)
+    keys = layout.split(jax.vmap(jax.random.key)(jnp.arange(2, dtype=jnp.uint32)))
+    shared = layout.replicate(batch)
+    state, _ = spread.update(spread.init(keys, shared), shared, keys)
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    checkpoints.save(1, {"agent": state}, {"note": 5})
+    restored, notes = checkpoints.restore({"agent": spread.init(keys, shared)})
+    checkpoints.close()
+    chex.assert_trees_all_equal(jax.device_get(restored["agent"]), jax.device_get(state))
+    assert notes == {"note": 5}
+    again, _ = spread.update(restored["agent"], shared, keys)  # and it can go on from there
+    assert int(layout.merge(again).step[0]) == 2
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("success", [0.0, 1.0])
+def test_one_sided_and_tiny_batches_stay_finite(agent, state, key, rows, success):
+    batch = jax.tree.map(jnp.asarray, make_batch(0, rows))
+    batch.extras["success"] = jnp.full(rows, success)
+    edge = jnp.sign(batch.action)  # dataset actions at exactly +-1
+    new, metrics = agent.update(state, batch._replace(action=edge), key)
+    assert all(np.isfinite(value) for value in metrics.values())
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(new))
+
+
+def test_observation_sizes_come_from_the_example(agent, key):
+    wide = make_batch()._replace(observation=np.zeros((BATCH, OBSERVATION_SIZE + 4), np.float32))
+    action = agent.mode(agent.params(agent.init(key, wide)), wide.observation, key)
+    assert action.shape == (BATCH, ACTION_SIZE)

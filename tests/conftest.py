@@ -1,0 +1,89 @@
+"""Two fake CPU devices, strict shapes, and small networks that every test can share."""
+
+import os
+import warnings
+
+import pytest
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # raised inside a dependency of distrax
+    import distrax  # noqa: F401
+
+import jax
+import numpy as np
+import optax
+
+from rankq_jax.agents import Optimisers, Parts
+from rankq_jax.networks import ensemble, tanh_gaussian
+from rankq_jax.types import Transition
+
+jax.config.update("jax_num_cpu_devices", 2)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+OBSERVATION_SIZE, ACTION_SIZE, BATCH = 3, 2, 8
+
+
+@pytest.fixture(scope="session", autouse=True)
+def minari_root(tmp_path_factory: pytest.TempPathFactory):
+    """Datasets of the tests lie below a temporary folder."""
+    root = tmp_path_factory.mktemp("minari")
+    before = os.environ.get("MINARI_DATASETS_PATH")
+    os.environ["MINARI_DATASETS_PATH"] = str(root)
+    yield root
+    if before is None:
+        del os.environ["MINARI_DATASETS_PATH"]
+    else:
+        os.environ["MINARI_DATASETS_PATH"] = before
+
+
+@pytest.fixture
+def key() -> jax.Array:
+    return jax.random.key(7)
+
+
+def make_parts(link: optax.GradientTransformation | None = None, encoder=None) -> Parts:
+    """Tiny networks; `link` is put at the head of every optimiser chain."""
+
+    def optimiser(rate: float) -> optax.GradientTransformation:
+        return optax.chain(*([] if link is None else [link]), optax.adam(rate))
+
+    return Parts(
+        policy=tanh_gaussian((16,), ACTION_SIZE),
+        critic=ensemble((16, 16), 2, encoder=encoder),
+        optimisers=Optimisers(
+            actor=optimiser(1e-3),
+            critic=optimiser(1e-3),
+            duals={"temperature": optimiser(1e-3), "cql_weight": optimiser(1e-3)},
+        ),
+        action_size=ACTION_SIZE,
+    )
+
+
+def make_batch(seed: int = 0, rows: int = BATCH) -> Transition:
+    """Random transitions, half of them of successful trajectories."""
+    random = np.random.default_rng(seed)
+
+    def normal(*shape: int) -> np.ndarray:
+        return random.normal(size=shape).astype(np.float32)
+
+    return Transition(
+        observation=normal(rows, OBSERVATION_SIZE),
+        action=random.uniform(-0.95, 0.95, (rows, ACTION_SIZE)).astype(np.float32),
+        reward=normal(rows),
+        discount=np.where(random.random(rows) < 0.2, 0.0, 0.99).astype(np.float32),
+        next_observation=normal(rows, OBSERVATION_SIZE),
+        extras={
+            "success": (np.arange(rows) % 2).astype(np.float32),
+            "mc_return": normal(rows),
+        },
+    )
+
+
+@pytest.fixture
+def parts() -> Parts:
+    return make_parts()
+
+
+@pytest.fixture
+def batch() -> Transition:
+    return jax.tree.map(jax.numpy.asarray, make_batch())
