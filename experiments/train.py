@@ -68,7 +68,7 @@ def train(config: ml_collections.ConfigDict, folder: Path) -> dict[str, Any]:
         notes = None
         if known and checkpoints.latest is not None:
             parts, notes = checkpoints.restore(state._asdict())
-            state = loop.RunState(**parts)
+            state = loop.restored(parts)
         updates = config.offline.updates + int(config.online.env_steps * config.online.updates_per_step)
         records = Records(folder, built.seeds, checkpoints, stopwatch, notes, updates)
         try:

@@ -1,6 +1,6 @@
 """The training loop: the one place where collecting, updating, evaluating and reporting meet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -8,19 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from rankq_jax.data import buffer as ring
-from rankq_jax.data.episodes import concatenate
+from rankq_jax.data.intake import blocks
 from rankq_jax.data.mixture import Sources
 from rankq_jax.envs.batch import streams
 from rankq_jax.envs.rollout import Recorder, collect, recorder
-from rankq_jax.errors import NumericsError
 from rankq_jax.evaluation import Evaluation, evaluate, for_all_rows
 from rankq_jax.lifting import stepwise
+from rankq_jax.metrics import finite_means
 from rankq_jax.parallel import Layout
 from rankq_jax.phases import Phase, due
 from rankq_jax.timing import Stopwatch
 from rankq_jax.types import BatchEnv, EnvState, Episodes, Key, Transition
-
-ROWS_PER_ADD = 1024  # transitions per seed that one call of the buffer takes
 
 
 class World(NamedTuple):
@@ -62,6 +60,13 @@ class RunState(NamedTuple):
     env: EnvState
     recorder: Recorder
     progress: Progress
+
+
+def restored(parts: Mapping[str, Any]) -> RunState:
+    """The state that `RunState._asdict()` was saved from; counts are plain numbers again."""
+    state = RunState(**parts)
+    progress = Progress(*(np.asarray(number).item() for number in state.progress))
+    return state._replace(progress=progress)
 
 
 class Listener(NamedTuple):
@@ -137,114 +142,87 @@ def run(
     """
     dataset = layout.replicate(jax.tree.map(jnp.asarray, world.dataset))
     add = layout.lift(jax.vmap(ring.add), in_axes=(0, 0, 0), donate=0)
-    count = len(world.seeds)
-    rows = world.env.rows // count
-    agent, buffer, env, running, progress = state
-    for index in range(progress.phase, len(plan)):
+    for index in range(state.progress.phase, len(plan)):
         phase = plan[index]
         act, mode = stepwise(phase.agent.act), stepwise(phase.agent.mode)
-        for round_ in range(progress.round, phase.rounds):
-            k_act, k_update, k_evaluate = (_keys(world.seeds, index + 1, round_, use) for use in range(3))
-            owed = progress.owed + phase.updates
+        for done in range(state.progress.round + 1, phase.rounds + 1):
+            k_act, k_update, k_evaluate = (_keys(world.seeds, index + 1, done, use) for use in range(3))
             if phase.collect:
                 with stopwatch("collect"):
-                    policy = for_all_rows(act, phase.agent.params(agent), k_act, count)
-                    collected = collect(world.env, env, running, policy, phase.collect)
-                    env, running = collected.state, collected.recorder
-                    ended = [(row // rows, episode) for row, episode in collected.episodes]
-                    buffer = _append(add, layout, buffer, ended, world)
-                steps = phase.collect * rows
-                before, after = progress.phase_env_steps, progress.phase_env_steps + steps
-                owed += phase.updates_per_step * max(0, after - max(before, phase.warmup))
-                progress = progress._replace(env_steps=progress.env_steps + steps, phase_env_steps=after)
-                listener.episodes(progress, ended)
-            ratio = np.full(count, phase.mixing_ratio(progress.env_steps), np.float32)
-            sources = Sources(dataset, buffer, layout.split(jnp.asarray(ratio)))
-            blocks = int(owed // phase.block)
-            means: list[dict[str, np.ndarray]] = []
+                    state, ended = _collect(state, phase, world, layout, act, add, k_act)
+                listener.episodes(state.progress, ended)
             with stopwatch("update"):
-                for block in range(blocks):
-                    keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(k_update, block)
-                    agent, metrics = phase.agent.update(agent, sources, layout.split(keys))
-                    done = progress.updates + block * phase.block
-                    means.append(_finite_means(layout.merge(metrics), world.seeds, done))
-            last = round_ + 1 == phase.rounds
-            progress = progress._replace(
-                phase=index + last,
-                round=0 if last else round_ + 1,
-                updates=progress.updates + blocks * phase.block,
-                phase_env_steps=0 if last else progress.phase_env_steps,
-                owed=0.0 if last else owed - blocks * phase.block,
-            )
+                state, means = _update(state, phase, world, layout, dataset, k_update)
+            state = state._replace(progress=_next_round(state.progress, phase))
             if means:
-                names = means[0].keys()
-                mean = {name: np.mean([m[name] for m in means], axis=0) for name in names}
-                listener.metrics(phase.name, progress, mean)
-            if due(phase.evaluate_every, round_ + 1, phase.rounds):
+                listener.metrics(phase.name, state.progress, means)
+            if due(phase.evaluate_every, done, phase.rounds):
                 with stopwatch("evaluate"):
-                    starts = [_start_seed(seed, index, round_) for seed in world.seeds]
-                    params = phase.agent.params(agent)
+                    starts = [_start_seed(seed, index, done) for seed in world.seeds]
+                    params = phase.agent.params(state.agent)
                     result = evaluate(world.evaluation_env, mode, params, k_evaluate, starts)
-                listener.evaluation(phase.name, progress, result, last)
-            if due(phase.checkpoint_every, round_ + 1, phase.rounds):
-                listener.checkpoint(RunState(agent, buffer, env, running, progress))
-        progress = progress._replace(phase=index + 1, round=0)
-    return RunState(agent, buffer, env, running, progress)
+                listener.evaluation(phase.name, state.progress, result, done == phase.rounds)
+            if due(phase.checkpoint_every, done, phase.rounds):
+                listener.checkpoint(state)
+    return state
+
+
+def _collect(
+    state: RunState,
+    phase: Phase,
+    world: World,
+    layout: Layout,
+    act: Callable[..., jax.Array],
+    add: Callable[..., Any],
+    keys: Key,
+) -> tuple[RunState, list[tuple[int, Episodes]]]:
+    """One round of environment steps. Episodes reach the buffers when they end, labelled as a whole."""
+    seeds = len(world.seeds)
+    rows = world.env.rows // seeds
+    policy = for_all_rows(act, phase.agent.params(state.agent), keys, seeds)
+    collected = collect(world.env, state.env, state.recorder, policy, phase.collect)
+    ended = [(row // rows, episode) for row, episode in collected.episodes]
+    buffer = state.buffer
+    for block, counts in blocks(ended, seeds, world.prepare, world.dataset, world.capacity):
+        buffer = add(buffer, layout.split(block), layout.split(counts))
+    progress, steps = state.progress, phase.collect * rows
+    before, after = progress.phase_env_steps, progress.phase_env_steps + steps
+    counted = max(0, after - max(before, phase.warmup))
+    progress = progress._replace(
+        env_steps=progress.env_steps + steps,
+        phase_env_steps=after,
+        owed=progress.owed + phase.updates_per_step * counted,
+    )
+    return RunState(state.agent, buffer, collected.state, collected.recorder, progress), ended
+
+
+def _update(
+    state: RunState, phase: Phase, world: World, layout: Layout, dataset: Any, keys: Key
+) -> tuple[RunState, dict[str, np.ndarray]]:
+    """The updates that this round owes, in whole blocks, and the means of their metrics, `{name: [S]}`."""
+    progress, agent = state.progress, state.agent
+    ratio = np.full(len(world.seeds), phase.mixing_ratio(progress.env_steps), np.float32)
+    sources = Sources(dataset, state.buffer, layout.split(ratio))
+    owed = progress.owed + phase.updates
+    count = int(owed // phase.block)
+    means = []
+    for block in range(count):
+        own = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, block)
+        agent, metrics = phase.agent.update(agent, sources, layout.split(own))
+        before = progress.updates + block * phase.block
+        means.append(finite_means(layout.merge(metrics), world.seeds, before))
+    progress = progress._replace(
+        updates=progress.updates + count * phase.block, owed=owed - count * phase.block
+    )
+    mean = {k: np.mean([m[k] for m in means], axis=0) for k in (means[0] if means else ())}
+    return state._replace(agent=agent, progress=progress), mean
+
+
+def _next_round(progress: Progress, phase: Phase) -> Progress:
+    if progress.round + 1 < phase.rounds:
+        return progress._replace(round=progress.round + 1)
+    return progress._replace(phase=progress.phase + 1, round=0, phase_env_steps=0, owed=0.0)
 
 
 def _start_seed(seed: int, phase: int, round_: int) -> int:
     return int(np.random.SeedSequence([seed, phase, round_]).generate_state(1, np.uint64)[0])
-
-
-@jax.jit
-def _means(metrics: dict[str, jax.Array]) -> dict[str, jax.Array]:
-    return {name: jnp.mean(value, axis=-1) for name, value in metrics.items()}
-
-
-def _finite_means(metrics: dict[str, jax.Array], seeds: Sequence[int], first: int) -> dict[str, np.ndarray]:
-    """`{name: [S, K]} -> {name: [S]}`; only the means travel to the host, unless one is not finite."""
-    means = jax.device_get(_means(metrics))
-    if all(np.isfinite(value).all() for value in means.values()):
-        return means
-    bad = {name: ~np.isfinite(np.asarray(value)) for name, value in metrics.items()}
-    # The earliest bad update of any metric; a mean that overflowed alone is blamed on its first update.
-    name = min(bad, key=lambda n: (not bad[n].any(), np.argmax(bad[n].any(axis=0)), n))
-    update, seed = np.unravel_index(np.argmax(bad[name].T), bad[name].T.shape)
-    value = np.asarray(metrics[name])[seed, update]
-    raise NumericsError(
-        f"metric {name!r} is {value} at update {first + int(update) + 1} of seed {seeds[int(seed)]}; "
-        "lower the learning rates or set --config.max_gradient_norm."
-    )
-
-
-def _append(
-    add: Callable[..., Any],
-    layout: Layout,
-    buffer: Any,
-    ended: list[tuple[int, Episodes]],
-    world: World,
-) -> Any:
-    """The buffers with the finished episodes of each seed, labelled, in calls of one fixed shape."""
-    if not ended:
-        return buffer
-    seeds = range(len(world.seeds))
-    labelled = [
-        world.prepare(concatenate(mine)) if (mine := [e for s, e in ended if s == seed]) else None
-        for seed in seeds
-    ]
-    size = min(ROWS_PER_ADD, world.capacity)
-    longest = max(len(rows.reward) for rows in labelled if rows is not None)
-    for start in range(0, longest, size):
-        block = jax.tree.map(
-            lambda x: np.zeros((len(world.seeds), size, *x.shape[1:]), x.dtype), world.dataset
-        )
-        counts = np.zeros(len(world.seeds), np.int32)
-        for seed, transitions in zip(seeds, labelled, strict=True):
-            if transitions is None:
-                continue
-            part = jax.tree.map(lambda x, s=start: x[s : s + size], transitions)
-            counts[seed] = len(part.reward)
-            for leaf, values in zip(jax.tree.leaves(block), jax.tree.leaves(part), strict=True):
-                leaf[seed, : len(values)] = values
-        buffer = add(buffer, layout.split(block), layout.split(counts))
-    return buffer

@@ -81,7 +81,7 @@ def get_config(argument: str = DEFAULT_TASK) -> ml_collections.ConfigDict:
     )
     config.online = dict(
         algorithm="",
-        env_steps=8_000,  # per seed; 0: no online phase
+        env_steps=4_000,  # per seed; 0: no online phase
         env_steps_per_round=200,  # per seed, over its train_envs
         updates_per_step=1.0,
         updates_per_dispatch=200,

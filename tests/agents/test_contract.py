@@ -43,8 +43,7 @@ def assert_close(left, right, **tolerance):
 
 def leaves_differ(left, right):
     return any(
-        not np.array_equal(a, b)
-        for a, b in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True)
+        not np.array_equal(a, b) for a, b in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True)
     )
 
 

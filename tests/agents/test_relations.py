@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rankq_jax.action_sets import perturbed
 from rankq_jax.agents import cal_ql, cql, rankq, sac
 from rankq_jax.agents.regularisers import CriticView, conservative, rank, scaled
-from rankq_jax.action_sets import perturbed
 from rankq_jax.losses import RANKQ_ORDER
 from tests.conftest import make_parts
 
@@ -47,9 +47,7 @@ def test_cal_ql_differs_from_cql_where_the_floor_is_active(batch, key):
     calibrated, metrics = three_updates(cal_ql(make_parts()), high, key)
     conservative_, _ = three_updates(cql(make_parts()), high, key)
     assert metrics["critic/cql/below_return"] == 1.0
-    assert not np.allclose(
-        jax.tree.leaves(calibrated.critic)[0], jax.tree.leaves(conservative_.critic)[0]
-    )
+    assert not np.allclose(jax.tree.leaves(calibrated.critic)[0], jax.tree.leaves(conservative_.critic)[0])
 
 
 def test_an_unused_dual_variable_is_not_stepped(batch, key):

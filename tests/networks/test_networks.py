@@ -94,7 +94,7 @@ def test_the_density_matches_a_change_of_variables(key):
     eps = np.asarray(jax.random.normal(key, (4, 2)), np.float64)
     std = (u - mean) / eps
     normal = -0.5 * eps**2 - np.log(std) - 0.5 * np.log(2 * np.pi)
-    expected = (normal - np.log1p(-np.tanh(u) ** 2)).sum(axis=1)
+    expected = (normal - np.log1p(-(np.tanh(u) ** 2))).sum(axis=1)
     np.testing.assert_allclose(log_density, expected, rtol=2e-3)
     np.testing.assert_allclose(std, np.exp(-1.0), rtol=0.1)  # the first deviation
 

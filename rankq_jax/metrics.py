@@ -1,0 +1,40 @@
+"""Metrics of many updates: their means, and the first one that went bad."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rankq_jax.errors import NumericsError
+from rankq_jax.types import Metrics
+
+
+@jax.jit
+def _means(metrics: Metrics) -> Metrics:
+    return {name: jnp.mean(value, axis=-1) for name, value in metrics.items()}
+
+
+def finite_means(metrics: Metrics, seeds: Sequence[int], first: int) -> dict[str, np.ndarray]:
+    """`{name: [S, K]} -> {name: [S]}`. Only the means travel to the host, unless one is not finite.
+
+    Args:
+      metrics: of K updates of S seeds.
+      seeds: the S seeds, for the message.
+      first: updates done before these.
+
+    Raises:
+      NumericsError: names the first metric, update and seed with a NaN or an infinity.
+    """
+    means = jax.device_get(_means(metrics))
+    if all(np.isfinite(value).all() for value in means.values()):
+        return means
+    bad = {name: ~np.isfinite(np.asarray(value)) for name, value in metrics.items()}
+    # The earliest bad update of any metric; a mean that overflowed alone is blamed on its first update.
+    name = min(bad, key=lambda n: (not bad[n].any(), np.argmax(bad[n].any(axis=0)), n))
+    update, seed = np.unravel_index(np.argmax(bad[name].T), bad[name].T.shape)
+    value = np.asarray(metrics[name])[seed, update]
+    raise NumericsError(
+        f"metric {name!r} is {value} at update {first + int(update) + 1} of seed {seeds[int(seed)]}; "
+        "lower the learning rates or set --config.max_gradient_norm."
+    )

@@ -1,0 +1,197 @@
+"""A whole run in miniature: seeds, devices, phases, and going on from a checkpoint."""
+
+import chex
+import jax
+import numpy as np
+import pytest
+
+from rankq_jax import loop, tasks
+from rankq_jax.agents import rankq, sac
+from rankq_jax.checkpoints import Checkpoints
+from rankq_jax.data import mixture
+from rankq_jax.data.episodes import cut_at_success, relabel
+from rankq_jax.data.prepare import prepare
+from rankq_jax.errors import NumericsError
+from rankq_jax.lifting import repeated, sampled, seeded
+from rankq_jax.metrics import finite_means
+from rankq_jax.parallel import (
+    averaged,
+    batch_over_devices,
+    cross_device_mean,
+    distributed,
+    seeds_over_devices,
+)
+from rankq_jax.phases import Phase, due
+from rankq_jax.timing import Stopwatch
+from tests.conftest import make_parts
+
+TASK = tasks.find("pointmaze-umaze")
+ROWS, EPISODES = 2, 3
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    recorded = TASK.generate(3_000, 0, lambda steps: None)
+    return prepare(cut_at_success(relabel(recorded, TASK.success)), TASK.transform, 0.99)
+
+
+def make_world(dataset, seeds):
+    return loop.World(
+        env=TASK.environment(len(seeds) * ROWS, 1),
+        evaluation_env=TASK.environment(len(seeds) * EPISODES, 1),
+        dataset=dataset,
+        prepare=lambda episodes: prepare(episodes, TASK.transform, 0.99),
+        capacity=1_500,
+        seeds=seeds,
+    )
+
+
+def make_plan(layout, parallel_batch=False):
+    parts = make_parts(cross_device_mean() if parallel_batch else None)
+
+    def lifted(agent, block):
+        agent = repeated(sampled(agent, mixture.uniform(16)), block)
+        agent = averaged(agent) if parallel_batch else agent
+        return distributed(seeded(agent, mixture.SEED_AXES), layout, mixture.SEED_AXES)
+
+    shared = dict(evaluate_every=2, checkpoint_every=1)
+    return (
+        Phase("offline", lifted(rankq(parts), 5), 2, 0, 10, 0.0, 5, lambda steps: 1.0, 0, **shared),
+        # another agent with the same state type, episodes that outlast a round, updates left over
+        Phase("online", lifted(sac(parts), 4), 4, 130, 0, 0.05, 4, lambda steps: 0.5, 100, **shared),
+    )
+
+
+class Recorded:
+    """A listener that remembers everything; `stop_after` checkpoints it raises."""
+
+    def __init__(self, checkpoints=None, stop_after=None):
+        self.metrics, self.evaluations, self.saved = [], [], 0
+        self._checkpoints, self._stop_after = checkpoints, stop_after
+        self.listener = loop.Listener(
+            lambda phase, progress, values: self.metrics.append((phase, progress, values)),
+            lambda progress, ended: None,
+            lambda phase, progress, result, last: self.evaluations.append((phase, progress, result)),
+            self.checkpoint,
+        )
+
+    def checkpoint(self, state):
+        self.saved += 1
+        if self._checkpoints is not None:
+            self._checkpoints.save(self.saved, state._asdict(), {})
+        if self.saved == self._stop_after:
+            raise KeyboardInterrupt
+
+
+def execute(dataset, seeds, devices=1):
+    layout = seeds_over_devices(len(seeds), jax.devices()[:devices])
+    plan, world, recorded = make_plan(layout), make_world(dataset, seeds), Recorded()
+    with Stopwatch() as stopwatch:
+        state = loop.initial(plan, world, layout)
+        final = loop.run(plan, world, layout, state, recorded.listener, stopwatch)
+    return layout, final, recorded, stopwatch
+
+
+@pytest.fixture(scope="module")
+def two_seeds(dataset):
+    return execute(dataset, [0, 1])
+
+
+def test_a_run_does_what_its_plan_says(two_seeds):
+    layout, final, recorded, stopwatch = two_seeds
+    # 2 rounds of 10 updates; then 4 rounds of 2 * 130 steps, the first 100 of which owe nothing
+    assert final.progress.env_steps == 4 * 260
+    owed = int(0.05 * (4 * 260 - 100))
+    assert final.progress.updates == 20 + owed // 4 * 4
+    assert int(layout.merge(final.agent.step)[0]) == final.progress.updates
+    assert [(phase, p.updates) for phase, p, _ in recorded.evaluations] == [
+        ("offline", 20), ("online", 40), ("online", 64),
+    ]  # fmt: skip
+    assert recorded.saved == 6
+    assert all(value.shape == (2,) for _, _, values in recorded.metrics for value in values.values())
+    assert any("critic/rank/success_share" in values for phase, _, values in recorded.metrics)
+    assert not any("critic/rank/success_share" in v for phase, _, v in recorded.metrics if phase == "online")
+    assert min(stopwatch.seconds[s] for s in ("compile", "collect", "update", "evaluate")) > 0
+
+
+def test_only_finished_episodes_are_replayed_and_labelled_as_a_whole(two_seeds):
+    layout, final, _, _ = two_seeds
+    buffer = layout.merge(final.buffer)
+    # 520 steps per row: one time limit at 300 unless the goal came first, the rest still running
+    for seed in range(2):
+        inserted = int(buffer.inserted[seed])
+        running = final.recorder.length[seed * ROWS : (seed + 1) * ROWS].sum()
+        assert inserted + running == 4 * 260
+        held = np.asarray(buffer.data.extras["mc_return"][seed][:inserted])
+        failed = np.asarray(buffer.data.extras["success"][seed][:inserted]) == 0
+        np.testing.assert_allclose(held[failed], -100.0, rtol=1e-4)
+
+
+def test_a_seed_beside_another_equals_that_seed_alone(dataset, two_seeds):
+    layout, together, recorded, _ = two_seeds
+    _, alone, lone, _ = execute(dataset, [1])
+    mine = jax.tree.map(lambda x: x[1:], layout.merge(together.agent))
+    chex.assert_trees_all_close(mine, jax.tree.map(lambda x: x[0], alone.agent), rtol=1e-3, atol=1e-5)
+    for (_, _, ours), (_, _, theirs) in zip(recorded.evaluations, lone.evaluations, strict=True):
+        np.testing.assert_array_equal(ours.start[1], theirs.start[0])
+        np.testing.assert_array_equal(ours.success[1], theirs.success[0])
+
+
+def test_two_devices_give_what_one_gives(dataset, two_seeds):
+    layout, one, recorded, _ = two_seeds
+    spread, two, other, _ = execute(dataset, [0, 1], devices=2)
+    assert (layout.devices, spread.devices) == (1, 2)
+    chex.assert_trees_all_close(
+        jax.device_get(layout.merge(one.agent)), jax.device_get(spread.merge(two.agent)), rtol=1e-3, atol=1e-5
+    )
+    np.testing.assert_array_equal(recorded.evaluations[-1][2].length, other.evaluations[-1][2].length)
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 4, 5])
+def test_interrupted_and_resumed_equals_straight(dataset, two_seeds, tmp_path, stop_after):
+    layout, straight, recorded, _ = two_seeds
+    plan, world = make_plan(layout), make_world(dataset, [0, 1])
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    first = Recorded(checkpoints, stop_after)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run(plan, world, layout, loop.initial(plan, world, layout), first.listener, Stopwatch())
+    checkpoints.close()
+    reopened = Checkpoints(tmp_path / "checkpoints")
+    parts, _ = reopened.restore(loop.initial(plan, world, layout)._asdict())
+    reopened.close()
+    second = Recorded()
+    final = loop.run(plan, world, layout, loop.restored(parts), second.listener, Stopwatch())
+    chex.assert_trees_all_equal(jax.device_get(final), jax.device_get(straight))  # bit for bit
+    resumed = first.metrics + second.metrics
+    assert [p for _, p, _ in resumed] == [p for _, p, _ in recorded.metrics]
+    for (_, _, ours), (_, _, theirs) in zip(resumed, recorded.metrics, strict=True):
+        chex.assert_trees_all_equal(ours, theirs)
+    for (_, _, ours), (_, _, theirs) in zip(
+        first.evaluations + second.evaluations, recorded.evaluations, strict=True
+    ):
+        chex.assert_trees_all_equal(ours, theirs)
+
+
+def test_one_seed_with_its_batch_over_two_devices(dataset):
+    layout = batch_over_devices(jax.devices())
+    plan, world, recorded = make_plan(layout, parallel_batch=True), make_world(dataset, [0]), Recorded()
+    state = loop.initial(plan, world, layout)
+    final = loop.run(plan, world, layout, state, recorded.listener, Stopwatch())
+    for leaf in jax.tree.leaves(final.agent):
+        first, second = (np.asarray(shard.data[0]) for shard in leaf.addressable_shards)
+        np.testing.assert_array_equal(first, second)
+    assert final.progress.updates == 64
+
+
+def test_the_first_bad_number_is_named():
+    good, bad = np.zeros((2, 4), np.float32), np.zeros((2, 4), np.float32)
+    bad[1, 2] = np.inf
+    with pytest.raises(NumericsError, match=r"metric 'critic/td' is inf at update 103 of seed 8"):
+        finite_means({"actor/loss": good, "critic/td": bad}, [7, 8], first=100)
+    means = finite_means({"actor/loss": good + 2.0}, [7, 8], first=0)
+    np.testing.assert_array_equal(means["actor/loss"], [2.0, 2.0])
+
+
+def test_what_is_due():
+    assert [done for done in range(1, 8) if due(3, done, 7)] == [3, 6, 7]
+    assert [done for done in range(1, 8) if due(0, done, 7)] == [7]
