@@ -17,7 +17,8 @@ def make(task: Task, steps: int, seed: int) -> str:
       InputError: as `tasks.make_dataset`.
     """
     with tqdm(total=steps, unit="step", desc=f"making {task.name} data", dynamic_ncols=True) as bar:
-        return tasks.make_dataset(task, steps, seed, bar.update)
+        # Rows run in step, so a few more steps are taken than are kept.
+        return tasks.make_dataset(task, steps, seed, lambda n: bar.update(min(n, steps - bar.n)))
 
 
 def load(config: ml_collections.ConfigDict, task: Task) -> tuple[str, Transition]:

@@ -55,6 +55,9 @@ def batch_env(simulation: Simulation, rows: int, threads: int) -> BatchEnv:
       simulation: the task.
       rows: n.
       threads: size of the pool; 0 uses every core.
+
+    Raises:
+      ValueError: from `reset`, if its streams do not have the shape `[rows, 2]`.
     """
     physics = Physics(simulation.model, rows, threads)
     probe = simulation.reset(np.random.default_rng(0))

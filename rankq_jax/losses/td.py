@@ -1,4 +1,7 @@
-"""Temporal-difference learning on arrays. Termination lives in `discount`, so no `done` appears."""
+"""Temporal-difference learning on arrays (Eq. 1 of the RankQ paper, arXiv 2605.11151).
+
+Termination lives in `discount`, so no `done` appears.
+"""
 
 import chex
 import jax
@@ -9,7 +12,6 @@ def td_target(reward: jax.Array, discount: jax.Array, next_value: jax.Array) -> 
     """`[B], [B], [B] -> [B]`: `r + gamma (1 - d) V(s')`, gradient stopped.
 
     One step, n steps and action chunks differ only in how `reward` and `discount` were built.
-    Eq. 1 of the RankQ paper, arXiv 2605.11151.
 
     Raises:
       AssertionError: at trace time, if the shapes differ.

@@ -1,0 +1,117 @@
+import json
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rankq_jax.analysis import page, pictures, results
+from rankq_jax.analysis.q_landscape import landscape
+from rankq_jax.errors import InputError
+from rankq_jax.writers import JsonLines, read_lines, write_json
+
+PNG = b"\x89PNG"
+
+
+def bowl(observation, action):
+    """A quadratic with its top at (0.3, -0.2) + observation."""
+    return -jnp.sum(jnp.square(action[:, :2] - jnp.array([[0.3, -0.2]]) - observation), axis=1)
+
+
+def test_the_landscape_of_a_quadratic(key):
+    place = landscape(bowl, np.array([0.1, 0.0]), 3, key, resolution=21, starts=8, steps=200)
+    np.testing.assert_allclose(place.axis, np.linspace(-1, 1, 21), atol=1e-6)
+    # value[j, i] belongs to action (axis[i], axis[j])
+    np.testing.assert_allclose(place.value[4, 17], -((0.7 - 0.4) ** 2) - (-0.6 + 0.2) ** 2, rtol=1e-4)
+    np.testing.assert_allclose(place.gradient[4, 17], [-2 * (0.7 - 0.4), -2 * (-0.6 + 0.2)], rtol=1e-4)
+    ends = place.paths[:, -1]
+    assert place.paths.shape == (8, 201, 2)
+    np.testing.assert_allclose(ends, np.tile([0.4, -0.2], (8, 1)), atol=0.03)  # all climb to the top
+
+
+def test_ascent_stays_in_the_box(key):
+    place = landscape(lambda o, a: 10.0 * a[:, 0], np.zeros(2), 2, key, starts=4, steps=150)
+    np.testing.assert_allclose(place.paths[:, -1, 0], 1.0)
+
+
+def test_a_landscape_needs_two_dimensions(key):
+    with pytest.raises(ValueError, match="two action dimensions"):
+        landscape(bowl, np.zeros(2), 1, key)
+
+
+def records():
+    """Two seeds: offline at 100 and 200 updates, online at 50 environment steps."""
+    rows = []
+    for updates, env_steps, success in ((100, 0, (0, 1)), (200, 0, (1, 1)), (250, 50, (1, 0))):
+        for seed in (0, 1):
+            for episode in (0, 1):
+                value = success[seed] if episode else 0
+                place = dict(phase="x", updates=updates, env_steps=env_steps, seed=seed)
+                rows.append({**place, "success": bool(value), "length": 10.0 * (seed + 1)})
+    return rows
+
+
+def make_run(tmp_path, **config):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    about = dict(
+        config={"algorithm": "rankq", "online": {"algorithm": ""}, **config}, versions={}, git_commit="c"
+    )
+    write_json(folder / "config.json", about)
+    with (folder / "evaluations.jsonl").open("w") as file:
+        file.writelines(json.dumps(record) + "\n" for record in records())
+    return results.read(folder)
+
+
+def test_a_curve_puts_offline_updates_left_of_zero(tmp_path):
+    curve = results.curve(make_run(tmp_path), "success")
+    np.testing.assert_array_equal(curve.position, [-100, 0, 50])
+    np.testing.assert_allclose(curve.value, [[0.0, 0.5], [0.5, 0.5], [0.5, 0.0]])
+
+
+def test_names_tell_of_a_switch(tmp_path):
+    assert make_run(tmp_path).name == "rankq"
+    (tmp_path / "other").mkdir()
+    assert make_run(tmp_path / "other", online={"algorithm": "sac"}).name == "rankq then sac"
+
+
+def test_folders_that_are_no_runs(tmp_path):
+    with pytest.raises(InputError, match="no config.json"):
+        results.read(tmp_path)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(InputError, match="cannot be read"):
+        results.read(tmp_path)
+
+
+def test_pictures_are_pictures(tmp_path, key):
+    curve = results.curve(make_run(tmp_path), "success")
+    assert pictures.learning_curves({"success rate": {"rankq": [curve]}}).startswith(PNG)
+    layout, path = [[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.zeros((4, 2))
+    drawn = pictures.maze_trajectories(layout, 1.0, {"offline": ([path], [True])}, np.zeros(2), 0.4)
+    assert drawn.startswith(PNG)
+    place = landscape(bowl, np.zeros(2), 2, key, steps=5)
+    assert pictures.landscapes({"here": place}).startswith(PNG)
+
+
+def test_a_page_escapes_what_it_is_given():
+    text = page.page("a <b>", [("h", page.table(["<i>"], [["1 & 2"]]) + page.note("<script>"))])
+    assert "<b>" not in text and "<i>" not in text and "<script>" not in text
+    assert "a &lt;b&gt;" in text and "1 &amp; 2" in text
+
+
+def test_lines_can_be_rolled_back(tmp_path):
+    path = tmp_path / "lines.jsonl"
+    lines = JsonLines(path)
+    lines.write({"a": np.float32(1.5), "b": np.arange(2), "c": (True, np.bool_(False))})
+    kept = lines.position
+    lines.write({"a": 2})
+    lines.close()
+    again = JsonLines(path, keep=kept)
+    again.write({"a": 3})
+    again.close()
+    assert read_lines(path) == [{"a": 1.5, "b": [0, 1], "c": [True, False]}, {"a": 3}]
+
+
+def test_a_torn_line_is_left_out(tmp_path):
+    path = tmp_path / "lines.jsonl"
+    path.write_text('{"a": 1}\n{"a": ')
+    assert read_lines(path) == [{"a": 1}]

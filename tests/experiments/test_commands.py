@@ -1,0 +1,152 @@
+"""The commands as a user types them: exit status, one line on stderr, nothing on disk damaged."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from experiments import train
+from experiments.configs import rankq
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = "--config=experiments/configs/rankq.py:pointmaze-umaze,smoke"
+
+
+def command(module, *arguments):
+    return [sys.executable, "-m", module, *map(str, arguments)]
+
+
+def run(module, *arguments):
+    return subprocess.run(command(module, *arguments), cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def assert_refused(result, *words, status=2):
+    assert result.returncode == status, result.stderr
+    line = result.stderr.strip().splitlines()[-1]
+    assert line.startswith("error: "), result.stderr
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in line, line
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a finished run."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    train.train(rankq.get_config("pointmaze-umaze,smoke"), folder)
+    return folder
+
+
+def contents(folder):
+    return {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--config=experiments/configs/rankq.py:pointmaze-umase"], ["pointmaze-umase", "'pointmaze-umaze'"]),
+        (["--config=experiments/configs/rankk.py"], ["experiments/configs/rankk.py"]),
+        ([CONFIG, "--config.sed=1"], ["config.sed", "Did you mean", "seed"]),
+        ([CONFIG, "--config.rankq.sigm=1"], ["sigm", "Did you mean", "sigma"]),
+        ([CONFIG, "--config.batch_size=many"], ["batch_size", "many"]),
+        ([CONFIG, "--workdri=x"], ["workdri", "Did you mean 'workdir'"]),
+        ([CONFIG, "extra"], ["unexpected argument 'extra'"]),
+        ([CONFIG, "--config.algorithm=rnkq"], ["rnkq", "Did you mean 'rankq'"]),
+        ([CONFIG, "--config.dataset=no/such-v0"], ["no/such-v0", "no such dataset"]),
+        ([], ["--config"]),
+    ],
+)
+def test_wrong_input_of_train(arguments, words, tmp_path):
+    workdir = [] if any("workdri" in a for a in arguments) else [f"--workdir={tmp_path / 'run'}"]
+    assert_refused(run("experiments.train", *arguments, *workdir), *words)
+
+
+def test_a_workdir_of_another_configuration(finished):
+    before = contents(finished)
+    result = run("experiments.train", CONFIG, "--config.discount=0.9", f"--workdir={finished}")
+    assert_refused(result, "config.json", "'discount'", "0.99", "0.9", "choose another --workdir")
+    assert contents(finished) == before
+
+
+def test_a_workdir_with_other_files(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    assert_refused(run("experiments.train", CONFIG, f"--workdir={tmp_path}"), "something else")
+    assert contents(tmp_path) == {tmp_path / "thesis.tex": b"precious"}
+
+
+def test_numbers_that_go_bad(tmp_path):
+    result = run(
+        "experiments.train", CONFIG, "--config.critic_learning_rate=1e30", f"--workdir={tmp_path / 'r'}"
+    )
+    assert_refused(result, "metric", "at update", "of seed 0", status=3)
+
+
+def test_an_interruption_and_the_same_command_again(finished, tmp_path):
+    folder = tmp_path / "run"
+    arguments = [CONFIG, "--config.offline.checkpoint_every=1", f"--workdir={folder}"]
+    process = subprocess.Popen(
+        command("experiments.train", *arguments),
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 200
+    while not list(folder.glob("checkpoints/*/commit_success.txt")):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=100)
+    assert process.returncode == 130 and error.strip().endswith("error: interrupted")
+    assert not (folder / "summary.json").exists()
+    again = run("experiments.train", *arguments)
+    assert again.returncode == 0, again.stderr
+    # Apart from when checkpoints were due, the other run had the same configuration.
+    for name in ("evaluations.jsonl", "metrics.jsonl"):
+        ours = [json.loads(line) for line in (folder / name).read_text().splitlines()]
+        theirs = [json.loads(line) for line in (finished / name).read_text().splitlines()]
+        for record in ours + theirs:
+            record.pop("seconds", None)
+        assert len(ours) == len(theirs)
+        for mine, other in zip(ours, theirs, strict=True):
+            assert mine == pytest.approx(other, rel=1e-3, abs=1e-4)
+    done = run("experiments.train", *arguments)
+    assert done.returncode == 0 and "finished already" in done.stdout
+
+
+def test_make_dataset_evaluate_report_and_table(finished, tmp_path):
+    made = run("experiments.make_dataset", "--task=pointmaze-umaze", "--steps=1500", "--seed=4")
+    assert made.returncode == 0, made.stderr
+    assert "pointmaze-umaze/waypoints-1500-seed4-v0" in made.stdout
+    again = run("experiments.make_dataset", "--task=pointmaze-umaze", "--steps=1500", "--seed=4")
+    assert_refused(again, "waypoints-1500-seed4-v0", "exists already")
+    evaluated = run("experiments.evaluate", f"--workdir={finished}", "--episodes=3")
+    assert evaluated.returncode == 0 and "seed 0: success rate" in evaluated.stdout
+    reported = run("experiments.report", f"--out={tmp_path / 'report'}", finished, finished)
+    assert reported.returncode == 0, reported.stderr
+    assert (tmp_path / "report" / "index.html").read_text().count("data:image/png") == 5
+    table = tmp_path / "table.md"
+    written = run("experiments.table", f"--out={table}", finished)
+    assert written.returncode == 0, written.stderr
+    assert "| rankq |" in table.read_text()
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "words"),
+    [
+        ("experiments.make_dataset", ["--task=pointmase-umaze"], ["Did you mean 'pointmaze-umaze'"]),
+        ("experiments.make_dataset", ["--task=pointmaze-umaze", "--steps=0"], ["--steps=0"]),
+        ("experiments.evaluate", ["--workdir=nowhere"], ["nowhere", "config.json"]),
+        ("experiments.report", ["--out=x"], ["--workdir"]),
+        ("experiments.report", ["--out=x", "nowhere"], ["nowhere", "config.json"]),
+        ("launch.local", ["nothing.py", "--out=x"], ["nothing.py", "cannot be read"]),
+    ],
+)
+def test_wrong_input_of_the_other_commands(module, arguments, words):
+    assert_refused(run(module, *arguments), *words)
+    assert not os.path.exists(ROOT / "x")

@@ -1,0 +1,127 @@
+"""The order of the floors: who may import whom. Read from the source, nothing is run."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Floor of each part of the library. A part imports its own floor's modules of the same part, and lower
+# floors; two parts of one floor do not import each other.
+FLOORS = [
+    {"errors", "types"},
+    {"losses", "action_sets"},
+    {"networks"},
+    {"agents"},
+    {"lifting", "parallel", "timing", "metrics"},
+    {"data", "envs", "checkpoints", "writers"},
+    {"tasks", "phases", "evaluation"},
+    {"loop", "analysis"},
+]
+LEVEL = {part: level for level, parts in enumerate(FLOORS) for part in parts}
+# What needs a concrete agent must get it as an argument.
+BLIND_TO_AGENTS = {"lifting", "parallel", "timing", "metrics", "data", "envs", "checkpoints", "writers",
+                   "tasks", "phases", "evaluation", "loop", "analysis"}  # fmt: skip
+
+# Third-party packages that one place alone may name.
+ONLY_IN = {
+    "mujoco.batch": {"rankq_jax/envs/physics.py"},
+    "distrax": {"rankq_jax/networks/gaussian.py"},
+    "flax": {"rankq_jax/networks"},
+    "orbax": {"rankq_jax/checkpoints.py"},
+    "minari": {"rankq_jax/data"},
+    "gymnasium_robotics": {"rankq_jax/envs/mazes.py"},
+    "matplotlib": {"rankq_jax/analysis/pictures.py"},
+    "tensorboardX": {"rankq_jax/writers.py"},
+    "ml_collections": {"experiments"},
+    "absl": {"experiments"},
+    "tqdm": {"experiments"},
+}
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def files(top):
+    return sorted((ROOT / top).rglob("*.py"))
+
+
+def part_of(module):
+    """`rankq_jax.data.buffer` -> `data`."""
+    names = module.split(".")
+    return names[1] if names[0] == "rankq_jax" and len(names) > 1 else None
+
+
+@pytest.mark.parametrize("path", files("rankq_jax"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_downwards(path):
+    relative = path.relative_to(ROOT / "rankq_jax")
+    part = relative.parts[0].removesuffix(".py")
+    if part == "__init__":
+        return
+    assert part in LEVEL, f"{part} has no floor; give it one in tests/test_floors.py"
+    for module in imports(path):
+        other = part_of(module)
+        if other is None or other == part:
+            continue
+        assert LEVEL[other] < LEVEL[part], f"{relative} imports {module}"
+        assert not (part in BLIND_TO_AGENTS and other in ("agents", "networks")), f"{relative}: {module}"
+
+
+@pytest.mark.parametrize("path", files("rankq_jax"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_library_knows_no_experiment(path):
+    tops = {module.split(".")[0] for module in imports(path)}
+    assert not tops & {"experiments", "launch", "tests", "ml_collections", "absl"}
+
+
+@pytest.mark.parametrize("path", files("launch"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_launcher_starts_at_once(path):
+    tops = {module.split(".")[0] for module in imports(path)}
+    assert not tops & {"jax", "rankq_jax", "experiments", "numpy"}
+
+
+@pytest.mark.parametrize("package", sorted(ONLY_IN))
+def test_a_package_is_named_in_one_place(package):
+    users = {
+        str(path.relative_to(ROOT))
+        for top in ("rankq_jax", "experiments", "launch")
+        for path in files(top)
+        if any(m == package or m.startswith(f"{package}.") for m in imports(path))
+    }
+    assert users, f"nothing uses {package}"
+    allowed = ONLY_IN[package]
+    assert all(any(u == a or u.startswith(f"{a}/") for a in allowed) for u in users), users
+
+
+def test_pmap_is_named_in_one_file():
+    users = {
+        str(path.relative_to(ROOT))
+        for top in ("rankq_jax", "experiments", "launch")
+        for path in files(top)
+        if any(
+            isinstance(node, ast.Attribute) and node.attr == "pmap"
+            for node in ast.walk(ast.parse(path.read_text()))
+        )
+    }
+    assert users == {"rankq_jax/parallel.py"}
+
+
+def test_nothing_below_the_loop_reads_a_clock_or_logs():
+    pure = ["losses", "action_sets.py", "networks", "agents", "lifting.py", "parallel.py", "phases.py"]
+    for name in pure:
+        place = ROOT / "rankq_jax" / name
+        for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            tops = {module.split(".")[0] for module in imports(path)}
+            assert not tops & {"time", "logging", "os", "pathlib", "random", "tqdm"}, path
+            calls = {
+                node.func.id
+                for node in ast.walk(ast.parse(path.read_text()))
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            }
+            assert not calls & {"print", "open"}, path
