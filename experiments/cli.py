@@ -22,10 +22,12 @@ def _fail(message: str, status: int) -> NoReturn:
 
 def _parse(arguments: list[str]) -> list[str]:
     try:
-        return flags.FLAGS(arguments)
+        rest = flags.FLAGS(arguments)
+        if "config" in flags.FLAGS and flags.FLAGS["config"].value is not None:
+            _fields(flags.FLAGS["config"].value)  # a missing file is noticed at first use
+        return rest
     except flags.UnrecognizedFlagError as error:
-        known = [name for name in flags.FLAGS if name not in ("?", "help")]
-        name = error.flagname
+        name, known = error.flagname, [name for name in flags.FLAGS if name not in ("?", "help")]
         if name.startswith("config."):
             raise InputError(f"unknown configuration field --{name}.{_near(name)}") from error
         raise InputError(f"unknown flag --{name}.{suggestion(name, known)}") from error
@@ -33,16 +35,21 @@ def _parse(arguments: list[str]) -> list[str]:
         # ml_collections: a field that a locked configuration does not have.
         message = str(error).strip("\"'")
         found = re.search(r"[Dd]id you mean ['\"]([^'\"]+)['\"]", message)
-        hint = f" Did you mean {found[1]!r}?" if found else ""
+        hint = f" Did you mean {found[1]!r}?" if found else f" {message}"
         field = next((a for a in arguments if a.startswith("--config.")), "--config").split("=")[0]
-        raise InputError(f"unknown configuration field in {field}.{hint or ' ' + message}") from error
+        raise InputError(f"unknown configuration field in {field}.{hint}") from error
     except (flags.Error, TypeError, ValueError, OSError) as error:
-        cause: BaseException = error
-        while not isinstance(cause, InputError) and cause.__context__ is not None:
-            cause = cause.__context__
-        if isinstance(cause, InputError):
-            raise cause from error
-        raise InputError(str(error)) from error
+        raise InputError(_cause(error)) from error
+
+
+def _cause(error: BaseException) -> str:
+    """What went wrong while a configuration was read, without what was wrapped around it."""
+    # ml_collections puts the whole inner traceback into the message; its last line is the error.
+    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    message = lines[-1].strip().removeprefix(f"{InputError.__module__}.{InputError.__name__}: ")
+    if isinstance(error, OSError):
+        return f"--config: {message}; give a file of experiments/configs, e.g. rankq.py there."
+    return message
 
 
 def _near(name: str) -> str:

@@ -53,10 +53,8 @@ def records():
 def make_run(tmp_path, **config):
     folder = tmp_path / "run"
     folder.mkdir()
-    about = dict(
-        config={"algorithm": "rankq", "online": {"algorithm": ""}, **config}, versions={}, git_commit="c"
-    )
-    write_json(folder / "config.json", about)
+    config = {"algorithm": "rankq", "online": {"algorithm": ""}, **config}
+    write_json(folder / "config.json", dict(config=config, versions={}, git_commit="c"))
     with (folder / "evaluations.jsonl").open("w") as file:
         file.writelines(json.dumps(record) + "\n" for record in records())
     return results.read(folder)
@@ -75,7 +73,7 @@ def test_names_tell_of_a_switch(tmp_path):
 
 
 def test_folders_that_are_no_runs(tmp_path):
-    with pytest.raises(InputError, match="no config.json"):
+    with pytest.raises(InputError, match=r"no config\.json"):
         results.read(tmp_path)
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(InputError, match="cannot be read"):
