@@ -3,6 +3,7 @@
 python -m experiments.train --config=experiments/configs/rankq.py:pointmaze-umaze --workdir=DIR
 """
 
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -81,15 +82,15 @@ def train(config: ml_collections.ConfigDict, folder: Path) -> dict[str, Any]:
             "env_steps": int(final.progress.env_steps),
             "wall_seconds": {**stopwatch.seconds, "total": stopwatch.total},
         }
-    report.write(folder / "report", [folder])
     write_json(folder / "summary.json", summary)
+    report.write(folder / "report", [folder])
     return summary
 
 
 def main(arguments: list[str]) -> None:
     """Entry point."""
     cli.no_more(arguments)
-    warnings.showwarning = lambda message, *rest: print(f"warning: {message}")
+    warnings.showwarning = lambda message, *rest: print(f"warning: {message}", file=sys.stderr)
     config = CONFIG.value
     folder = Path(WORKDIR.value or tempfile.mkdtemp(prefix="rankq_jax-"))
     if (folder / "summary.json").exists() and workdir.claim(folder, config):

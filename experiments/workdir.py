@@ -32,7 +32,7 @@ def versions() -> dict[str, str]:
 def git_commit() -> str:
     """The commit of the source tree, with `-dirty` if it has changes; `unknown` outside a checkout."""
     folder = Path(__file__).resolve().parent
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

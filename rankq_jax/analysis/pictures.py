@@ -7,6 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from rankq_jax.analysis.q_landscape import Landscape
 from rankq_jax.analysis.results import Curve
@@ -40,6 +41,7 @@ def learning_curves(panels: Mapping[str, Mapping[str, Sequence[Curve]]]) -> byte
         axes.annotate(
             "offline | online", (0.0, 1.01), xycoords=("data", "axes fraction"), ha="center", fontsize=8
         )
+        axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.set_xlabel("environment steps (left of the line: offline updates)")
         axes.set_ylabel(quantity)
         if quantity == "success rate":

@@ -45,6 +45,7 @@ def test_a_configuration_trains_at_smoke(name, tmp_path):
     assert list((folder / "tensorboard" / "seed1").glob("events*"))
     page = (folder / "report" / "index.html").read_text()
     assert page.count("data:image/png;base64,") == 3  # curves, maze, landscapes
+    assert "not finished" not in page and "1800" in page  # the summary is in the table
     assert "http" not in page.replace("http-equiv", "")  # opens without a network
 
 

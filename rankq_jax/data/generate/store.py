@@ -86,14 +86,13 @@ def write_minari(
                 dataset_id, _buffers(episodes), env=env_specs[0], eval_env=env_specs[1], **metadata
             )
         final.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            shutil.copytree(
-                (staging / dataset_id).parent,
-                final.parent,
-                ignore=lambda folder, names: [n for n in names if (Path(folder) / n).is_dir()],
-                dirs_exist_ok=True,
-            )
+        for namespace in (staging / dataset_id).parent.glob("*.json"):  # Minari's note on the namespace
+            if not (final.parent / namespace.name).exists():
+                shutil.copy(namespace, final.parent)
         os.rename(staging / dataset_id, final)
+    except OSError as error:
+        if not final.exists():  # else another process has made the same dataset meanwhile
+            raise InputError(f"{root}: cannot be written to ({error.strerror or error}).") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return final
