@@ -8,6 +8,7 @@ import ml_collections
 import numpy as np
 import optax
 
+from experiments import bounds
 from rankq_jax import tasks
 from rankq_jax.agents import AGENTS, Optimisers, Parts
 from rankq_jax.data import mixture
@@ -93,11 +94,14 @@ def agent_of(config: ml_collections.ConfigDict, algorithm: str, parts: Parts) ->
     """The agent of that name with the arguments of its section of the configuration.
 
     Raises:
-      InputError: if the registry has no such agent.
+      InputError: if the registry has no such agent, or an argument's value is refused.
     """
     if algorithm not in AGENTS:
         raise InputError(f"unknown algorithm {algorithm!r}.{suggestion(algorithm, AGENTS)}")
-    return AGENTS[algorithm](parts, **config.get(algorithm, ml_collections.ConfigDict()))
+    try:
+        return AGENTS[algorithm](parts, **config.get(algorithm, ml_collections.ConfigDict()))
+    except ValueError as error:
+        raise InputError(f"--config.{algorithm}: {error}.") from error
 
 
 def _lifted(agent: Agent, config: ml_collections.ConfigDict, layout: Layout, block: int) -> Agent:
@@ -111,10 +115,6 @@ def _lifted(agent: Agent, config: ml_collections.ConfigDict, layout: Layout, blo
 def _mixing(online: ml_collections.ConfigDict) -> Schedule:
     if online.mixing_anneal <= 0:
         return lambda env_steps: online.mixing_ratio
-    _check(
-        0 <= online.mixing_ratio <= 1 and 0 <= online.mixing_ratio_final <= 1,
-        "--config.online.mixing_anneal needs mixing_ratio and mixing_ratio_final between 0 and 1.",
-    )
     return optax.linear_schedule(online.mixing_ratio, online.mixing_ratio_final, online.mixing_anneal)
 
 
@@ -187,10 +187,7 @@ def experiment(config: ml_collections.ConfigDict) -> Experiment:
     Raises:
       InputError: if a value is wrong.
     """
-    for field in ("seeds", "batch_size", "critics", "train_envs", "replay_capacity"):
-        _check(config[field] >= 1, f"--config.{field}={config[field]} must be at least 1.")
-    _check(config.evaluation_episodes >= 1, "--config.evaluation_episodes must be at least 1.")
-    _check(0.0 < config.discount < 1.0, f"--config.discount={config.discount} must be in (0, 1).")
+    bounds.check(config)
     task = tasks.find(config.task)
     probe = task.environment(1, 1)
     layout = layout_of(config, jax.local_devices())

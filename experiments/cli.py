@@ -36,9 +36,11 @@ def _parse(arguments: list[str]) -> list[str]:
         message = str(error).strip("\"'")
         found = re.search(r"[Dd]id you mean ['\"]([^'\"]+)['\"]", message)
         hint = f" Did you mean {found[1]!r}?" if found else f" {message}"
-        field = next((a for a in arguments if a.startswith("--config.")), "--config").split("=")[0]
-        raise InputError(f"unknown configuration field in {field}.{hint}") from error
-    except (flags.Error, TypeError, ValueError, OSError) as error:
+        given = [a.split("=")[0] for a in arguments if a.startswith("--config.")]
+        known = _fields(flags.FLAGS["config"].value) if flags.FLAGS["config"].value else []
+        wrong = [name for name in given if name.removeprefix("--config.") not in known]
+        raise InputError(f"unknown configuration field {', '.join(wrong or given)}.{hint}") from error
+    except (flags.Error, TypeError, ValueError, OSError, SyntaxError, ImportError) as error:
         raise InputError(_cause(error)) from error
 
 
@@ -85,5 +87,9 @@ def run(main: Callable[[list[str]], None]) -> None:
         app.run(lambda words: main(words[1:]), flags_parser=_parse)
     except (InputError, NumericsError) as error:
         _fail(str(error), error.exit_status)
+    except OSError as error:
+        # Disks and permissions: whatever could be foreseen has its own message.
+        place = error.filename or "the disk"
+        _fail(f"{place}: {error.strerror or error}; free it or choose another.", InputError.exit_status)
     except KeyboardInterrupt:
         _fail("interrupted", INTERRUPTED)

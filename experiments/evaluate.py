@@ -11,6 +11,7 @@ from absl import flags
 
 from experiments import cli
 from experiments.restore import restore
+from rankq_jax.envs.batch import stream_seed
 from rankq_jax.errors import InputError
 from rankq_jax.evaluation import evaluate
 from rankq_jax.lifting import stepwise
@@ -25,11 +26,13 @@ def main(arguments: list[str]) -> None:
     cli.no_more(arguments)
     if EPISODES.value < 1:
         raise InputError(f"--episodes={EPISODES.value} must be at least 1.")
+    if SEED.value < 0:
+        raise InputError(f"--seed={SEED.value} must not be negative.")
     restored = restore(Path(WORKDIR.value or ""))
     seeds = restored.built.seeds
     env = restored.built.task.environment(len(seeds) * EPISODES.value, restored.config.threads)
     keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
-    starts = [SEED.value + seed for seed in seeds]
+    starts = [stream_seed(seed, SEED.value) for seed in seeds]
     result = evaluate(env, stepwise(restored.agent.mode), restored.params, keys, starts)
     for i, seed in enumerate(seeds):
         print(

@@ -8,6 +8,7 @@ from absl import flags
 from experiments import cli, datasets
 from rankq_jax import tasks
 from rankq_jax.data.sources.minari import dataset_folder
+from rankq_jax.errors import InputError
 
 TASK = flags.DEFINE_string("task", None, "Name of the task.")
 STEPS = flags.DEFINE_integer("steps", None, "Transitions; the task's default if unset.")
@@ -19,6 +20,8 @@ def main(arguments: list[str]) -> None:
     cli.no_more(arguments)
     task = tasks.find(TASK.value or "")
     steps = task.dataset_steps if STEPS.value is None else STEPS.value
+    if SEED.value < 0:
+        raise InputError(f"--seed={SEED.value} must not be negative.")
     name = datasets.make(task, steps, SEED.value)
     print(f"{name}: written to {dataset_folder(name)}")
 

@@ -48,7 +48,10 @@ class Records:
         self._board = TensorBoard(folder / "tensorboard")
         self._checkpoints = checkpoints
         for section, seconds in keep["seconds"].items():
-            stopwatch.seconds[section] += seconds
+            if section == "total":
+                stopwatch.earlier += seconds
+            else:
+                stopwatch.seconds[section] += seconds
         self._recent: deque[bool] = deque(maxlen=RECENT_EPISODES)
         self._bar = tqdm(total=updates, unit="update", smoothing=0.1, dynamic_ncols=True)
         self._mark = (time.perf_counter(), 0)
@@ -103,14 +106,17 @@ class Records:
             np.concatenate([e.observation, e.next_observation[-1:]]).astype(np.float32)
             for e in result.episodes
         ]
+        path = self._folder / f"trajectories-{phase}.npz"
+        unfinished = path.with_suffix(".tmp.npz")
         np.savez_compressed(
-            self._folder / f"trajectories-{phase}.npz",
+            unfinished,
             observation=np.concatenate(paths),
             length=[len(path) for path in paths],
             seed=np.repeat(self._seeds, count),
             success=result.success.ravel(),
             goal=result.goal.reshape(len(paths), -1),
         )
+        unfinished.replace(path)
 
     def _on_checkpoint(self, state: RunState) -> None:
         notes = {
@@ -125,7 +131,8 @@ class Records:
         return f"{np.mean(self._recent):.2f}" if self._recent else "-"
 
     def _seconds(self) -> dict[str, float]:
-        return {name: round(value, 3) for name, value in self._stopwatch.seconds.items()}
+        seconds = {**self._stopwatch.seconds, "total": self._stopwatch.total}
+        return {name: round(value, 3) for name, value in seconds.items()}
 
     def close(self) -> None:
         """Closes every file and waits for the last checkpoint."""

@@ -11,12 +11,12 @@ from absl import flags
 
 from experiments import cli
 from experiments.restore import restore
+from rankq_jax import tasks
 from rankq_jax.analysis import page, pictures, results
 from rankq_jax.analysis.q_landscape import landscape
 from rankq_jax.analysis.results import Curve, Run
 from rankq_jax.envs import mazes
 from rankq_jax.errors import InputError
-from rankq_jax.writers import read_lines
 
 OUT = flags.DEFINE_string("out", None, "Folder that index.html is written to.")
 
@@ -72,7 +72,7 @@ def _curves(runs: list[Run]) -> str:
 
 
 def _maze(run: Run) -> str:
-    maze = mazes.POINT_MAZES[run.config["task"]]
+    maze = tasks.find(run.config["task"]).layout
     phases = {}
     for path in sorted(run.folder.glob("trajectories-*.npz")):
         with np.load(path) as saved:
@@ -95,8 +95,10 @@ def _landscapes(run: Run) -> str:
         restored = restore(run.folder)
     except InputError as error:
         return page.note(str(error))
-    starts = np.asarray([r["start"] for r in read_lines(run.folder / "evaluations.jsonl")])
-    maze = mazes.POINT_MAZES[run.config["task"]]
+    if not run.evaluations:
+        return page.note("No evaluation has been recorded yet.")
+    starts = np.asarray([record["start"] for record in run.evaluations])
+    maze = tasks.find(run.config["task"]).layout
     far = np.argsort(-np.linalg.norm(starts[:, :2] - mazes.goal(maze), axis=1), kind="stable")
     chosen = far[np.linspace(0, len(far) - 1, SHOWN_STATES).astype(int)]
     places = {}

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from experiments import build, workdir
+from experiments import build
 from experiments.build import Experiment
+from rankq_jax.analysis import results
 from rankq_jax.checkpoints import Checkpoints
 from rankq_jax.errors import InputError
 from rankq_jax.losses import ensemble_min
@@ -40,14 +41,15 @@ def restore(folder: Path) -> Restored:
     Raises:
       InputError: if the folder is no run's, or holds no checkpoint yet.
     """
-    config = ml_collections.ConfigDict(workdir.recorded_config(folder))
+    config = ml_collections.ConfigDict(results.about(folder)["config"])
     built = build.experiment(config)
     if not (folder / "checkpoints").is_dir():
         raise InputError(f"{folder}: holds no checkpoints; train it first.")
     agent = built.plan[-1].agent
     example = jax.tree.map(jnp.asarray, build.example(built.task))
     keys = jax.vmap(jax.random.key)(jnp.asarray(built.seeds, jnp.uint32))
-    like = agent.init(built.layout.split(keys), built.layout.replicate(example))
+    layout = built.layout
+    like = layout.merge(agent.init(layout.split(keys), layout.replicate(example)))
     checkpoints = Checkpoints(folder / "checkpoints")
     try:
         state = checkpoints.restore({"agent": like})[0]["agent"]
@@ -55,10 +57,9 @@ def restore(folder: Path) -> Restored:
         raise InputError(f"{folder}: holds no checkpoint yet; train it first.") from error
     finally:
         checkpoints.close()
-    critic = built.layout.merge(state.critic.params)
 
     def value(index: int) -> Callable[[jax.Array, jax.Array], jax.Array]:
-        params = jax.tree.map(lambda x: x[index], critic)
+        params = jax.tree.map(lambda x: x[index], state.critic.params)
         return lambda observation, action: ensemble_min(built.parts.critic.apply(params, observation, action))
 
-    return Restored(config, built, agent, agent.params(state), value)
+    return Restored(config, built, agent, agent.params(layout.split(state)), value)

@@ -19,6 +19,13 @@ OUT = flags.DEFINE_string("out", None, "Markdown file.")
 COMMAND = flags.DEFINE_string("command", "make results", "The command that made the runs and this table.")
 
 
+# Fields that runs of one table must have in common.
+SHARED = (
+    "task", "dataset", "dataset_steps", "offline", "online", "actor_hidden", "critic_hidden",
+    "batch_size", "discount", "seed", "seeds", "train_envs", "evaluation_episodes",
+)  # fmt: skip
+
+
 def _each(values: list[float | None], scale: float, digits: int) -> str:
     known = [v * scale for v in values if v is not None]
     if not known:
@@ -51,7 +58,7 @@ def write(out: Path, workdirs: list[Path], command: str) -> None:
     for run in runs:
         if run.summary is None:
             raise InputError(f"{run.folder}: has not finished; run it to its end first.")
-        for field in ("task", "offline", "online", "actor_hidden", "critic_hidden", "seed", "seeds"):
+        for field in SHARED:
             if run.config[field] != runs[0].config[field]:
                 raise InputError(f"{run.folder}: field {field!r} differs from {runs[0].folder}.")
     config = runs[0].config
@@ -74,7 +81,8 @@ def write(out: Path, workdirs: list[Path], command: str) -> None:
         "|---|---|---|---|---|---|",
         *(_row(run) for run in runs),
         "",
-        f"Hardware: {platform.machine()}, {os.cpu_count()} cores. Commit {runs[0].commit}. {versions}.",
+        f"Written on {platform.machine()} with {os.cpu_count()} cores. Commit "
+        f"{', '.join(dict.fromkeys(run.commit for run in runs))}. {versions}.",
     ]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -61,15 +61,17 @@ def train(config: ml_collections.ConfigDict, folder: Path) -> dict[str, Any]:
     """
     with Stopwatch() as stopwatch:
         built = build.experiment(config)
-        known = workdir.claim(folder, config)
+        known = workdir.belongs(folder, config)
         name, dataset = datasets.load(config, built.task)
+        if not known:
+            workdir.claim(folder, config)
         world = build.world(config, built, dataset)
         state = loop.initial(built.plan, world, built.layout)
         checkpoints = Checkpoints(folder / "checkpoints", config.keep_checkpoints)
         notes = None
         if known and checkpoints.latest is not None:
-            parts, notes = checkpoints.restore(state._asdict())
-            state = loop.restored(parts)
+            parts, notes = checkpoints.restore(loop.portable(state, built.layout)._asdict())
+            state = loop.restored(parts, built.layout)
         updates = config.offline.updates + int(config.online.env_steps * config.online.updates_per_step)
         records = Records(folder, built.seeds, checkpoints, stopwatch, notes, updates)
         try:
@@ -93,13 +95,17 @@ def main(arguments: list[str]) -> None:
     warnings.showwarning = lambda message, *rest: print(f"warning: {message}", file=sys.stderr)
     config = CONFIG.value
     folder = Path(WORKDIR.value or tempfile.mkdtemp(prefix="rankq_jax-"))
-    if (folder / "summary.json").exists() and workdir.claim(folder, config):
-        print(f"{folder}: finished already; see {folder / 'report' / 'index.html'}")
+    page = folder / "report" / "index.html"
+    if workdir.belongs(folder, config) and (folder / "summary.json").exists():
+        if not page.exists():
+            report.write(page.parent, [folder])
+        print(f"{folder}: finished already; see {page}")
         return
+    print(f"workdir: {folder}", flush=True)
     summary = train(config, folder)
     for field in ("offline_success_rate", "final_success_rate", "final_episode_length"):
         print(f"{field}: {summary[field]}")
-    print(f"report: {folder / 'report' / 'index.html'}")
+    print(f"report: {page}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The folder of one run: whose it is, and what it was made with."""
 
-import json
 import subprocess
 import sys
 from importlib import metadata
@@ -9,6 +8,7 @@ from typing import Any
 
 import ml_collections
 
+from rankq_jax.analysis import results
 from rankq_jax.errors import InputError
 from rankq_jax.writers import plain, write_json
 
@@ -48,54 +48,38 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     return pairs
 
 
-def claim(folder: Path, config: ml_collections.ConfigDict) -> bool:
-    """Makes the folder this configuration's own, or finds that it already is.
-
-    Args:
-      folder: the `--workdir`.
-      config: resolved configuration.
-
-    Returns:
-      Whether the folder was this configuration's before.
+def belongs(folder: Path, config: ml_collections.ConfigDict) -> bool:
+    """Whether the folder is this configuration's already; nothing is written.
 
     Raises:
-      InputError: if it belongs to another configuration (names the fields), holds other files, or
-        cannot be written to.
+      InputError: if it belongs to another configuration (names the field) or holds other files.
     """
-    wanted = plain(config.to_dict())
     path = folder / "config.json"
-    if path.exists():
-        owned = recorded_config(folder)
-        mine, theirs = _flat(wanted), _flat(owned)
-        differing = sorted(k for k in mine | theirs if mine.get(k) != theirs.get(k))
-        if differing:
-            first = differing[0]
-            more = f" and {len(differing) - 1} more fields" if len(differing) > 1 else ""
-            raise InputError(
-                f"{path}: field {first!r} is {theirs.get(first)!r} there and {mine.get(first)!r} here"
-                f"{more}; choose another --workdir."
-            )
-        return True
+    if not path.exists():
+        if folder.exists() and any(entry.name != "config.tmp" for entry in folder.iterdir()):
+            raise InputError(f"{folder}: holds files of something else; choose another --workdir.")
+        return False
+    mine, theirs = _flat(plain(config.to_dict())), _flat(results.about(folder)["config"])
+    differing = sorted(k for k in mine | theirs if mine.get(k) != theirs.get(k))
+    if differing:
+        first = differing[0]
+        more = f" and {len(differing) - 1} more fields" if len(differing) > 1 else ""
+        raise InputError(
+            f"{path}: field {first!r} is {theirs.get(first)!r} there and {mine.get(first)!r} here"
+            f"{more}; choose another --workdir."
+        )
+    return True
+
+
+def claim(folder: Path, config: ml_collections.ConfigDict) -> None:
+    """Makes a folder this configuration's own.
+
+    Raises:
+      InputError: if it cannot be written to.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise InputError(f"{folder}: holds files of something else; choose another --workdir.")
-        write_json(path, {"config": wanted, "versions": versions(), "git_commit": git_commit()})
+        about = {"config": config.to_dict(), "versions": versions(), "git_commit": git_commit()}
+        write_json(folder / "config.json", about)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written to ({error.strerror}).") from error
-    return False
-
-
-def recorded_config(folder: Path) -> dict[str, Any]:
-    """The configuration that a run was started with.
-
-    Raises:
-      InputError: if the folder holds no readable `config.json`.
-    """
-    path = folder / "config.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))["config"]
-    except FileNotFoundError as error:
-        raise InputError(f"{folder}: holds no config.json; give the --workdir of a run.") from error
-    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}).") from error

@@ -1,4 +1,4 @@
-"""Runs the jobs of a sweep one after the other in subprocesses; finished ones are skipped.
+"""Runs the jobs of a sweep one after the other in subprocesses; those done before end at once.
 
 python -m launch.local launch/sweeps/pointmaze.py --out=runs/pointmaze
 """
@@ -11,27 +11,26 @@ from pathlib import Path
 from launch import sweep
 
 
-def finished(folder: Path) -> bool:
-    """Whether the job of that workdir has ended well."""
-    return (folder / "summary.json").exists()
+def _execute(command: list[str]) -> int:
+    process = subprocess.Popen(command)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.wait()  # the same Ctrl-C reached it; it closes its files first
+        raise
 
 
 def run(jobs: list[sweep.Job], out: Path) -> dict[str, int]:
-    """Runs every unfinished job with its workdir below `out`.
+    """Runs every job with its workdir below `out`; a finished one is noticed by the training command.
 
     Returns:
       `{name: exit status}` of the jobs that failed.
     """
     failed = {}
     for i, job in enumerate(jobs):
-        place = f"[{i + 1}/{len(jobs)}] {job.name}"
-        folder = out / job.name
-        if finished(folder):
-            print(f"{place}: done before", flush=True)
-            continue
-        print(place, flush=True)
-        command = [sys.executable, "-m", "experiments.train", *job.arguments, f"--workdir={folder}"]
-        status = subprocess.run(command, check=False).returncode
+        print(f"[{i + 1}/{len(jobs)}] {job.name}", flush=True)
+        workdir = f"--workdir={out / job.name}"
+        status = _execute([sys.executable, "-m", "experiments.train", *job.arguments, workdir])
         if status:
             failed[job.name] = status
     return failed

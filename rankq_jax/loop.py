@@ -10,7 +10,7 @@ import numpy as np
 from rankq_jax.data import buffer as ring
 from rankq_jax.data.intake import blocks
 from rankq_jax.data.mixture import Sources
-from rankq_jax.envs.batch import streams
+from rankq_jax.envs.batch import stream_seed, streams
 from rankq_jax.envs.rollout import Recorder, collect, recorder
 from rankq_jax.evaluation import Evaluation, evaluate, for_all_rows
 from rankq_jax.lifting import stepwise
@@ -62,11 +62,17 @@ class RunState(NamedTuple):
     progress: Progress
 
 
-def restored(parts: Mapping[str, Any]) -> RunState:
-    """The state that `RunState._asdict()` was saved from; counts are plain numbers again."""
+def portable(state: RunState, layout: Layout) -> RunState:
+    """`state` with `[S, ...]` leaves, for a checkpoint that any number of devices can restore."""
+    return state._replace(agent=layout.merge(state.agent), buffer=layout.merge(state.buffer))
+
+
+def restored(parts: Mapping[str, Any], layout: Layout) -> RunState:
+    """The state whose `portable` form was saved as `parts`, on the devices of `layout`."""
     state = RunState(**parts)
     progress = Progress(*(np.asarray(number).item() for number in state.progress))
-    return state._replace(progress=progress)
+    agent, buffer = layout.split(state.agent), layout.split(state.buffer)
+    return state._replace(agent=agent, buffer=buffer, progress=progress)
 
 
 class Listener(NamedTuple):
@@ -76,7 +82,7 @@ class Listener(NamedTuple):
       metrics: called once per round with `(phase name, progress, {name: [S]})`.
       episodes: called with `(progress, [(seed, Episodes)])` when training episodes end.
       evaluation: called with `(phase name, progress, Evaluation, last of the phase)`.
-      checkpoint: called with `RunState`; must copy what it keeps before it returns.
+      checkpoint: called with a `portable` state; must copy what it keeps before it returns.
     """
 
     metrics: Callable[[str, Progress, dict[str, np.ndarray]], None]
@@ -107,7 +113,7 @@ def initial(plan: Sequence[Phase], world: World, layout: Layout) -> RunState:
     return RunState(
         agent=plan[0].agent.init(keys, layout.replicate(example)),
         buffer=layout.split(copies),
-        env=world.env.reset(np.concatenate([streams(seed, rows) for seed in world.seeds])),
+        env=world.env.reset(np.concatenate([streams(stream_seed(seed), rows) for seed in world.seeds])),
         recorder=recorder(world.env),
         progress=Progress(),
     )
@@ -158,12 +164,12 @@ def run(
                 listener.metrics(phase.name, state.progress, means)
             if due(phase.evaluate_every, done, phase.rounds):
                 with stopwatch("evaluate"):
-                    starts = [_start_seed(seed, index, done) for seed in world.seeds]
+                    starts = [stream_seed(seed, index, done) for seed in world.seeds]
                     params = phase.agent.params(state.agent)
                     result = evaluate(world.evaluation_env, mode, params, k_evaluate, starts)
                 listener.evaluation(phase.name, state.progress, result, done == phase.rounds)
             if due(phase.checkpoint_every, done, phase.rounds):
-                listener.checkpoint(state)
+                listener.checkpoint(portable(state, layout))
     return state
 
 
@@ -222,7 +228,3 @@ def _next_round(progress: Progress, phase: Phase) -> Progress:
     if progress.round + 1 < phase.rounds:
         return progress._replace(round=progress.round + 1)
     return progress._replace(phase=progress.phase + 1, round=0, phase_env_steps=0, owed=0.0)
-
-
-def _start_seed(seed: int, phase: int, round_: int) -> int:
-    return int(np.random.SeedSequence([seed, phase, round_]).generate_state(1, np.uint64)[0])

@@ -15,9 +15,9 @@ class Phase(NamedTuple):
       agent: lifted over updates, seeds and devices; one call of `update` makes `block` updates.
       rounds: rounds of the phase.
       collect: environment steps per round, seed and row; 0 collects nothing.
-      updates: updates per round, a multiple of `block`.
-      updates_per_step: further updates owed for every collected step of a seed. They are paid in whole
-        blocks; what is left is carried to the next round.
+      updates: updates owed per round.
+      updates_per_step: further updates owed for every collected step of a seed. What is owed is paid in
+        whole blocks, and the rest is carried to the next round of the phase.
       block: updates per dispatch.
       mixing_ratio: environment steps done `->` share of offline rows in a batch (see
         `data.mixture.Sources`).

@@ -11,6 +11,7 @@ from rankq_jax.data.generate import store
 from rankq_jax.data.generate.waypoints import WaypointController, grid
 from rankq_jax.data.prepare import RewardTransform, prepare
 from rankq_jax.data.sources import load_minari
+from rankq_jax.data.sources.minari import dataset_folder
 from rankq_jax.data.validate import check_outcomes, check_recording
 from rankq_jax.envs import mazes
 from rankq_jax.envs.batch import batch_env, streams
@@ -28,7 +29,7 @@ class Task(NamedTuple):
       name: as in the registry.
       environment: `(rows, threads) -> BatchEnv`, terminating on success.
       generate: `(steps, seed, progress) -> Episodes`, the task's own scripted data.
-      success: `next_observation [T, O] -> [T]` bool, for relabelling recorded data.
+      success: `observation [T, O] -> [T]` bool, for relabelling recorded data.
       transform: default reward transform, of offline and online data alike.
       dataset_steps: transitions of the dataset that is made on first use.
       env_specs: the gymnasium environments that a generated dataset is stored with.
@@ -152,8 +153,8 @@ def load(task: Task, dataset: str, transform: RewardTransform, gamma: float) -> 
       InputError: if the dataset is missing, damaged or does not fit the task.
     """
     env = task.environment(1, 1)
-    recorded = load_minari(dataset)
-    check_recording(recorded, dataset, env.observation_size, env.action_size)
-    episodes = cut_at_success(relabel(recorded, task.success))
-    check_outcomes(episodes, dataset)
+    recorded, source = load_minari(dataset), str(dataset_folder(dataset))
+    check_recording(recorded, source, env.observation_size, env.action_size)
+    episodes = cut_at_success(relabel(recorded, task.success), task.success)
+    check_outcomes(episodes, source)
     return prepare(episodes, transform, gamma)

@@ -16,6 +16,7 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
+        self.earlier = 0.0
         self._start = time.perf_counter()
 
     def __enter__(self) -> "Stopwatch":
@@ -32,8 +33,8 @@ class Stopwatch:
 
     @property
     def total(self) -> float:
-        """Seconds since the stopwatch was entered."""
-        return time.perf_counter() - self._start
+        """Seconds since the stopwatch was entered, and those of `earlier` runs before it."""
+        return self.earlier + time.perf_counter() - self._start
 
     @contextlib.contextmanager
     def __call__(self, section: str) -> Iterator[None]:

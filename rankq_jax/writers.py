@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from tensorboardX import SummaryWriter
 
+from rankq_jax.errors import InputError
+
 
 def plain(value: Any) -> Any:
     """`value` with every numpy scalar and array, tuple and mapping turned into what JSON knows."""
@@ -27,9 +29,17 @@ class JsonLines:
         Args:
           path: the file; made if it is missing.
           keep: bytes to keep of what is there, so that a resumed run drops what it will write again.
+
+        Raises:
+          InputError: if the file is shorter than that.
         """
         self._file = path.open("a", encoding="utf-8")
         if keep is not None:
+            if self._file.tell() < keep:
+                raise InputError(
+                    f"{path}: ends at byte {self._file.tell()}, the checkpoint was taken at {keep}; "
+                    "put the file back or choose another --workdir."
+                )
             self._file.truncate(keep)
             self._file.seek(keep)
 
@@ -49,13 +59,19 @@ class JsonLines:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The records of a JSON lines file; a torn last line is left out."""
+    """The records of a JSON lines file; a torn last line is left out.
+
+    Raises:
+      InputError: if another line is no record; names the file and the line.
+    """
     records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    for i, line in enumerate(lines):
         try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
+            records.append(dict(json.loads(line)))
+        except (ValueError, TypeError) as error:
+            if i + 1 < len(lines):
+                raise InputError(f"{path}: line {i + 1} is no record; delete that line.") from error
     return records
 
 

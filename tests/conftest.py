@@ -10,6 +10,8 @@ import pytest
 # time of the suite. Read by XLA when jax is imported, and by the commands that tests start.
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
 
+os.environ["JAX_PLATFORMS"] = "cpu"
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # raised inside a dependency of distrax
     import distrax  # noqa: F401
@@ -22,11 +24,13 @@ from rankq_jax.agents import Optimisers, Parts
 from rankq_jax.networks import ensemble, tanh_gaussian
 from rankq_jax.types import Transition
 
+jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Many tests compile the same program, the initialisation of the networks above all.
-jax.config.update("jax_compilation_cache_dir", tempfile.mkdtemp(prefix="rankq_jax-test-cache-"))
+_cache = tempfile.TemporaryDirectory(prefix="rankq_jax-test-cache-")  # removed at exit
+jax.config.update("jax_compilation_cache_dir", _cache.name)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 OBSERVATION_SIZE, ACTION_SIZE, BATCH = 3, 2, 8
@@ -50,15 +54,15 @@ def key() -> jax.Array:
     return jax.random.key(7)
 
 
-def make_parts(link: optax.GradientTransformation | None = None, encoder=None) -> Parts:
-    """Tiny networks; `link` is put at the head of every optimiser chain."""
+def make_parts(link: optax.GradientTransformation | None = None, rule=optax.adam) -> Parts:
+    """Tiny networks; `link` is put at the head of every optimiser chain, before `rule`."""
 
     def optimiser(rate: float) -> optax.GradientTransformation:
-        return optax.chain(*([] if link is None else [link]), optax.adam(rate))
+        return optax.chain(*([] if link is None else [link]), rule(rate))
 
     return Parts(
         policy=tanh_gaussian((16,), ACTION_SIZE),
-        critic=ensemble((16, 16), 2, encoder=encoder),
+        critic=ensemble((16, 16), 2),
         optimisers=Optimisers(
             actor=optimiser(1e-3),
             critic=optimiser(1e-3),

@@ -61,8 +61,8 @@ def get_config(argument: str = DEFAULT_TASK) -> ml_collections.ConfigDict:
     config.critic_hidden = (128, 128)
     config.critics = 2
     config.actor_learning_rate = 3e-4  # also of the temperature; 1e-4 on AntMaze (RankQ, table C.1)
-    config.critic_learning_rate = 3e-4  # also of the CQL multiplier (RankQ, table C.1)
-    config.max_gradient_norm = 1.0  # per network (RankQ, sec. C); 0 clips nothing
+    config.critic_learning_rate = 3e-4  # RankQ, table C.1; also of the CQL multiplier (Cal-QL code)
+    config.max_gradient_norm = 1.0  # RankQ, table C.1; here per network; 0 clips nothing
     config.replay_capacity = 1_000_000  # transitions per seed
     config.train_envs = 4  # environments per seed that data is collected from
 

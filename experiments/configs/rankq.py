@@ -7,7 +7,7 @@ import ml_collections
 
 from experiments.configs import base
 
-# alpha_0 grows with the rarity of success rows: 20 on AntMaze (RankQ, table C.1).
+# alpha_0 grows with the rarity of success rows: 20 on AntMaze (RankQ, App. C).
 SUCCESS_WEIGHT = {"pointmaze-umaze": 1.0, "pointmaze-medium": 10.0, "pointmaze-large": 20.0}
 
 

@@ -77,7 +77,6 @@ def actor_critic(
             q_data=q_data,
             propose=functools.partial(propose, policy, state.actor.params),
             duals={name: variable.params for name, variable in state.duals.items()},
-            step=state.step,
         )
         td = squared_td(q_data, target)  # [E, B]
         penalty, metrics = regulariser(view, batch, k_regulariser)  # [E, B]

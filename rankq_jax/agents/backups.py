@@ -34,7 +34,8 @@ def max_of(samples: int, entropy: bool = False) -> Backup:
     """The best of `samples` policy actions under the pessimistic target value: `max_j min_k Q_k(s', a_j)`.
 
     The minimum over members comes first, then the maximum over actions (the max-target backup of the
-    CQL and Cal-QL code). One sample is the ordinary SAC backup (Eq. 3 of arXiv 1812.05905).
+    CQL and Cal-QL code). One sample with
+    `entropy` is the ordinary SAC backup (Eq. 3 of arXiv 1812.05905).
 
     Args:
       samples: N, at least 1.

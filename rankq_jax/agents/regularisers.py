@@ -23,14 +23,12 @@ class CriticView(NamedTuple):
       q_data: `[E, B]`, values of the batch's actions, shared with the TD term.
       propose: `(observation, key, N) -> (action [B, N, *A], log density [B, N])`, policy samples.
       duals: logarithms of the dual variables; constants here.
-      step: `[]` int32, updates done.
     """
 
     q_of_set: Callable[[jax.Array], jax.Array]
     q_data: jax.Array
     propose: Callable[[jax.Array, Key, int], tuple[jax.Array, jax.Array]]
     duals: Mapping[str, jax.Array]
-    step: jax.Array
 
 
 # (view, batch, key) -> (penalty [E, B], metrics)

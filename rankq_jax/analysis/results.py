@@ -19,7 +19,6 @@ class Run(NamedTuple):
       versions: of the packages it ran with.
       commit: of the source tree.
       evaluations: one record per evaluation episode.
-      metrics: one record per round and seed.
       summary: None if it has not finished.
     """
 
@@ -28,7 +27,6 @@ class Run(NamedTuple):
     versions: dict[str, str]
     commit: str
     evaluations: list[dict[str, Any]]
-    metrics: list[dict[str, Any]]
     summary: dict[str, Any] | None
 
     @property
@@ -38,34 +36,50 @@ class Run(NamedTuple):
         return first if then in ("", first) else f"{first} then {then}"
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+      InputError: if the file cannot be read or holds something else; names it.
+    """
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); restore the file.") from error
+
+
+def about(folder: Path) -> dict[str, Any]:
+    """What a run was started with: `config`, `versions`, `git_commit`.
+
+    Raises:
+      InputError: if the folder holds no readable `config.json`.
+    """
+    path = folder / "config.json"
+    if not path.exists():
+        raise InputError(f"{folder}: holds no config.json; give the --workdir of a run.")
+    recorded = read_json(path)
+    for field in ("config", "versions", "git_commit"):
+        if field not in recorded:
+            raise InputError(f"{path}: cannot be read (field {field!r} is missing); restore the file.")
+    return recorded
+
+
 def read(folder: Path) -> Run:
     """Reads a run.
 
     Raises:
       InputError: names the file that is missing or unreadable.
     """
-
-    def lines(name: str) -> list[dict[str, Any]]:
-        return read_lines(folder / name) if (folder / name).exists() else []
-
-    path = folder / "config.json"
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        summary_path = folder / "summary.json"
-        summary = json.loads(summary_path.read_text("utf-8")) if summary_path.exists() else None
-        return Run(
-            folder=folder,
-            config=about["config"],
-            versions=about["versions"],
-            commit=about["git_commit"],
-            evaluations=lines("evaluations.jsonl"),
-            metrics=lines("metrics.jsonl"),
-            summary=summary,
-        )
-    except FileNotFoundError as error:
-        raise InputError(f"{folder}: holds no config.json; give the folder of a run.") from error
-    except (OSError, KeyError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}).") from error
+    started = about(folder)
+    evaluations, summary = folder / "evaluations.jsonl", folder / "summary.json"
+    return Run(
+        folder=folder,
+        config=started["config"],
+        versions=started["versions"],
+        commit=started["git_commit"],
+        evaluations=read_lines(evaluations) if evaluations.exists() else [],
+        summary=read_json(summary) if summary.exists() else None,
+    )
 
 
 class Curve(NamedTuple):

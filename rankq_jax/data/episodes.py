@@ -49,14 +49,18 @@ def relabel(episodes: Episodes, success: Callable[[np.ndarray], np.ndarray], rew
     )
 
 
-def cut_at_success(episodes: Episodes) -> Episodes:
+def cut_at_success(episodes: Episodes, success: Callable[[np.ndarray], np.ndarray]) -> Episodes:
     """Episodes that end at their first success, as an environment that terminates there would record them.
 
     What follows a success inside a recorded episode becomes an episode of its own. Rows that start
     in a success state are dropped: a terminating environment never visits them as a start.
+
+    Args:
+      episodes: relabelled by the same `success`.
+      success: `observation [T, *O] -> [T]` bool.
     """
     last = last_rows(episodes)
-    starts_in_success = np.concatenate([[False], episodes.success[:-1] & ~last[:-1]])
+    starts_in_success = success(episodes.observation)
     keep = ~starts_in_success
     boundary = np.concatenate([[True], last[:-1]]) | starts_in_success
     segment = np.cumsum(boundary) - 1

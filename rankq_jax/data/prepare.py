@@ -32,7 +32,7 @@ class RewardTransform(NamedTuple):
 def return_to_go(
     reward: np.ndarray, discount: np.ndarray, last: np.ndarray, failed: np.ndarray, fill: float
 ) -> np.ndarray:
-    """Monte-Carlo return-to-go of transformed rewards (sec. 4 of Cal-QL, arXiv 2303.05479).
+    """Monte-Carlo return-to-go of transformed rewards (Cal-QL, arXiv 2303.05479).
 
     `G_t = r_t + discount_t G_{t+1}` within an episode, nothing after its end. In failed episodes of a
     sparse task every entry is `fill`, the value of failing for ever: a time limit would otherwise make

@@ -32,8 +32,8 @@ def check_recording(episodes: Episodes, source: str, observation_size: int, acti
         found = getattr(episodes, field).shape[1:]
         if found != (size,):
             raise InputError(
-                f"{source}: field {field!r} has {_words(found)} per step, the task needs {size}; "
-                "choose the dataset of this task."
+                f"{source}: field {field!r} has {_words(found)} per step from index 0 on, "
+                f"the task needs {size}; choose the dataset of this task."
             )
     for field in ("observation", "action", "reward", "next_observation"):
         values = getattr(episodes, field)

@@ -41,6 +41,15 @@ def streams(seed: int, rows: int) -> np.ndarray:
     return np.stack([np.full(rows, seed, np.uint64), np.arange(rows, dtype=np.uint64)], axis=1)
 
 
+def stream_seed(*path: int) -> int:
+    """A seed for `streams` from a path of whole numbers; paths that differ do not share streams.
+
+    Datasets use their seed as it is, training environments `(seed,)`, evaluations `(seed, phase, round)`
+    and the evaluation command `(seed, its own seed)`.
+    """
+    return int(np.random.SeedSequence(path).generate_state(1, np.uint64)[0])
+
+
 def _generator(stream: np.ndarray, episode: int) -> np.random.Generator:
     # Counter-based: the draws of an episode depend on nothing that happened before it.
     return np.random.Generator(np.random.Philox(key=stream, counter=[0, 0, 0, episode]))

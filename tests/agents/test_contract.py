@@ -6,12 +6,19 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from rankq_jax.agents import AGENTS
 from rankq_jax.checkpoints import Checkpoints
 from rankq_jax.lifting import compiled, repeated, sampled, scanned, seeded
-from rankq_jax.parallel import batch_over_devices, distributed, seeds_over_devices
+from rankq_jax.parallel import (
+    averaged,
+    batch_over_devices,
+    cross_device_mean,
+    distributed,
+    seeds_over_devices,
+)
 from tests.conftest import ACTION_SIZE, BATCH, OBSERVATION_SIZE, make_batch, make_parts
 
 
@@ -168,8 +175,6 @@ def test_seeds_over_two_devices_equal_seeds_on_one(agent, batch):
 
 @pytest.mark.parametrize("name", sorted(AGENTS))
 def test_replicas_stay_identical_and_descend_together(name, batch):
-    from rankq_jax.parallel import averaged, cross_device_mean
-
     agent = AGENTS[name](make_parts(cross_device_mean()))
     layout = batch_over_devices(jax.devices())
     spread = distributed(seeded(averaged(agent)), layout, data_axes=None)
@@ -182,6 +187,33 @@ def test_replicas_stay_identical_and_descend_together(name, batch):
     for leaf in jax.tree.leaves(states):
         first, second = (shard.data[0] for shard in leaf.addressable_shards)
         np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", sorted(AGENTS))
+def test_two_devices_take_the_mean_of_their_gradients(name, key, batch):
+    """With plain gradient descent the mean gradient leads to the mean of the two devices' own results."""
+    own = AGENTS[name](make_parts(rule=optax.sgd))
+    state = compiled_start(own, key, batch)
+    halves = [jax.tree.map(jnp.asarray, make_batch(i)) for i in (1, 2)]
+    update = jax.jit(own.update)
+    alone = [update(state, halves[i], jax.random.fold_in(key, i))[0] for i in range(2)]
+    expected = jax.tree.map(lambda a, b: (a + b) / 2, *alone)
+
+    shared = averaged(AGENTS[name](make_parts(cross_device_mean(), rule=optax.sgd)))
+    layout = batch_over_devices(jax.devices())
+    spread = layout.lift(shared.update, in_axes=(0, 0, None))
+    both, _ = spread(layout.split(compiled_start(shared, key, batch)), stack(halves), key)
+    for replica in range(2):
+        mine = jax.tree.map(lambda x, r=replica: np.asarray(x)[r], both)
+        for part in ("actor", "critic", "target_critic"):
+            ours, theirs = getattr(mine, part), getattr(expected, part)
+            assert_close(getattr(ours, "params", ours), getattr(theirs, "params", theirs), rtol=1e-3)
+        for dual, variable in mine.duals.items():
+            assert_close(variable.params, expected.duals[dual].params)
+
+
+def compiled_start(agent, key, batch):
+    return jax.jit(agent.init)(key, batch)
 
 
 def test_a_checkpoint_gives_the_state_back(agent, batch, key, tmp_path):

@@ -4,11 +4,13 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from rankq_jax.action_sets import perturbed
 from rankq_jax.agents import cal_ql, cql, rankq, sac
-from rankq_jax.agents.regularisers import CriticView, conservative, rank, scaled
+from rankq_jax.agents.backups import max_of
+from rankq_jax.agents.regularisers import CriticView, conservative, dual_scaled, rank, scaled
 from rankq_jax.losses import RANKQ_ORDER
 from tests.conftest import make_parts
 
@@ -88,7 +90,7 @@ def linear_view(weight, observation, action, densities=None):
         shape = (len(action), samples)
         return jnp.zeros((*shape, action.shape[1])), jnp.zeros(shape)
 
-    return CriticView(q_of_set, (action @ weight)[None], propose, {}, jnp.int32(0))
+    return CriticView(q_of_set, (action @ weight)[None], propose, {})
 
 
 def test_ranking_makes_dataset_actions_better_than_random_ones(batch, key):
@@ -132,6 +134,69 @@ def test_uniform_actions_are_not_calibrated(batch, key):
     view = linear_view(jnp.zeros(2), None, batch.action)
     gap, _ = conservative(samples=10, calibrated=True)(view, batch, key)
     np.testing.assert_allclose(gap, np.full((1, 8), np.log(10 * 4 + 20 * np.exp(3.0))), rtol=1e-6)
+
+
+def test_each_policy_set_is_proposed_where_it_belongs(batch, key):
+    proposed = []
+
+    def propose(observation, key, samples):
+        proposed.append(observation)
+        return jnp.zeros((8, samples, 2)), jnp.full((8, samples), float(len(proposed)))
+
+    view = linear_view(jnp.zeros(2), None, batch.action)._replace(propose=propose)
+    gap, _ = conservative(samples=10)(view, batch, key)
+    np.testing.assert_array_equal(proposed[0], batch.observation)
+    np.testing.assert_array_equal(proposed[1], batch.next_observation)
+    # each set is corrected by its own density: e^1 at the current state, e^2 at the next one
+    expected = np.log(10 * 4 + 10 * np.exp(-1.0) + 10 * np.exp(-2.0))
+    np.testing.assert_allclose(gap, np.full((1, 8), expected), rtol=1e-6)
+
+
+def test_the_multiplier_scales_the_excess_over_the_threshold(batch, key):
+    view = linear_view(jnp.zeros(2), None, batch.action)._replace(duals={"cql_weight": jnp.float32(1.0)})
+    two = lambda view, batch, key: (jnp.full((1, 8), 2.0), {})  # noqa: E731
+    penalty, _ = dual_scaled(two, weight=5.0, threshold=0.8)(view, batch, key)
+    np.testing.assert_allclose(penalty, np.full((1, 8), np.e * 5.0 * (2.0 - 0.8)), rtol=1e-6)
+    huge = view._replace(duals={"cql_weight": jnp.float32(50.0)})
+    penalty, _ = dual_scaled(two, weight=1.0, threshold=1.0)(huge, batch, key)
+    np.testing.assert_allclose(penalty, np.full((1, 8), 1e6))  # bounded
+
+
+def test_all_gradients_read_the_incoming_state(batch, key):
+    """The actor and the temperature move the same whatever the critic's own step is."""
+    after = []
+    for critic_rate in (0.0, 0.3):
+        parts = make_parts()
+        parts = parts._replace(optimisers=parts.optimisers._replace(critic=optax.sgd(critic_rate)))
+        agent = sac(parts)
+        new, _ = jax.jit(agent.update)(jax.jit(agent.init)(key, batch), batch, key)
+        after.append(new)
+    chex.assert_trees_all_equal(after[0].actor, after[1].actor)
+    chex.assert_trees_all_equal(after[0].duals["temperature"], after[1].duals["temperature"])
+    with pytest.raises(AssertionError):
+        chex.assert_trees_all_equal(after[0].critic.params, after[1].critic.params)
+
+
+def test_the_entropy_bonus_is_that_of_the_chosen_action(batch, key):
+    parts = make_parts()
+    agent = sac(parts)
+    state = jax.jit(agent.init)(key, batch)
+    state.duals["temperature"] = state.duals["temperature"]._replace(params=jnp.log(0.3))
+    plain = max_of(5)(parts, state, batch, key)
+    bonus = max_of(5, entropy=True)(parts, state, batch, key)
+    # the same draws, scored one by one
+    expected = []
+    keys = jax.random.split(key, 5)
+    drawn = [parts.policy.sample(state.actor.params, batch.next_observation, k) for k in keys]
+    for row in range(8):
+        values = [
+            float(parts.critic.apply(state.target_critic, batch.next_observation, a)[:, row].min())
+            for a, _ in drawn
+        ]
+        best = int(np.argmax(values))
+        expected.append((values[best], values[best] - 0.3 * float(drawn[best][1][row])))
+    np.testing.assert_allclose(plain, [e[0] for e in expected], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(bonus, [e[1] for e in expected], rtol=1e-5, atol=1e-6)
 
 
 def test_the_gap_is_clipped_before_the_weight(batch, key):

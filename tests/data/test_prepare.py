@@ -56,8 +56,11 @@ def test_a_dense_task_gets_no_fill():
 
 
 def test_actions_stay_inside_the_open_box():
-    data = prepare(episode([0, 1]), SPARSE, gamma=0.99)
-    assert data.action.max() < 1.0
+    both = episode([0, 1, 2])._replace(action=np.array([[1.0], [-1.0]]))
+    data = prepare(both, SPARSE, gamma=0.99)
+    np.testing.assert_array_equal(data.action, np.float32([[0.99999], [-0.99999]]))
+    inside = prepare(both._replace(action=both.action * 0.9), SPARSE, gamma=0.99)
+    np.testing.assert_allclose(inside.action, [[0.9], [-0.9]])
 
 
 def test_no_return_crosses_an_episode():
@@ -100,7 +103,7 @@ def test_relabelling_judges_the_next_observation():
 
 
 def test_cutting_ends_an_episode_at_its_success_and_drops_starts_inside_the_goal():
-    cut = cut_at_success(relabel(episode([0, 1, 2, 3, 3, 4, 3, 0, 1]), reached))
+    cut = cut_at_success(relabel(episode([0, 1, 2, 3, 3, 4, 3, 0, 1]), reached), reached)
     # 0 1 2 | goal to goal and goal to 4 start inside: dropped | 4 | goal to 0 dropped | 0
     np.testing.assert_array_equal(cut.observation[:, 0], [0, 1, 2, 4, 0])
     np.testing.assert_array_equal(cut.next_observation[:, 0], [1, 2, 3, 3, 1])
@@ -111,7 +114,7 @@ def test_cutting_ends_an_episode_at_its_success_and_drops_starts_inside_the_goal
 
 def test_cutting_leaves_the_next_episode_alone():
     first = relabel(episode([1, 2, 3]), reached)  # ends in the goal, and the next one starts elsewhere
-    cut = cut_at_success(concatenate([first, relabel(episode([7, 8]), reached)]))
+    cut = cut_at_success(concatenate([first, relabel(episode([7, 8]), reached)]), reached)
     np.testing.assert_array_equal(cut.observation[:, 0], [1, 2, 7])
     np.testing.assert_array_equal(cut.episode, [0, 0, 1])
 
@@ -121,3 +124,14 @@ def test_joining_keeps_episodes_of_equal_number_apart():
     np.testing.assert_array_equal(joined.episode, [0, 1])
     with pytest.raises(ValueError, match="nothing"):
         concatenate([])
+
+
+def test_cutting_drops_a_first_row_inside_the_goal():
+    cut = cut_at_success(relabel(episode([3, 4, 5]), reached), reached)
+    np.testing.assert_array_equal(cut.observation[:, 0], [4])
+
+
+def test_a_goal_reached_at_the_time_limit_is_a_success_and_not_a_truncation():
+    labelled = relabel(episode([1, 2, 3], "truncated"), reached)
+    assert labelled.terminated[-1] and not labelled.truncated[-1]
+    np.testing.assert_array_equal(prepare(labelled, SPARSE, 0.9).discount, np.float32([0.9, 0.0]))

@@ -4,8 +4,9 @@ import pytest
 
 from rankq_jax.data.generate.waypoints import WaypointController, grid, nearest_cell
 from rankq_jax.envs import mazes
-from rankq_jax.envs.batch import batch_env, streams
+from rankq_jax.envs.batch import batch_env, stream_seed, streams
 from rankq_jax.envs.rollout import collect, recorder
+from rankq_jax.evaluation import evaluate
 from rankq_jax.types import EnvState
 
 UMAZE = mazes.POINT_MAZES["pointmaze-umaze"]
@@ -176,3 +177,35 @@ def test_next_cells_are_neighbours_on_a_shortest_path():
 def test_a_maze_in_two_parts_is_refused():
     with pytest.raises(ValueError, match="cannot be reached"):
         grid(np.array([[0.0, 0.0], [5.0, 0.0]]), 1.0)
+
+
+def test_datasets_training_and_evaluations_start_elsewhere():
+    env = make(50)
+    keys = [7, stream_seed(7), stream_seed(7, 0, 1), stream_seed(7, 1, 1), stream_seed(7, 0)]
+    starts = [env.observe(env.reset(streams(key, 50)))[:, :2].copy() for key in keys]
+    for i, one in enumerate(starts):
+        for other in starts[:i]:
+            assert not np.isclose(one[:, None], other[None]).all(axis=2).any()
+
+
+def test_evaluation_files_episodes_under_their_seed_and_row():
+    """Four rows that start nearer and nearer the goal, so that they end in reverse order."""
+    env = make(4)
+    right_of_goal = mazes.goal(UMAZE) + np.array([[1.5, 0.0], [1.3, 0.0], [1.1, 0.0], [0.9, 0.0]])
+
+    def reset(stream):
+        state = env.reset(stream)
+        physics = state.physics.copy()
+        physics[:, 1:3], physics[:, 3:5] = right_of_goal, 0.0
+        return state._replace(physics=physics)
+
+    def left(params, observation, keys, t):
+        return np.broadcast_to(np.array([-1.0, 0.0]), (*observation.shape[:2], 2))
+
+    result = evaluate(env._replace(reset=reset), left, None, None, [1, 2])
+    np.testing.assert_allclose(result.start[..., :2].reshape(4, 2), right_of_goal)
+    assert result.success.all() and result.returns.tolist() == [[1.0, 1.0], [1.0, 1.0]]
+    lengths = result.length.ravel()
+    assert (np.diff(lengths) < 0).all()
+    assert [len(e.reward) for e in result.episodes] == lengths.tolist()
+    np.testing.assert_allclose(result.goal, np.tile(mazes.goal(UMAZE), (2, 2, 1)))

@@ -53,7 +53,7 @@ def contents(folder):
         (["--config=experiments/configs/rankq.py:pointmaze-umase"], ["pointmaze-umase", "'pointmaze-umaze'"]),
         (["--config=experiments/configs/rankk.py"], ["experiments/configs/rankk.py"]),
         ([CONFIG, "--config.sed=1"], ["config.sed", "Did you mean", "seed"]),
-        ([CONFIG, "--config.rankq.sigm=1"], ["sigm", "Did you mean", "sigma"]),
+        ([CONFIG, "--config.seeds=1", "--config.rankq.sigm=1"], ["config.rankq.sigm.", "'sigma'"]),
         ([CONFIG, "--config.batch_size=many"], ["batch_size", "many"]),
         ([CONFIG, "--workdri=x"], ["workdri", "Did you mean 'workdir'"]),
         ([CONFIG, "extra"], ["unexpected argument 'extra'"]),

@@ -39,23 +39,20 @@ def test_files_that_are_no_sweeps(tmp_path):
         sweep.read(str(tmp_path / "twice.py"))
 
 
-def test_finished_jobs_are_skipped_and_failed_ones_reported(tmp_path, monkeypatch, capsys):
+def test_jobs_become_command_lines_and_failures_are_reported(tmp_path, monkeypatch):
     calls = []
 
-    def fake(command, check):
+    def fake(command):
         calls.append(command)
-        return type("Done", (), {"returncode": 3 if "--bad" in command else 0})
+        return 3 if "--bad" in command else 0
 
-    monkeypatch.setattr(local.subprocess, "run", fake)
-    (tmp_path / "old").mkdir()
-    (tmp_path / "old" / "summary.json").write_text("{}")
-    jobs = [sweep.Job("old", ()), sweep.Job("new", ("--config=c",)), sweep.Job("broken", ("--bad",))]
+    monkeypatch.setattr(local, "_execute", fake)
+    jobs = [sweep.Job("good", ("--config=c",)), sweep.Job("broken", ("--bad",)), sweep.Job("last", ())]
     assert local.run(jobs, tmp_path) == {"broken": 3}
-    assert calls[0] == [
-        sys.executable,
-        "-m",
-        "experiments.train",
-        "--config=c",
-        f"--workdir={tmp_path / 'new'}",
-    ]
-    assert "old: done before" in capsys.readouterr().out
+    workdir = f"--workdir={tmp_path / 'good'}"
+    assert calls[0] == [sys.executable, "-m", "experiments.train", "--config=c", workdir]
+    assert len(calls) == 3  # a failure does not stop the others
+
+
+def test_the_status_of_a_command_is_handed_on():
+    assert local._execute([sys.executable, "-c", "raise SystemExit(3)"]) == 3

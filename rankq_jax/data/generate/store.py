@@ -69,9 +69,9 @@ def write_minari(
       The dataset's folder.
 
     Raises:
-      InputError: if a dataset of that name exists, or the root cannot be written to.
+      InputError: if the root cannot be written to. A dataset that appeared under the name meanwhile, made
+        by another process, is left as it is.
     """
-    check_absent(dataset_id)
     final = dataset_folder(dataset_id)
     root = final.parents[dataset_id.count("/")]
     try:

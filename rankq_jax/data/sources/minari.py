@@ -1,6 +1,5 @@
 """Minari datasets, read through Minari's own interface."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +27,15 @@ def load_minari(dataset_id: str, observation_key: str = "observation") -> Episod
 
     Args:
       dataset_id: Minari name, e.g. `pointmaze-umaze/waypoints-80k-seed0-v0`.
-      observation_key: which entry of a dictionary observation is the observation vector; the other
-        entries and the `success` info become `Episodes.info` and `Episodes.success`.
+      observation_key: which entry of a dictionary observation is the observation vector.
 
     Returns:
       Episodes with `terminated` from Minari's terminations alone: a time limit is never a terminal.
+      `success` is the `success` info where there is one, else `terminated`.
 
     Raises:
       InputError: if the dataset is missing, cannot be read, or an episode's fields do not belong
-        together; names the dataset, the field, the episode and the index.
+        together; names the folder, the field, the episode and the index.
     """
     folder = dataset_folder(dataset_id)
     if not folder.exists():
@@ -44,23 +43,34 @@ def load_minari(dataset_id: str, observation_key: str = "observation") -> Episod
             f"{dataset_id}: no such dataset below {folder.parent}; make one with "
             "`python -m experiments.make_dataset --task=TASK`."
         )
+    parts: list[Episodes] = []
     try:
-        recorded = minari.load_dataset(dataset_id).iterate_episodes()
-        parts = [_episode(dataset_id, episode, observation_key) for episode in recorded]
-    # h5py and Minari report a damaged file by any of these.
-    except (OSError, KeyError, RuntimeError, json.JSONDecodeError) as error:
+        for episode in minari.load_dataset(dataset_id).iterate_episodes():
+            parts.append(_episode(folder, episode, observation_key))
+    except InputError:
+        raise
+    # h5py and Minari report missing and damaged files by any of these.
+    except (OSError, KeyError, RuntimeError, ValueError, AssertionError, TypeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"{folder}: field 'data' cannot be read ({reason}); the file is truncated or damaged, "
-            "delete the dataset and make it again."
+            f"{folder}: field 'data' cannot be read from episode index {len(parts)} on ({reason}); the file "
+            "is truncated or damaged, delete the dataset and make it again."
         ) from error
     if not parts:
         raise InputError(f"{folder}: field 'episodes' is empty; delete it and make it again.")
+    for i, part in enumerate(parts):
+        for field in ("observation", "action"):
+            found, first = getattr(part, field).shape[1:], getattr(parts[0], field).shape[1:]
+            if found != first:
+                raise InputError(
+                    f"{folder}: episode {i}: field {field!r} has shape {found} per step from index 0 on, "
+                    f"episode 0 has {first}; repair or drop that episode."
+                )
     return concatenate(parts)
 
 
-def _episode(dataset_id: str, episode: Any, observation_key: str) -> Episodes:
-    where = f"{dataset_id}: episode {episode.id}"
+def _episode(folder: Path, episode: Any, observation_key: str) -> Episodes:
+    where = f"{folder}: episode {episode.id}"
     observations = episode.observations
     if isinstance(observations, dict):
         if observation_key not in observations:
