@@ -18,6 +18,7 @@ from rankq_jax.errors import InputError
 OUT = flags.DEFINE_string("out", None, "Markdown file.")
 COMMAND = flags.DEFINE_string("command", "make results", "The command that made the runs and this table.")
 
+NOTE = flags.DEFINE_string("note", "", "A remark on how the runs were made, put under the table.")
 
 # Fields that runs of one table must have in common.
 SHARED = (
@@ -48,7 +49,7 @@ def _row(run: Run) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def write(out: Path, workdirs: list[Path], command: str) -> None:
+def write(out: Path, workdirs: list[Path], command: str, note: str) -> None:
     """Writes the table of finished runs of one task.
 
     Raises:
@@ -80,6 +81,7 @@ def write(out: Path, workdirs: list[Path], command: str) -> None:
         "| algorithm | offline success | final success | final episode length | updates/s | wall seconds |",
         "|---|---|---|---|---|---|",
         *(_row(run) for run in runs),
+        *(["", note] if note else []),
         "",
         f"Written on {platform.machine()} with {os.cpu_count()} cores. Commit "
         f"{', '.join(dict.fromkeys(run.commit for run in runs))}. {versions}.",
@@ -95,7 +97,7 @@ def main(arguments: list[str]) -> None:
     """Entry point."""
     if not arguments:
         raise InputError("give the --workdir of one run or of several.")
-    write(Path(OUT.value or ""), [Path(a) for a in arguments], COMMAND.value)
+    write(Path(OUT.value or ""), [Path(a) for a in arguments], COMMAND.value, NOTE.value)
 
 
 if __name__ == "__main__":

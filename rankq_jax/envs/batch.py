@@ -47,7 +47,8 @@ def stream_seed(*path: int) -> int:
     Datasets use their seed as it is, training environments `(seed,)`, evaluations `(seed, phase, round)`
     and the evaluation command `(seed, its own seed)`.
     """
-    return int(np.random.SeedSequence(path).generate_state(1, np.uint64)[0])
+    # The length belongs to it: a seed sequence does not tell (7,) from (7, 0).
+    return int(np.random.SeedSequence((len(path), *path)).generate_state(1, np.uint64)[0])
 
 
 def _generator(stream: np.ndarray, episode: int) -> np.random.Generator:

@@ -142,9 +142,9 @@ def test_an_action_outside_the_box(spoiled):
 
 def test_the_dimensions_of_another_task(dataset):
     episodes = load_minari(dataset)
-    with pytest.raises(InputError, match="field 'observation' has 4 values per step, the task needs 29"):
+    with pytest.raises(InputError, match=r"field 'observation' has 4 values per step .* needs 29"):
         check_recording(episodes, dataset, observation_size=29, action_size=2)
-    with pytest.raises(InputError, match="field 'action' has 2 values per step, the task needs 8"):
+    with pytest.raises(InputError, match=r"field 'action' has 2 values per step .* needs 8"):
         check_recording(episodes, dataset, observation_size=4, action_size=8)
 
 
@@ -160,6 +160,23 @@ def test_no_failure_is_a_warning(dataset):
     always = episodes._replace(success=np.ones_like(episodes.success))
     with pytest.warns(UserWarning, match="every episode succeeds"):
         check_outcomes(always, dataset)
+
+
+def test_an_episode_of_another_width(spoiled):
+    name, file = spoiled
+    with h5py.File(file, "a") as data:
+        del data["episode_3"]["actions"]
+        data["episode_3"]["actions"] = np.zeros((300, 5), np.float32)
+    with pytest.raises(InputError, match=r"episode 3: field 'action' has shape \(5,\)"):
+        load(name)
+
+
+@pytest.mark.parametrize("lost", ["metadata.json", "main_data.hdf5"])
+def test_a_lost_file(spoiled, lost):
+    name, file = spoiled
+    (file.parent / lost).unlink()
+    with pytest.raises(InputError, match="field 'data' cannot be read"):
+        load(name)
 
 
 def test_a_truncated_file(spoiled):
