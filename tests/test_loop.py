@@ -247,3 +247,23 @@ def test_the_first_bad_number_is_named():
 def test_what_is_due():
     assert [done for done in range(1, 8) if due(3, done, 7)] == [3, 6, 7]
     assert [done for done in range(1, 8) if due(0, done, 7)] == [7]
+
+
+def test_no_update_key_is_used_twice(dataset):
+    """Over phases, rounds, blocks of one round, and seeds."""
+    layout = seeds_over_devices(2, jax.devices()[:1])
+    seen = []
+
+    def spied(phase):
+        def update(state, sources, keys):
+            seen.append(np.asarray(jax.random.key_data(layout.merge(keys))))
+            return phase.agent.update(state, sources, keys)
+
+        return phase._replace(agent=phase.agent._replace(update=update))
+
+    plan = tuple(spied(phase) for phase in make_plan(layout))
+    world = make_world(dataset, [0, 1])
+    loop.run(plan, world, layout, loop.initial(plan, world, layout), Recorded().listener, Stopwatch())
+    keys = np.concatenate(seen)
+    assert len(keys) == 2 * (4 + 11)  # two seeds, 20 offline updates in fives, 44 online ones in fours
+    assert len(np.unique(keys, axis=0)) == len(keys)
