@@ -8,6 +8,8 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from rankq_jax.errors import InputError
+
 
 class Checkpoints:
     """The newest states of a run below one folder, each written atomically."""
@@ -20,7 +22,8 @@ class Checkpoints:
           keep: how many of the newest stay.
         """
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=True)
-        self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
+        self._folder = folder.absolute()
+        self._manager = ocp.CheckpointManager(self._folder, options=options)
 
     @property
     def latest(self) -> int | None:
@@ -42,15 +45,22 @@ class Checkpoints:
 
         Raises:
           FileNotFoundError: if there is no checkpoint.
+          InputError: if the newest one is damaged or belongs to another structure.
         """
         if self.latest is None:
             raise FileNotFoundError("no checkpoint to restore")
         items = {
             name: ocp.args.StandardRestore(jax.tree.map(_host_copy, part)) for name, part in like.items()
         }
-        restored = self._manager.restore(
-            self.latest, args=ocp.args.Composite(notes=ocp.args.JsonRestore(), **items)
-        )
+        arguments = ocp.args.Composite(notes=ocp.args.JsonRestore(), **items)
+        try:
+            restored = self._manager.restore(self.latest, args=arguments)
+        except Exception as error:  # damage has many types in orbax and the store below it
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise InputError(
+                f"{self._folder / str(self.latest)}: cannot be restored ({reason}); if it is damaged, delete "
+                "that folder to go on from the checkpoint before it."
+            ) from error
         return {name: restored[name] for name in like}, restored["notes"]
 
     def close(self) -> None:
