@@ -1,5 +1,7 @@
 """The whole update on problems whose answer is known."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -73,14 +75,6 @@ def test_the_backup_takes_the_minimum_over_members_before_the_maximum_over_actio
     """Members disagree: min over members per action is (0, 1, -4), so the answer is 1 and not 5."""
     actions = jnp.array([-1.0, 0.0, 1.0])
     tables = jnp.array([[0.0, 1.0, 5.0], [3.0, 2.0, -4.0]])
-    draws = iter(range(3))
-    policy = Policy(
-        init=lambda *_: {},
-        sample=lambda params, observation, k: (jnp.zeros((1, 1)), jnp.zeros(1)),
-        mode=lambda *_: jnp.zeros((1, 1)),
-    )
-    critic = Critic(init=lambda *_: {}, apply=lambda *_: jnp.zeros((2, 1)))
-    del draws
 
     def sample(params, observation, k):
         index = jax.random.choice(k, 3)
@@ -89,18 +83,8 @@ def test_the_backup_takes_the_minimum_over_members_before_the_maximum_over_actio
     def apply(params, observation, action):
         return tables[:, jnp.round(action[:, 0] + 1).astype(int)]
 
-    parts = Parts(policy._replace(sample=sample), critic._replace(apply=apply), None, 1)
-    agent_state = _State()
+    parts = Parts(Policy(None, sample, None), Critic(None, apply), None, 1)
+    state = SimpleNamespace(actor=SimpleNamespace(params=None), target_critic=None, duals={})
     batch = Transition(None, None, None, None, jnp.zeros((1, 1)), {})
-    value = max_of(64)(parts, agent_state, batch, key)  # 64 draws meet all three actions
+    value = max_of(64)(parts, state, batch, key)  # 64 draws meet all three actions
     np.testing.assert_array_equal(value, [1.0])
-
-
-class _State:
-    """Only what a backup reads."""
-
-    class actor:
-        params = None
-
-    target_critic = None
-    duals = {}  # noqa: RUF012
