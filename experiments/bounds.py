@@ -5,7 +5,7 @@ import ml_collections
 from rankq_jax.errors import InputError
 
 AT_LEAST = {
-    "seed": 0, "seeds": 1, "threads": 0, "dataset_steps": 1, "dataset_seed": 0, "batch_size": 1,
+    "seed": 0, "seeds": 1, "threads": 0, "dataset_steps": 0, "dataset_seed": 0, "batch_size": 1,
     "critics": 1, "actor_learning_rate": 0, "critic_learning_rate": 0, "max_gradient_norm": 0,
     "replay_capacity": 1, "train_envs": 1, "evaluation_episodes": 1, "keep_checkpoints": 1,
     "offline.updates": 0, "offline.updates_per_round": 1, "offline.evaluate_every": 0,

@@ -3,22 +3,25 @@
 import ml_collections
 from tqdm import tqdm
 
-from experiments.build import reward_transform
-from rankq_jax import tasks
+from experiments import build
 from rankq_jax.data.sources import minari
-from rankq_jax.tasks import Task
+from rankq_jax.tasks import Task, datasets, training_data
 from rankq_jax.types import Transition
 
 
-def make(task: Task, steps: int, seed: int) -> str:
+def make(task: Task, steps: int, seed: int, kind: str = "", processes: int = 0) -> str:
     """Generates a dataset with a progress bar; returns its Minari name.
 
     Raises:
-      InputError: as `tasks.make_dataset`.
+      InputError: as `tasks.datasets.make_dataset`.
     """
     with tqdm(total=steps, unit="step", desc=f"making {task.name} data", dynamic_ncols=True) as bar:
         # Rows run in step, so a few more steps are taken than are kept.
-        return tasks.make_dataset(task, steps, seed, lambda n: bar.update(min(n, steps - bar.n)))
+
+        def progress(taken: int) -> None:
+            bar.update(min(taken, steps - bar.n))
+
+        return datasets.make_dataset(task, steps, seed, progress, kind, processes)
 
 
 def load(config: ml_collections.ConfigDict, task: Task) -> tuple[str, Transition]:
@@ -28,8 +31,14 @@ def load(config: ml_collections.ConfigDict, task: Task) -> tuple[str, Transition
       InputError: if the dataset is missing, damaged or does not fit the task.
     """
     name = config.dataset
+    online = config.online
+    needed = config.offline.updates or online.mixing_ratio or online.mixing_anneal
+    if not name and not task.generators and not needed:
+        return "", build.example(config, task)  # gives the shapes; no batch draws from it
     if not name:
-        name = tasks.dataset_name(task, config.dataset_steps, config.dataset_seed)
+        name = datasets.dataset_name(task, config.dataset_steps, config.dataset_seed)
         if not minari.exists(name):
             make(task, config.dataset_steps, config.dataset_seed)
-    return name, tasks.load(task, name, reward_transform(config, task), config.discount, config.keep_best)
+    transform = build.reward_transform(config, task)
+    reading = config.dataset_reading
+    return name, training_data.load(task, name, transform, config.discount, config.keep_best, reading)

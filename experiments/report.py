@@ -15,8 +15,8 @@ from rankq_jax import tasks
 from rankq_jax.analysis import page, pictures, results
 from rankq_jax.analysis.q_landscape import landscape
 from rankq_jax.analysis.results import Curve, Run
-from rankq_jax.envs import mazes
 from rankq_jax.errors import InputError
+from rankq_jax.tasks import Scene
 
 OUT = flags.DEFINE_string("out", None, "Folder that index.html is written to.")
 
@@ -61,9 +61,12 @@ def _overview(runs: list[Run]) -> str:
 
 
 def _curves(runs: list[Run]) -> str:
-    panels: dict[str, dict[str, list[Curve]]] = {"success rate": {}, "episode length (steps)": {}}
+    fields = {"success rate": "success", "episode length (steps)": "length"}
+    if any(tasks.find(run.config["task"]).success is None for run in runs):
+        fields = {"return (raw reward)": "return", **fields}
+    panels: dict[str, dict[str, list[Curve]]] = {quantity: {} for quantity in fields}
     for run in runs:
-        for quantity, field in zip(panels, ("success", "length"), strict=True):
+        for quantity, field in fields.items():
             if run.evaluations:
                 panels[quantity].setdefault(run.name, []).append(results.curve(run, field))
     if not panels["success rate"]:
@@ -71,8 +74,7 @@ def _curves(runs: list[Run]) -> str:
     return page.picture(pictures.learning_curves(panels), "Success rate and episode length over training")
 
 
-def _maze(run: Run) -> str:
-    maze = tasks.find(run.config["task"]).layout
+def _maze(run: Run, scene: Scene) -> str:
     phases = {}
     for path in sorted(run.folder.glob("trajectories-*.npz")):
         with np.load(path) as saved:
@@ -82,12 +84,7 @@ def _maze(run: Run) -> str:
             phases[path.stem.removeprefix("trajectories-")] = (kept, saved["success"][first])
     if not phases:
         return page.note("No phase has ended yet.")
-    return page.picture(
-        pictures.maze_trajectories(
-            maze.layout, mazes.CELL_SIZE, phases, mazes.goal(maze), mazes.SUCCESS_RADIUS
-        ),
-        "Evaluation trajectories in the maze",
-    )
+    return page.picture(pictures.maze_trajectories(scene, phases), "Evaluation trajectories in the maze")
 
 
 def _landscapes(run: Run) -> str:
@@ -100,13 +97,16 @@ def _landscapes(run: Run) -> str:
     if restored.value is None:
         return page.note("This agent learns no values.")
     starts = np.asarray([record["start"] for record in run.evaluations])
-    maze = tasks.find(run.config["task"]).layout
-    far = np.argsort(-np.linalg.norm(starts[:, :2] - mazes.goal(maze), axis=1), kind="stable")
-    chosen = far[np.linspace(0, len(far) - 1, SHOWN_STATES).astype(int)]
+    scene = tasks.find(run.config["task"]).scene
+    order = np.arange(len(starts))
+    if scene is not None:  # from far to near
+        order = np.argsort(-np.linalg.norm(starts[:, :2] - scene.goal, axis=1), kind="stable")
+    chosen = order[np.linspace(0, len(order) - 1, SHOWN_STATES).astype(int)]
     places = {}
     for i, index in enumerate(chosen):
         state = starts[index]
-        places[f"at rest in ({state[0]:.1f}, {state[1]:.1f}) m"] = landscape(
+        where = f"at ({state[0]:.1f}, {state[1]:.1f}) m" if scene is not None else f"episode {index}"
+        places[f"start {where}"] = landscape(
             restored.value(0), state, restored.built.parts.action_size, jax.random.key(i)
         )
     return page.picture(pictures.landscapes(places), "Action values and their gradient field") + page.note(
@@ -127,7 +127,9 @@ def write(out: Path, workdirs: list[Path]) -> Path:
     runs = [results.read(folder) for folder in workdirs]
     sections = [("Results", _overview(runs)), ("Learning curves", _curves(runs))]
     for run in runs:
-        sections.append((f"{run.name}: evaluation trajectories", _maze(run)))
+        scene = tasks.find(run.config["task"]).scene
+        if scene is not None:
+            sections.append((f"{run.name}: evaluation trajectories", _maze(run, scene)))
         sections.append((f"{run.name}: the value of actions", _landscapes(run)))
     title = f"rankq_jax: {', '.join(dict.fromkeys(run.config['task'] for run in runs))}"
     path = out / "index.html"

@@ -136,6 +136,8 @@ class EnvState(NamedTuple):
       stream: `[n, 2]` uint64, seed and row: which random stream a row draws its resets from.
       episode: `[n]` int64, how many resets the stream has served. Resets are a pure function of
         `(stream, episode)`, so no generator needs saving.
+      observation: `[n, *O]` float64, what the agent sees. Kept, because simulators report some quantities one
+        substep late, so that it is no function of `physics`.
     """
 
     physics: np.ndarray
@@ -143,6 +145,30 @@ class EnvState(NamedTuple):
     step: np.ndarray
     stream: np.ndarray
     episode: np.ndarray
+    observation: np.ndarray
+
+
+class Snapshot(NamedTuple):
+    """Where m environments are in their episodes, small enough to be stored with every step of a dataset.
+
+    Attributes:
+      qpos: `[m, nq]` float64.
+      qvel: `[m, nv]` float64.
+      qacc_warmstart: `[m, nv]` float64, from where the solver starts; without it the future differs in the
+        last digits.
+      goal: `[m, G]` float64.
+      step: `[m]` int32, steps since the reset.
+    """
+
+    qpos: np.ndarray
+    qvel: np.ndarray
+    qacc_warmstart: np.ndarray
+    goal: np.ndarray
+    step: np.ndarray
+
+
+# What a dataset stores of a snapshot; the step follows from the row.
+SIMULATOR_STATE = ("qpos", "qvel", "qacc_warmstart", "goal")
 
 
 class Step(NamedTuple):
@@ -168,9 +194,11 @@ class BatchEnv(NamedTuple):
 
     Attributes:
       reset: `streams [n, 2] -> EnvState`, every row at the start of its first episode.
-      observe: `EnvState -> observation [n, *O]` float64.
       step: `(EnvState, action [n, *A], active [n] bool) -> (EnvState, Step)`; rows that are not active
         stay as they are, rows that end an episode are reset.
+      place: `(EnvState, ids [m], Snapshot of m) -> EnvState`, the rows `ids` moved to where the snapshots
+        were taken. The same actions then lead to the same states, bit for bit.
+      snapshot: `EnvState -> Snapshot` of all rows.
       rows: n.
       horizon: steps until truncation.
       observation_size: length of an observation vector.
@@ -178,8 +206,9 @@ class BatchEnv(NamedTuple):
     """
 
     reset: Callable[[np.ndarray], EnvState]
-    observe: Callable[[EnvState], np.ndarray]
     step: Callable[[EnvState, np.ndarray, np.ndarray], tuple[EnvState, Step]]
+    place: Callable[[EnvState, np.ndarray, Snapshot], EnvState]
+    snapshot: Callable[[EnvState], Snapshot]
     rows: int
     horizon: int
     observation_size: int

@@ -15,6 +15,7 @@ from experiments.configs import domains
 from rankq_jax import tasks
 from rankq_jax.agents import NETWORKS
 from rankq_jax.errors import InputError, suggestion
+from rankq_jax.tasks import datasets
 
 DEFAULT_TASK = "pointmaze-umaze"
 WORDS = ("smoke", "paper", "offline", "online", "online_mix", "offline_to_online")
@@ -102,8 +103,9 @@ def defaults(task: tasks.Task, algorithm: str) -> ml_collections.ConfigDict:
     config.parallel = "seeds"  # "seeds": seeds over devices; "batch": one seed, its batch over devices
     config.threads = 0  # of the environments; 0 uses every core
 
-    config.dataset = ""  # Minari name; empty: the task's own, made on first use
-    config.dataset_steps = task.dataset_steps  # transitions of the dataset that is made
+    config.dataset = ""  # names and paths, with commas between; empty: the task's own, made on first use
+    config.dataset_reading = "task"  # what is a success and a terminal in it: data/readings.py
+    config.dataset_steps = datasets.default_steps(task)  # transitions of the dataset that is made
     config.dataset_seed = 0
     config.keep_best = 1.0  # share of the trajectories that is kept, those of the highest return
     config.standardise = False  # observations, by mean and deviation of the dataset

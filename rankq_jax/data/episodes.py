@@ -5,44 +5,54 @@ from collections.abc import Callable, Sequence
 import jax
 import numpy as np
 
-from rankq_jax.types import Episodes
+from rankq_jax.errors import InputError
+from rankq_jax.types import Episodes, Snapshot
 
 
 def concatenate(parts: Sequence[Episodes]) -> Episodes:
     """One `Episodes` from several, episode ids renumbered from 0 in the order given.
+
+    Of `info` the arrays that every part has are kept. One part alone is not copied.
 
     Raises:
       ValueError: if `parts` is empty.
     """
     if not parts:
         raise ValueError("nothing to concatenate")
-    joined = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+    names = set.intersection(*(set(part.info) for part in parts))
+    alike = [part._replace(info={name: part.info[name] for name in sorted(names)}) for part in parts]
+    joined = jax.tree.map(lambda *leaves: np.concatenate(leaves), *alike) if len(parts) > 1 else alike[0]
     new = np.concatenate([np.array([True]), last_rows(joined, parts)[:-1]])
-    return joined._replace(episode=np.cumsum(new) - 1)
+    return joined._replace(episode=np.cumsum(new[: len(joined.episode)]) - 1)
 
 
 def last_rows(joined: Episodes, parts: Sequence[Episodes] = ()) -> np.ndarray:
     """`[T]` bool: whether a row is the last of its episode, also where `parts` were joined."""
-    last = np.append(joined.episode[1:] != joined.episode[:-1], True)
+    last = np.append(joined.episode[1:] != joined.episode[:-1], True)[: len(joined.episode)]
     ends = np.cumsum([len(part.reward) for part in parts], dtype=np.int64) - 1
     last[ends[ends >= 0]] = True
     return last
 
 
-def relabel(episodes: Episodes, success: Callable[[np.ndarray], np.ndarray], reward: float = 1.0) -> Episodes:
+def relabel(
+    episodes: Episodes,
+    success: Callable[[np.ndarray], np.ndarray],
+    reward: tuple[float, float] = (0.0, 1.0),
+) -> Episodes:
     """The same behaviour judged by another task: success, reward and termination from the next observation.
 
     Args:
       episodes: any.
       success: `next_observation [T, *O] -> [T]` bool.
-      reward: raw reward of a success; every other step has 0.
+      reward: raw reward of a failing step, and of a success.
 
     Returns:
       Episodes that terminate at each success. An episode goes on after one: see `cut_at_success`.
     """
     reached = success(episodes.next_observation)
+    failing, succeeding = reward
     return episodes._replace(
-        reward=np.where(reached, reward, 0.0),
+        reward=np.where(reached, succeeding, failing),
         success=reached,
         terminated=reached,
         truncated=episodes.truncated & ~reached,
@@ -73,3 +83,33 @@ def success_of_episode(episodes: Episodes) -> np.ndarray:
     """`[T]` bool: whether the episode that a row belongs to succeeds at any step."""
     _, index = np.unique(episodes.episode, return_inverse=True)
     return np.bincount(index, weights=episodes.success)[index] > 0
+
+
+def snapshots(episodes: Episodes, rows: np.ndarray) -> Snapshot:
+    """Where the simulator was before the steps `rows`, for `BatchEnv.place`.
+
+    Args:
+      episodes: loaded with the state of the simulator.
+      rows: `[m]` int.
+
+    Returns:
+      Leaves `[m, ...]`. Where a dataset has no `qacc_warmstart` the solver starts from 0, and the future
+      equals the recorded one up to its last digits.
+
+    Raises:
+      InputError: if the dataset holds no positions, velocities or goals.
+    """
+    for name in ("qpos", "qvel", "goal"):
+        if name not in episodes.info:
+            raise InputError(
+                f"field 'infos/{name}' is missing from index 0 on; choose a dataset that has it."
+            )
+    start = np.append(True, last_rows(episodes)[:-1])
+    first = np.maximum.accumulate(np.where(start, np.arange(len(start)), 0))
+    return Snapshot(
+        qpos=episodes.info["qpos"][rows],
+        qvel=episodes.info["qvel"][rows],
+        qacc_warmstart=episodes.info.get("qacc_warmstart", np.zeros_like(episodes.info["qvel"]))[rows],
+        goal=episodes.info["goal"][rows],
+        step=(rows - first[rows]).astype(np.int32),
+    )

@@ -1,61 +1,52 @@
 """Checks that stop a run on a dataset it could only learn nonsense from."""
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 
+from rankq_jax.data import rules
 from rankq_jax.data.episodes import success_of_episode
-from rankq_jax.errors import InputError
+from rankq_jax.data.rules.labels import OUTCOMES, outcomes
 from rankq_jax.types import Episodes
 
-ACTION_TOLERANCE = 1e-6
+OF_LABELS = " of the labelled data"  # whose episodes are numbered anew
 
 
-def check_recording(episodes: Episodes, source: str, observation_size: int, action_size: int) -> None:
-    """Shapes and numbers of a loaded dataset.
+def check_recording(
+    episodes: Episodes,
+    source: str,
+    observation_size: int,
+    action_size: int,
+    max_step: float | None = None,
+    inside: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> None:
+    """The rules of a recording that are fatal, before anything is labelled.
 
     Args:
       episodes: what a loader returned.
       source: the file or dataset name that messages begin with.
       observation_size: length of an observation vector of the task.
       action_size: length of an action vector of the task.
+      max_step: metres that a step in a maze can make at most; None without a maze.
+      inside: `position [n, 2] -> [n]` bool, whether it lies in a free cell; None without a maze.
 
     Raises:
-      InputError: names `source`, the field, the episode and the first bad row of it.
+      InputError: names `source`, the rule, the episode and the first bad row of it.
     """
-    expected = {
-        "observation": observation_size,
-        "action": action_size,
-        "next_observation": observation_size,
-    }
-    for field, size in expected.items():
-        found = getattr(episodes, field).shape[1:]
-        if found != (size,):
-            raise InputError(
-                f"{source}: field {field!r} has {_words(found)} per step from index 0 on, "
-                f"the task needs {size}; choose the dataset of this task."
-            )
-    for field in ("observation", "action", "reward", "next_observation"):
-        values = getattr(episodes, field)
-        bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
-        if bad.any():
-            raise InputError(
-                f"{source}: field {field!r} is NaN or infinite at {_where(episodes, bad)}; "
-                "repair or drop that episode."
-            )
-    outside = (np.abs(episodes.action) > 1.0 + ACTION_TOLERANCE).any(axis=1)
-    if outside.any():
-        raise InputError(
-            f"{source}: field 'action' lies outside [-1, 1] at {_where(episodes, outside)}; "
-            "rescale the actions to [-1, 1]."
-        )
+    recording = rules.Recorded(episodes, observation_size, action_size, max_step, inside)
+    for rule in rules.RECORDING_RULES:
+        if rule.fatal:
+            finding = rule.test(recording)
+            if finding.ok is False:
+                raise rules.refusal(source, rule, finding, episodes)
 
 
 def check_outcomes(episodes: Episodes, source: str) -> None:
     """Both kinds of trajectory must be there to rank by; without failures it still works.
 
     Args:
-      episodes: relabelled for the task and cut at success.
+      episodes: labelled.
       source: the file or dataset name that messages begin with.
 
     Raises:
@@ -64,13 +55,10 @@ def check_outcomes(episodes: Episodes, source: str) -> None:
     Warns:
       UserWarning: if no episode fails.
     """
-    success = success_of_episode(episodes)
-    if not success.any():
-        raise InputError(
-            f"{source}: field 'success': none of {len(np.unique(episodes.episode))} episodes (first "
-            "index 0) reaches the task's goal; collect more data or choose another dataset."
-        )
-    if success.all():
+    finding = outcomes(episodes)
+    if finding.ok is False:
+        raise rules.refusal(source, OUTCOMES, finding, episodes)
+    if success_of_episode(episodes).all():
         warnings.warn(
             f"{source}: field 'success': every episode succeeds, so the failure term of RankQ has no "
             "offline rows.",
@@ -78,12 +66,23 @@ def check_outcomes(episodes: Episodes, source: str) -> None:
         )
 
 
-def _words(shape: tuple[int, ...]) -> str:
-    return f"{shape[0]} values" if len(shape) == 1 else f"shape {shape}"
+def check_labels(labels: rules.Labelled, source: str) -> None:
+    """The rules of labelled data that are fatal, those of `check_outcomes` among them.
 
+    Args:
+      labels: the data and what it was made with.
+      source: the file or dataset name that messages begin with.
 
-def _where(episodes: Episodes, bad: np.ndarray) -> str:
-    row = int(np.argmax(bad))
-    episode = episodes.episode[row]
-    start = int(np.argmax(episodes.episode == episode))
-    return f"episode {int(episode)}, index {row - start}"
+    Raises:
+      InputError: names `source`, the rule, the labelled episode and the first bad row of it.
+
+    Warns:
+      UserWarning: if no episode of a sparse task fails.
+    """
+    for rule in rules.LABEL_RULES:
+        if rule is OUTCOMES and labels.rewards is not None:
+            check_outcomes(labels.episodes, source)
+        elif rule.fatal:
+            finding = rule.test(labels)
+            if finding.ok is False:
+                raise rules.refusal(source, rule, finding, labels.episodes, OF_LABELS)

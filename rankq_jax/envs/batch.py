@@ -1,39 +1,91 @@
 """n environments from one simulated task: time limits, success, resets that other rows do not notice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import mujoco
 import numpy as np
 
 from rankq_jax.envs.physics import Physics
-from rankq_jax.types import BatchEnv, EnvState, Step
+from rankq_jax.types import BatchEnv, EnvState, Snapshot, Step
+
+
+class View(NamedTuple):
+    """What a task reads of n simulations; live arrays, to be used at once and not written to.
+
+    Attributes:
+      qpos: `[n, nq]`.
+      qvel: `[n, nv]`.
+      derived: `[n, ...]` data fields that the simulation named.
+      goal: `[n, G]`.
+      step: `[n]`, steps since the reset.
+    """
+
+    qpos: np.ndarray
+    qvel: np.ndarray
+    derived: Mapping[str, np.ndarray]
+    goal: np.ndarray
+    step: np.ndarray
+
+
+class Outcome(NamedTuple):
+    """How a task judges a step of n rows.
+
+    Attributes:
+      reward: `[n]` raw.
+      terminated: `[n]` bool.
+      success: `[n]` bool.
+    """
+
+    reward: np.ndarray
+    terminated: np.ndarray
+    success: np.ndarray
 
 
 class Simulation(NamedTuple):
-    """A task as array functions over the columns of the physics state.
+    """A task as array functions over n simulations.
 
     Attributes:
       model: the MuJoCo model.
       substeps: physics steps per environment step.
       horizon: environment steps until truncation.
-      limit: `qvel [n, nv] -> [n, nv]`, applied before each step.
       reset: `generator -> (qpos [nq], qvel [nv], goal [G])` of one new episode.
-      observe: `(qpos, qvel) -> [n, O]`.
-      success: `(observation [n, O], goal [n, G]) -> [n]` bool.
-      success_reward: raw reward of a success; every other step has 0.
-      terminates: whether a success ends the episode.
+      observe: `View -> [n, O]` float64, a new array.
+      judge: `(before: View, after: View, next_observation [n, O]) -> Outcome`; `before` has nothing derived.
+      control: `action [n, A] in [-1, 1] -> [n, nu]`; None if they are the same.
+      limit: `qvel [n, nv] -> [n, nv]`, applied before each step; None if there is none.
+      derived: names of the data fields that `observe` and `judge` read.
+      fields: names of the model fields that `configure` writes.
+      configure: `(fields, goal [n, G])` writes a goal into the live model fields of each row.
     """
 
     model: mujoco.MjModel
     substeps: int
     horizon: int
-    limit: Callable[[np.ndarray], np.ndarray]
     reset: Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray, np.ndarray]]
-    observe: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    success: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    success_reward: float = 1.0
-    terminates: bool = True
+    observe: Callable[[View], np.ndarray]
+    judge: Callable[[View, View, np.ndarray], Outcome]
+    control: Callable[[np.ndarray], np.ndarray] | None = None
+    limit: Callable[[np.ndarray], np.ndarray] | None = None
+    derived: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    configure: Callable[[Mapping[str, np.ndarray], np.ndarray], None] | None = None
+
+
+def sparse(success: np.ndarray, rewards: tuple[float, float], terminates: bool) -> Outcome:
+    """The outcome of a step that counts by its success alone.
+
+    Args:
+      success: `[n]` bool.
+      rewards: raw reward of a failing and of a successful step.
+      terminates: whether a success ends the episode.
+    """
+    return Outcome(np.where(success, rewards[1], rewards[0]), success & terminates, success)
+
+
+def bounded(values: np.ndarray, bound: float) -> np.ndarray:
+    """`values` clipped to `[-bound, bound]`, in a third of the time that `np.clip` takes for small arrays."""
+    return np.minimum(np.maximum(values, -bound), bound)
 
 
 def streams(seed: int, rows: int) -> np.ndarray:
@@ -69,13 +121,25 @@ def batch_env(simulation: Simulation, rows: int, threads: int) -> BatchEnv:
     Raises:
       ValueError: from `reset`, if its streams do not have the shape `[rows, 2]`.
     """
-    physics = Physics(simulation.model, rows, threads)
-    probe = simulation.reset(np.random.default_rng(0))
-    observation_size = simulation.observe(probe[0][None], probe[1][None]).shape[1]
+    physics = Physics(simulation.model, rows, threads, simulation.derived, simulation.fields)
+    example = simulation.reset(np.random.default_rng(0))[2]
+    qpos, qvel = physics.columns["qpos"], physics.columns["qvel"]
+    warm_start = physics.columns["qacc_warmstart"]
 
-    def observe(state: EnvState) -> np.ndarray:
-        physics.rows[:] = state.physics
-        return simulation.observe(physics.qpos, physics.qvel)
+    def configure(goal: np.ndarray) -> None:
+        if simulation.configure is not None:
+            simulation.configure(physics.fields, goal)
+
+    def settle(state: EnvState, ids: np.ndarray, warm: np.ndarray | None = None) -> EnvState:
+        """`state` with the live rows `ids`, that were just written to, and their observations."""
+        configure(state.goal)
+        physics.forward(ids)
+        if warm is not None:
+            physics.rows[ids, warm_start] = warm
+        view = View(physics.qpos, physics.qvel, physics.derived, state.goal, state.step)
+        observation = state.observation.copy()
+        observation[ids] = simulation.observe(view)[ids]
+        return state._replace(physics=physics.rows.copy(), observation=observation)
 
     def fresh(state: EnvState, ids: np.ndarray) -> EnvState:
         """The rows `ids` at the start of their next episode."""
@@ -87,40 +151,66 @@ def batch_env(simulation: Simulation, rows: int, threads: int) -> BatchEnv:
             physics.qpos[i], physics.qvel[i], goal[i] = simulation.reset(draw)
         step[ids] = 0
         episode[ids] += 1
-        return EnvState(physics.rows.copy(), goal, step, state.stream, episode)
+        return settle(state._replace(goal=goal, step=step, episode=episode), ids)
+
+    def place(state: EnvState, ids: np.ndarray, at: Snapshot) -> EnvState:
+        physics.rows[:] = state.physics
+        physics.rows[ids] = physics.initial
+        physics.qpos[ids], physics.qvel[ids] = at.qpos, at.qvel
+        goal, step = state.goal.copy(), state.step.copy()
+        goal[ids], step[ids] = at.goal, at.step
+        return settle(state._replace(goal=goal, step=step), ids, at.qacc_warmstart)
+
+    def snapshot(state: EnvState) -> Snapshot:
+        positions, velocities, warm = (state.physics[:, c].copy() for c in (qpos, qvel, warm_start))
+        return Snapshot(positions, velocities, warm, state.goal.copy(), state.step.copy())
 
     def reset(stream: np.ndarray) -> EnvState:
         if stream.shape != (rows, 2):
             raise ValueError(f"{rows} rows need streams of shape {(rows, 2)}, not {stream.shape}")
         blank = EnvState(
             physics=np.tile(physics.initial, (rows, 1)),
-            goal=np.zeros((rows, len(probe[2]))),
+            goal=np.zeros((rows, len(example))),
             step=np.zeros(rows, np.int32),
             stream=np.asarray(stream, np.uint64),
             episode=np.zeros(rows, np.int64),
+            observation=np.zeros((rows, observation_size)),
         )
         return fresh(blank, np.arange(rows))
 
     def step(state: EnvState, action: np.ndarray, active: np.ndarray) -> tuple[EnvState, Step]:
+        # No index where every row moves: that is the usual case, and copies by index cost more.
+        ids = None if active.all() else np.flatnonzero(active)
+        moving = slice(None) if ids is None else ids
         physics.rows[:] = state.physics
-        physics.qvel[active] = simulation.limit(physics.qvel[active])
-        physics.step(np.clip(action, -1.0, 1.0), simulation.substeps, active)
-        observation = simulation.observe(physics.qpos, physics.qvel)
-        success = simulation.success(observation, state.goal)
-        elapsed = state.step + active.astype(np.int32)
-        terminated = success & simulation.terminates
+        configure(state.goal)
+        if simulation.limit is not None:
+            physics.qvel[moving] = simulation.limit(physics.qvel[moving])
+        action = bounded(action, 1.0)
+        control = action if simulation.control is None else simulation.control(action)
+        physics.step(control, simulation.substeps, ids)
+        elapsed = state.step + active
+        before = View(state.physics[:, qpos], state.physics[:, qvel], {}, state.goal, state.step)
+        after = View(physics.qpos, physics.qvel, physics.derived, state.goal, elapsed)
+        observation = simulation.observe(after)
+        reward, terminated, success = simulation.judge(before, after, observation)
         truncated = (elapsed >= simulation.horizon) & ~terminated  # success wins over the time limit
-        moved = state._replace(physics=physics.rows.copy(), step=elapsed)
-        ended = np.flatnonzero((terminated | truncated) & active)
+        # Derived fields of rows that did not move are not current; they keep the observation they had.
+        kept = observation if ids is None else np.where(active[:, None], observation, state.observation)
+        moved = state._replace(physics=physics.rows.copy(), step=elapsed, observation=kept)
+        (ended,) = ((terminated | truncated) & active).nonzero()
         if len(ended):
             moved = fresh(moved, ended)
-        reward = np.where(success, simulation.success_reward, 0.0)
         return moved, Step(observation, reward, terminated, truncated, success)
 
+    goals = np.tile(example, (rows, 1))
+    probe = View(physics.qpos, physics.qvel, physics.derived, goals, np.zeros(rows, np.int32))
+    observation_size = simulation.observe(probe).shape[1]
     return BatchEnv(
         reset=reset,
-        observe=observe,
         step=step,
+        place=place,
+        snapshot=snapshot,
         rows=rows,
         horizon=simulation.horizon,
         observation_size=observation_size,

@@ -1,8 +1,27 @@
 """The only file that names MuJoCo's batched stepping."""
 
+from collections.abc import Sequence
+
 import mujoco
 import numpy as np
 from mujoco.batch import Batch
+
+_COMPONENTS = {
+    "qpos": mujoco.mjtState.mjSTATE_QPOS,
+    "qvel": mujoco.mjtState.mjSTATE_QVEL,
+    "qacc_warmstart": mujoco.mjtState.mjSTATE_WARMSTART,
+}
+
+
+def column_slices(model: mujoco.MjModel) -> dict[str, slice]:
+    """Which columns of an integration state hold `qpos`, `qvel` and `qacc_warmstart`."""
+    slices = {}
+    for name, component in _COMPONENTS.items():
+        # Components lie in the order of their bits.
+        before = int(mujoco.mjtState.mjSTATE_INTEGRATION) & (int(component) - 1)
+        start = mujoco.mj_stateSize(model, before)
+        slices[name] = slice(start, start + mujoco.mj_stateSize(model, int(component)))
+    return slices
 
 
 class Physics:
@@ -14,31 +33,59 @@ class Physics:
       rows: `[n, nstate]` float64, the live states: written to before a step, read after it.
       qpos: `[n, nq]` live view of the positions.
       qvel: `[n, nv]` live view of the velocities.
+      derived: `[n, ...]` live read-only data fields by name, one substep behind the state after a step, as
+        with `mj_step`.
+      fields: `[n, ...]` live model fields by name, with a value for each row.
+      columns: of `rows`, see `column_slices`.
     """
 
-    def __init__(self, model: mujoco.MjModel, rows: int, threads: int) -> None:
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        rows: int,
+        threads: int,
+        derived: Sequence[str] = (),
+        fields: Sequence[str] = (),
+    ) -> None:
         """Allocates the simulations.
 
         Args:
           model: the MuJoCo model.
           rows: n.
           threads: size of the pool; 0 uses every core.
+          derived: names of data fields to copy out after every call, e.g. `site_xpos`.
+          fields: names of model fields that each row has for itself, e.g. `body_quat`.
         """
         self._batch = Batch(model, rows, threads)
         self.rows = self._batch.state
         self.qpos: np.ndarray = self._batch.bind("qpos")
         self.qvel: np.ndarray = self._batch.bind("qvel")
         self._control: np.ndarray = self._batch.bind("ctrl")
+        self.derived = {name: self._batch.bind(name) for name in derived}
+        self.fields = {name: self._batch.expand(name) for name in fields}
+        self.columns = column_slices(model)
         self.initial = self.rows[0].copy()
 
-    def step(self, control: np.ndarray, substeps: int, active: np.ndarray) -> None:
-        """Advances the active rows by `substeps` physics steps with `control` `[n, nu]` held.
+    def step(self, control: np.ndarray, substeps: int, ids: np.ndarray | None) -> None:
+        """Advances rows by `substeps` physics steps with their controls held.
+
+        Args:
+          control: `[n, nu]`, of which the controls of other rows are not read.
+          substeps: physics steps.
+          ids: the rows; None for all, which is faster than naming all.
 
         Raises:
           mujoco.batch.SimulationError: if MuJoCo raises in some row; that row keeps its state.
         """
-        self._control[active] = control[active]
-        if active.all():
-            self._batch.step(nstep=substeps)
-        else:
-            self._batch.step(ids=np.flatnonzero(active), nstep=substeps)
+        rows = slice(None) if ids is None else ids
+        self._control[rows] = control[rows]
+        self._batch.step(ids=ids, nstep=substeps)
+
+    def forward(self, ids: np.ndarray) -> None:
+        """Computes the derived fields of the rows `ids` from their states, as `mj_forward` does.
+
+        Raises:
+          ValueError: if a row is named twice.
+          mujoco.batch.SimulationError: if MuJoCo raises in some row.
+        """
+        self._batch.forward(ids=np.sort(ids))  # the only order that it takes

@@ -1,12 +1,12 @@
 """Stepping environments and recording whole episodes: for data sets, for replay and for evaluation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from rankq_jax.types import BatchEnv, EnvState, Episodes
+from rankq_jax.types import SIMULATOR_STATE, BatchEnv, EnvState, Episodes
 
 # (observation [n, *O] float64, step within this call) -> action [n, *A], or (action, info [n, ...])
 Act = Callable[[np.ndarray, int], Any]
@@ -19,13 +19,26 @@ class Recorder(NamedTuple):
     length: np.ndarray
 
 
-def recorder(env: BatchEnv, info: dict[str, tuple[int, ...]] | None = None) -> Recorder:
+def _simulator_state(env: BatchEnv, state: EnvState) -> dict[str, np.ndarray]:
+    snapshot = env.snapshot(state)
+    return {name: getattr(snapshot, name) for name in SIMULATOR_STATE}
+
+
+def recorder(
+    env: BatchEnv, info: Mapping[str, tuple[int, ...]] | None = None, simulator_state: bool = False
+) -> Recorder:
     """A recorder without any step.
 
     Args:
       env: the environments it will record.
       info: shape per row of each further array that `Act` returns.
+      simulator_state: whether to record where the simulator is before each step, `SIMULATOR_STATE` in
+        `info`.
     """
+    shapes = dict(info or {})
+    if simulator_state:
+        before = _simulator_state(env, env.reset(np.zeros((env.rows, 2), np.uint64)))
+        shapes |= {name: value.shape[1:] for name, value in before.items()}
     n, horizon = env.rows, env.horizon
     observation = np.zeros((n, horizon, env.observation_size))
     flag = np.zeros((n, horizon), bool)
@@ -38,7 +51,7 @@ def recorder(env: BatchEnv, info: dict[str, tuple[int, ...]] | None = None) -> R
         truncated=flag.copy(),
         success=flag.copy(),
         episode=np.zeros((n, horizon), np.int64),
-        info={name: np.zeros((n, horizon, *shape)) for name, shape in (info or {}).items()},
+        info={name: np.zeros((n, horizon, *shape)) for name, shape in shapes.items()},
     )
     return Recorder(steps, np.zeros(n, np.int64))
 
@@ -82,9 +95,11 @@ def collect(
     finished: list[tuple[int, Episodes]] = []
     record, length = running.steps, running.length
     for t in range(steps):
-        observation = env.observe(state)
+        observation = state.observation
         chosen = act(observation, t)
         action, info = chosen if isinstance(chosen, tuple) else (chosen, {})
+        if "qpos" in record.info:
+            info = {**info, **_simulator_state(env, state)}
         action = np.asarray(action)
         episode = state.episode - 1
         state, step = env.step(state, action, active)

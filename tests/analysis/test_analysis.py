@@ -8,7 +8,9 @@ import pytest
 
 from rankq_jax.analysis import page, pictures, results
 from rankq_jax.analysis.q_landscape import landscape
+from rankq_jax.envs.maze_map import centred
 from rankq_jax.errors import InputError
+from rankq_jax.tasks import Scene
 from rankq_jax.writers import JsonLines, read_lines, write_json
 
 PNG = b"\x89PNG"
@@ -99,8 +101,9 @@ def test_folders_that_are_no_runs(tmp_path):
 def test_pictures_are_pictures(tmp_path, key):
     curve = results.curve(make_run(tmp_path), "success")
     assert pictures.learning_curves({"success rate": {"rankq": [curve]}}).startswith(PNG)
-    layout, path = [[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.zeros((4, 2))
-    drawn = pictures.maze_trajectories(layout, 1.0, {"offline": ([path], [True])}, np.zeros(2), 0.4)
+    maze, path = centred(((1, 1, 1), (1, 0, 1), (1, 1, 1)), 1.0), np.zeros((4, 2))
+    scene = Scene(maze, np.zeros(2), radius=0.4, max_step=0.1)
+    drawn = pictures.maze_trajectories(scene, {"offline": ([path], [True])})
     assert drawn.startswith(PNG)
     place = landscape(bowl, np.zeros(2), 2, key, steps=5)
     assert pictures.landscapes({"here": place}).startswith(PNG)

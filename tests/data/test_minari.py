@@ -12,13 +12,15 @@ from rankq_jax.data.generate import store
 from rankq_jax.data.sources.minari import dataset_folder, load_minari
 from rankq_jax.data.validate import check_outcomes, check_recording
 from rankq_jax.errors import InputError
+from rankq_jax.tasks.datasets import dataset_name, generator_of, make_dataset
+from rankq_jax.tasks.training_data import load as load_for
 
 TASK = tasks.find("pointmaze-umaze")
 
 
 @pytest.fixture(scope="module")
 def dataset():
-    return tasks.make_dataset(TASK, 6_000, 3)
+    return make_dataset(TASK, 6_000, 3)
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def spoiled(dataset, request):
 
 
 def load(name):
-    return tasks.load(TASK, name, TASK.transform, 0.99)
+    return load_for(TASK, name, TASK.transform, 0.99)
 
 
 def test_minari_reads_what_was_written(dataset):
@@ -74,8 +76,8 @@ def test_the_sanity_list(dataset):
 
 
 def test_generation_depends_on_the_seed_alone(dataset):
-    again = TASK.generate(6_000, 3, lambda steps: None)
-    other = TASK.generate(6_000, 4, lambda steps: None)
+    make = generator_of(TASK)[1].make
+    again, other = (make(6_000, seed, 1, lambda steps: None) for seed in (3, 4))
     np.testing.assert_array_equal(again.observation, load_minari(dataset).observation)
     assert not np.array_equal(again.observation, other.observation)
 
@@ -83,7 +85,7 @@ def test_generation_depends_on_the_seed_alone(dataset):
 def test_an_existing_dataset_is_not_written_over(dataset):
     before = (dataset_folder(dataset) / "data" / "main_data.hdf5").read_bytes()
     with pytest.raises(InputError, match="exists already"):
-        tasks.make_dataset(TASK, 6_000, 3)
+        make_dataset(TASK, 6_000, 3)
     assert (dataset_folder(dataset) / "data" / "main_data.hdf5").read_bytes() == before
 
 
@@ -94,20 +96,25 @@ def test_an_interrupted_generation_leaves_nothing(monkeypatch, minari_root):
 
     monkeypatch.setattr(store.minari, "create_dataset_from_buffers", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        tasks.make_dataset(TASK, 3_000, 9)
-    name = tasks.dataset_name(TASK, 3_000, 9)
+        make_dataset(TASK, 3_000, 9)
+    name = dataset_name(TASK, 3_000, 9)
     assert not dataset_folder(name).exists()
     assert not list(minari_root.glob(".unfinished*"))
 
 
 def test_too_few_steps():
     with pytest.raises(InputError, match="at least one step"):
-        tasks.make_dataset(TASK, 0, 0)
+        make_dataset(TASK, 0, 0)
 
 
-def test_a_missing_dataset():
-    with pytest.raises(InputError, match=r"nowhere/at-all-v0: no such dataset below .*make_dataset"):
-        load("nowhere/at-all-v0")
+def test_a_missing_dataset_of_the_project(monkeypatch):
+    monkeypatch.setattr(minari, "download_dataset", None)  # no network
+    monkeypatch.setenv("MINARI_REMOTE", "none://at-all")
+    name = dataset_name(TASK, 4_000, 8)
+    with pytest.raises(
+        InputError, match=rf"{name}: no such dataset below .*make_dataset --task={TASK.name}\b"
+    ):
+        load(name)
 
 
 def test_mismatched_lengths(spoiled):

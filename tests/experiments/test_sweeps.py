@@ -16,6 +16,8 @@ SWEEPS = [
     for path, budgets in (
         (ROOT / "launch/sweeps/pointmaze.py", ("cores", "paper")),
         (ROOT / "launch/sweeps/oap.py", ("cores",)),
+        (ROOT / "launch/sweeps/antmaze.py", ("cores", "paper")),
+        (ROOT / "launch/sweeps/adroit.py", ("cores", "paper")),
     )
     for budget in budgets
 ]
@@ -53,4 +55,21 @@ def test_every_job_can_be_built_and_shares_the_budget_of_its_task(name, budget):
             field = "updates" if phase.name == "offline" else "env_steps"
             known = lengths.setdefault((config.task, phase.name), config[phase.name][field])
             assert config[phase.name][field] == known, job.name
-        assert config.seeds == 3
+        published = budget == "paper" and name in ("antmaze.py", "adroit.py")
+        assert config.seeds == (4 if published else 3)
+
+
+def test_the_published_protocol_is_ready():
+    """Nine arms, four mazes and three hands, four seeds, a million steps and updates (fewer on hands)."""
+    configs = [
+        configured(job)
+        for name in ("antmaze.py", "adroit.py")
+        for job in sweep.read(str(ROOT / "launch/sweeps" / name), "paper")
+    ]
+    assert len(configs) == 9 * (4 + 3) and {config.seeds for config in configs} == {4}
+    for config in configs:
+        maze = config.task.startswith("antmaze")
+        offline = 0 if config.name == "sac" else 1_000_000 if maze else 20_000
+        steps = 200_000 if config.task == "adroit-pen" else 1_000_000
+        assert (config.offline.updates, config.online.env_steps) == (offline, steps), config.name
+    assert len({(config.task, config.name) for config in configs}) == 63

@@ -7,9 +7,9 @@ win.
 
 import ml_collections
 
-from experiments.configs.domains import adroit, antmaze, mujoco, pointmaze
+from experiments.configs.domains import adroit, antmaze, experts, mujoco, pointmaze
 
-DOMAINS = {"pointmaze": pointmaze, "antmaze": antmaze, "adroit": adroit, "mujoco": mujoco}
+DOMAINS = {"pointmaze": pointmaze, "antmaze": antmaze, "adroit": adroit, "mujoco": mujoco, "experts": experts}
 
 
 def apply(

@@ -115,18 +115,17 @@ _PEN: Values = {
 }
 
 
+# ReBRAC's two weights on the cloned sets, from CORL: the binary sets are mostly clones too.
+_REBRAC = {"pen": rebrac(0.05, 0.5), "door": rebrac(0.01, 0.1), "relocate": rebrac(0.1, 0.01)}
+
 TASKS: dict[str, dict[str, Values]] = {
-    "pen": {
+    "adroit-pen": {
         "": {"online.env_steps": 200_000},  # Cal-QL code: pen
         **{name: _PEN for name in ("sac", "cql", "cal_ql", "rankq")},
         **{name: {"online.env_steps": 0} for name in ("oap_td3_bc", "oap_iql")},
+        **_REBRAC["pen"],
     },
-    # ReBRAC's two weights by dataset, from CORL.
-    "pen-human": rebrac(0.1, 0.5),
-    "pen-cloned": rebrac(0.05, 0.5),
-    "door-human": rebrac(0.1, 0.1),
-    "door-cloned": rebrac(0.01, 0.1),
-    "relocate-human": rebrac(0.1, 0.01),
-    "relocate-cloned": rebrac(0.1, 0.01),
+    "adroit-door": _REBRAC["door"],
+    "adroit-relocate": _REBRAC["relocate"],
 }
 PAPER: dict[str, Values] = {}  # the values above are those of the papers

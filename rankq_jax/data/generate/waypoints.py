@@ -1,4 +1,4 @@
-"""A scripted controller that walks mazes: breadth-first search and noisy proportional-derivative control."""
+"""Ways through mazes: breadth-first search, random goals, and the controller that moves points."""
 
 from collections import deque
 from typing import NamedTuple
@@ -54,10 +54,9 @@ def nearest_cell(maze: Grid, position: np.ndarray) -> np.ndarray:
     return np.argmin(distance, axis=1)
 
 
-class WaypointController:
-    """Drives n points to random goals, each replaced by another as soon as it is reached.
+class Navigator:
+    """Sends n agents through a maze to random goals, each replaced by another when it has been reached.
 
-    `action = clip(gain (waypoint - position) - damping velocity + noise)`, the published D4RL controller.
     The object holds the current goals, so one instance serves one collection.
     """
 
@@ -67,39 +66,67 @@ class WaypointController:
         rows: int,
         random: np.random.Generator,
         *,
-        gain: float = 10.0,
-        damping: float = 1.0,
-        noise: float = 0.5,
-        radius: float = 0.45,
+        radius: float,
+        offset: float,
+        goals: np.ndarray | None = None,
+        linger: int = 0,
     ) -> None:
         """Draws the first goals.
 
         Args:
           maze: the free cells.
           rows: n.
-          random: generator that all later draws come from.
-          gain: action per metre of distance to the waypoint.
-          damping: action per metre per second of velocity.
-          noise: standard deviation of the action noise, in units of the action range [-1, 1].
+          random: generator that all draws come from.
           radius: distance at which a goal counts as reached, in metres.
+          offset: largest distance of a goal from its cell's centre along each axis, in metres.
+          goals: `[g, 2]` centres of the cells that goals are drawn from; None: all free cells.
+          linger: steps between reaching a goal and the next goal.
         """
-        self._maze, self._random = maze, random
-        self._gain, self._damping, self._noise, self._radius = gain, damping, noise, radius
+        self._maze, self._random, self._radius, self._offset = maze, random, radius, offset
+        self._centres = maze.centre if goals is None else goals
+        self._linger, self._reached_for = linger, np.zeros(rows, np.int64)
         self.goal = self._draw(rows)
 
     def _draw(self, rows: int) -> np.ndarray:
-        cell = self._random.integers(len(self._maze.centre), size=rows)
-        offset = self._random.uniform(-0.25, 0.25, (rows, 2)) * self._maze.cell_size
-        return self._maze.centre[cell] + offset
+        cell = self._random.integers(len(self._centres), size=rows)
+        offset = self._random.uniform(-self._offset, self._offset, (rows, 2))
+        return self._centres[cell] + offset
 
-    def __call__(self, observation: np.ndarray) -> np.ndarray:
-        """`[n, 4]` position and velocity `-> [n, 2]` action in [-1, 1]."""
-        position, velocity = observation[:, :2], observation[:, 2:4]
-        reached = np.linalg.norm(position - self.goal, axis=1) <= self._radius
-        self.goal = np.where(reached[:, None], self._draw(len(position)), self.goal)
+    def waypoint(self, position: np.ndarray) -> np.ndarray:
+        """`[n, 2] -> [n, 2]`: where to go now, the next cell's centre or, in the goal's cell, the goal."""
+        near = np.linalg.norm(position - self.goal, axis=1) <= self._radius
+        self._reached_for = np.where(near | (self._reached_for > 0), self._reached_for + 1, 0)
+        done = self._reached_for > self._linger
+        self.goal = np.where(done[:, None], self._draw(len(position)), self.goal)
+        self._reached_for[done] = 0
         here, there = nearest_cell(self._maze, position), nearest_cell(self._maze, self.goal)
         onwards = self._maze.centre[self._maze.next_cell[here, there]]
-        waypoint = np.where((here == there)[:, None], self.goal, onwards)
-        noise = self._random.normal(0.0, self._noise, waypoint.shape)
-        action = self._gain * (waypoint - position) - self._damping * velocity + noise
-        return np.clip(action, -1.0, 1.0)
+        return np.where((here == there)[:, None], self.goal, onwards)
+
+
+def steer(
+    observation: np.ndarray,
+    waypoint: np.ndarray,
+    random: np.random.Generator,
+    *,
+    gain: float = 10.0,
+    damping: float = 1.0,
+    noise: float = 0.5,
+) -> np.ndarray:
+    """The published D4RL controller: `clip(gain (waypoint - position) - damping velocity + noise)`.
+
+    Args:
+      observation: `[n, 4]` position and velocity of points.
+      waypoint: `[n, 2]`.
+      random: generator of the noise.
+      gain: action per metre of distance to the waypoint.
+      damping: action per metre per second of velocity.
+      noise: standard deviation of the action noise, in units of the action range [-1, 1].
+
+    Returns:
+      `[n, 2]` float32 action in [-1, 1].
+    """
+    position, velocity = observation[:, :2], observation[:, 2:4]
+    disturbance = random.normal(0.0, noise, waypoint.shape)
+    action = np.clip(gain * (waypoint - position) - damping * velocity + disturbance, -1.0, 1.0)
+    return action.astype(np.float32)  # what is stored is what was done

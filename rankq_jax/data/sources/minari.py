@@ -1,33 +1,40 @@
 """Minari datasets, read through Minari's own interface."""
 
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 import minari
 import numpy as np
-from minari.storage import get_dataset_path
 
-from rankq_jax.data.episodes import concatenate
+from rankq_jax.data.sources import columns
+from rankq_jax.data.sources.containers import cause
+from rankq_jax.data.sources.remote import download
+from rankq_jax.data.sources.root import dataset_folder, exists
 from rankq_jax.errors import InputError
-from rankq_jax.types import Episodes
+from rankq_jax.types import SIMULATOR_STATE, Episodes
+
+__all__ = ["dataset_folder", "exists", "is_folder", "load_minari"]
 
 
-def dataset_folder(dataset_id: str) -> Path:
-    """Where Minari keeps (or would keep) a dataset: below `MINARI_DATASETS_PATH`, else its default."""
-    return Path(get_dataset_path(dataset_id))
+def is_folder(path: Path) -> bool:
+    """Whether `path` is the folder of a Minari dataset, or the folder `data` inside it."""
+    return (path / "data" / "metadata.json").is_file() or (
+        path.name == "data" and (path / "metadata.json").is_file()
+    )
 
 
-def exists(dataset_id: str) -> bool:
-    """Whether a dataset of that name is on disk."""
-    return dataset_folder(dataset_id).exists()
-
-
-def load_minari(dataset_id: str, observation_key: str = "observation") -> Episodes:
-    """All episodes of a local dataset.
+def load_minari(dataset: str, observation_size: int | None = None, simulator_state: bool = False) -> Episodes:
+    """All episodes of a dataset; one that is not on disk is downloaded.
 
     Args:
-      dataset_id: Minari name, e.g. `pointmaze-umaze/waypoints-80k-seed0-v0`.
-      observation_key: which entry of a dictionary observation is the observation vector.
+      dataset: Minari name, e.g. `pointmaze-umaze/waypoints-80k-seed0-v0`, or the folder of a dataset.
+      observation_size: length that the task's observation vector has. Of a dictionary observation the entry
+        `observation` is the vector. If that has fewer entries than this, and just this many together with
+        `achieved_goal`, then `achieved_goal` precedes it (AntMaze of Gymnasium-Robotics).
+      simulator_state: whether `SIMULATOR_STATE` of the infos, before each step, is kept.
 
     Returns:
       Episodes with `terminated` from Minari's terminations alone: a time limit is never a terminal.
@@ -37,72 +44,150 @@ def load_minari(dataset_id: str, observation_key: str = "observation") -> Episod
       InputError: if the dataset is missing, cannot be read, or an episode's fields do not belong
         together; names the folder, the field, the episode and the index.
     """
-    folder = dataset_folder(dataset_id)
-    if not folder.exists():
-        raise InputError(
-            f"{dataset_id}: no such dataset below {folder.parent}; make one with "
-            "`python -m experiments.make_dataset --task=TASK`."
-        )
-    parts: list[Episodes] = []
+    folder = Path(dataset)
+    if not is_folder(folder):
+        folder = dataset_folder(dataset)
+        if not folder.exists():
+            download(dataset)
+    count = 0
     try:
-        for episode in minari.load_dataset(dataset_id).iterate_episodes():
-            parts.append(_episode(folder, episode, observation_key))
+        data = minari.MinariDataset(_data_folder(folder))
+
+        def parts() -> Iterator[Episodes]:
+            nonlocal count
+            first = None
+            for episode in data.iterate_episodes():
+                part = _episode(
+                    f"{folder}: episode {episode.id}", count, episode, observation_size, simulator_state
+                )
+                first = part if first is None else first
+                _check_alike(folder, episode.id, part, first)
+                yield part
+                count += 1
+
+        episodes = gather(parts(), int(data.total_steps))
     except InputError:
         raise
-    # h5py and Minari report missing and damaged files by any of these.
-    except (OSError, KeyError, RuntimeError, ValueError, AssertionError, TypeError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+    except Exception as error:  # h5py and Minari report missing and damaged files by almost any error
         raise InputError(
-            f"{folder}: field 'data' cannot be read from episode index {len(parts)} on ({reason}); the file "
+            f"{folder}: field 'data' cannot be read from episode index {count} on ({cause(error)}); the file "
             "is truncated or damaged, delete the dataset and make it again."
         ) from error
-    if not parts:
+    if episodes is None:
         raise InputError(f"{folder}: field 'episodes' is empty; delete it and make it again.")
-    for i, part in enumerate(parts):
-        for field in ("observation", "action"):
-            found, first = getattr(part, field).shape[1:], getattr(parts[0], field).shape[1:]
-            if found != first:
-                raise InputError(
-                    f"{folder}: episode {i}: field {field!r} has shape {found} per step from index 0 on, "
-                    f"episode 0 has {first}; repair or drop that episode."
-                )
-    return concatenate(parts)
+    return episodes
 
 
-def _episode(folder: Path, episode: Any, observation_key: str) -> Episodes:
-    where = f"{folder}: episode {episode.id}"
-    observations = episode.observations
-    if isinstance(observations, dict):
-        if observation_key not in observations:
+def gather(parts: Iterable[Episodes], capacity: int) -> Episodes | None:
+    """The parts one after another in one allocation, which saves the memory of holding them twice.
+
+    Args:
+      parts: alike in names, shapes per step and types.
+      capacity: steps to be expected; with more of them the arrays grow.
+
+    Returns:
+      What they make up, None if there are none.
+    """
+    joined: Episodes | None = None
+    used = 0
+    for part in parts:
+        end = used + len(part.reward)
+        if joined is None:
+            joined = _room(part, 0, max(capacity, end))
+        elif end > len(joined.reward):
+            joined = _room(joined, used, 2 * end)
+        for column, leaf in zip(jax.tree.leaves(joined), jax.tree.leaves(part), strict=True):
+            column[used:end] = leaf
+        used = end
+    return None if joined is None else jax.tree.map(lambda leaf: leaf[:used], joined)
+
+
+def _room(episodes: Episodes, used: int, rows: int) -> Episodes:
+    """The first `used` rows in arrays with room for `rows`."""
+
+    def widened(leaf: np.ndarray) -> np.ndarray:
+        wider = np.empty((rows, *leaf.shape[1:]), leaf.dtype)
+        wider[:used] = leaf[:used]
+        return wider
+
+    return jax.tree.map(widened, episodes)
+
+
+def _data_folder(folder: Path) -> Path:
+    """The folder `data` of a dataset, once it is known that Minari will not run anything to read it."""
+    inside = folder if folder.name == "data" and (folder / "metadata.json").exists() else folder / "data"
+    metadata = json.loads((inside / "metadata.json").read_text())
+    for key in ("observation_space", "action_space"):
+        if key not in metadata:
+            # Minari would make the environment that the file names, with whatever code that runs.
+            raise columns.refusal(str(folder), key, "is missing from metadata.json", "store both spaces")
+    return inside
+
+
+def _check_alike(folder: Path, number: int, part: Episodes, first: Episodes) -> None:
+    for field in ("observation", "action"):
+        found, expected = getattr(part, field), getattr(first, field)
+        if (found.shape[1:], found.dtype) != (expected.shape[1:], expected.dtype):
             raise InputError(
-                f"{where}: field 'observations' has no entry {observation_key!r}, only "
-                f"{', '.join(observations)}; choose the dataset of this task."
+                f"{folder}: episode {number}: field {field!r} has shape {found.shape[1:]} and dtype "
+                f"{found.dtype} per step from index 0 on, the first episode {expected.shape[1:]} and "
+                f"{expected.dtype}; repair or drop that episode."
             )
-        observations = observations[observation_key]
-    steps = len(episode.rewards)
-    lengths = {
-        "observations": len(observations) - 1,
-        "actions": len(episode.actions),
-        "terminations": len(episode.terminations),
-        "truncations": len(episode.truncations),
-    }
-    for field, length in lengths.items():
-        if length != steps:
-            raise InputError(
-                f"{where}: field {field!r} ends at index {min(length, steps)}, it describes {length} "
-                f"steps and 'rewards' {steps}; repair or drop that episode."
-            )
-    terminated = np.asarray(episode.terminations, bool)
+    shapes = [{name: leaf.shape[1:] for name, leaf in each.info.items()} for each in (part, first)]
+    if shapes[0] != shapes[1]:
+        raise InputError(
+            f"{folder}: episode {number}: field 'infos' has {shapes[0]} from index 0 on, the first episode "
+            f"{shapes[1]}; repair or drop that episode."
+        )
+
+
+def _episode(where: str, number: int, episode: Any, size: int | None, simulator_state: bool) -> Episodes:
+    observations = _observations(where, episode.observations, size)
     infos = episode.infos or {}
-    success = np.asarray(infos["success"], bool)[1:] if "success" in infos else terminated
+    data = {
+        "rewards": columns.numbers(where, "rewards", np.asarray(episode.rewards)),
+        "observations": observations[:-1],
+        "actions": columns.vectors(where, "actions", np.asarray(episode.actions)),
+        "terminations": columns.flags(where, "terminations", np.asarray(episode.terminations)),
+        "truncations": columns.flags(where, "truncations", np.asarray(episode.truncations)),
+    }
+    steps = len(data["rewards"])
+    if "success" in infos:
+        success = columns.flags(where, "infos/success", np.asarray(infos["success"]))
+        data["infos/success"] = success[1:] if len(success) == steps + 1 else success
+    for name in SIMULATOR_STATE if simulator_state else ():
+        if name in infos:
+            state = columns.vectors(where, f"infos/{name}", np.asarray(infos[name]))
+            data[f"infos/{name}"] = state[:-1] if len(state) == steps + 1 else state
+    columns.check_lengths(where, data, "rewards")
+    terminated = data["terminations"]
     return Episodes(
-        observation=np.asarray(observations[:-1]),
-        action=np.asarray(episode.actions),
-        reward=np.asarray(episode.rewards, np.float64),
-        next_observation=np.asarray(observations[1:]),
+        observation=data["observations"],
+        action=data["actions"],
+        reward=data["rewards"],
+        next_observation=observations[1:],
         terminated=terminated,
-        truncated=np.asarray(episode.truncations, bool) & ~terminated,
-        success=success,
-        episode=np.full(steps, episode.id),
-        info={},
+        truncated=data["truncations"] & ~terminated,
+        success=data.get("infos/success", terminated),
+        episode=np.full(steps, number),
+        info={name: data[f"infos/{name}"] for name in SIMULATOR_STATE if f"infos/{name}" in data},
     )
+
+
+def _observations(where: str, recorded: Any, size: int | None) -> np.ndarray:
+    """`[T + 1, o]`, the vectors of an episode."""
+    if not isinstance(recorded, Mapping):
+        return columns.vectors(where, "observations", np.asarray(recorded))
+    if "observation" not in recorded:
+        raise columns.refusal(
+            where, "observations", f"has no entry 'observation', only {', '.join(recorded)}", "choose another"
+        )
+    vector = columns.vectors(where, "observations/observation", np.asarray(recorded["observation"]))
+    if size is None or vector.shape[1] >= size or "achieved_goal" not in recorded:
+        return vector
+    goal = columns.vectors(where, "observations/achieved_goal", np.asarray(recorded["achieved_goal"]))
+    if goal.shape[1] + vector.shape[1] != size:
+        return vector
+    both = {"observations/observation": vector, "observations/achieved_goal": goal}
+    columns.check_lengths(where, both, "observations/observation")
+    return np.concatenate([goal, vector], axis=1)

@@ -1,0 +1,1 @@
+"""Measurements of speed, as plain scripts that print Markdown tables."""

@@ -1,0 +1,180 @@
+"""Episodes to files that `data.sources` reads back, all or nothing."""
+
+import contextlib
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from rankq_jax.data.episodes import last_rows
+from rankq_jax.data.sources import columns
+from rankq_jax.data.sources.containers import cause
+from rankq_jax.errors import InputError, suggestion
+from rankq_jax.types import Episodes
+
+Arrays = dict[str, np.ndarray]
+
+
+def arrays(episodes: Episodes, source: str) -> Arrays:
+    """Every row as it is, with `next_observations` and `episode_id`. Loses nothing.
+
+    Args:
+      episodes: any.
+      source: not used.
+    """
+    return {
+        **_shared(episodes),
+        "next_observations": episodes.next_observation,
+        "rewards": episodes.reward,
+        "terminals": episodes.terminated,
+        "timeouts": episodes.truncated,
+        "episode_id": episodes.episode,
+        "infos/success": episodes.success,
+    }
+
+
+def d4rl(episodes: Episodes, source: str) -> Arrays:
+    """D4RL's schema. Each episode is followed by a surplus row, a timeout, with its final observation.
+
+    Readers drop such a row, and it gives the last transition its true next observation, terminal or not.
+    An episode that ends by neither flag is read as truncated.
+
+    Args:
+      episodes: whose terminals and truncations are at ends of episodes alone.
+      source: what messages begin with.
+
+    Raises:
+      InputError: if they are not, or an episode's next observations are not its following observations.
+    """
+    last = last_rows(episodes)
+    early = (episodes.terminated | episodes.truncated) & ~last
+    if early.any():
+        raise columns.refusal(
+            source,
+            "terminals",
+            f"or 'timeouts' is set at index {int(np.argmax(early))}, before its episode ends",
+            "use --format=arrays",
+        )
+    _check_contiguous(episodes, source)
+    rows, surplus = _with_final_rows(last)
+    return {
+        **_shared_with_final(episodes, rows, surplus),
+        "rewards": episodes.reward[rows],
+        "terminals": episodes.terminated[rows] & ~surplus,
+        "timeouts": surplus,
+        "infos/success": episodes.success[rows] & ~surplus,
+    }
+
+
+def ogbench(episodes: Episodes, source: str) -> Arrays:
+    """OGBench's layout: `terminals` on a surplus row with the final observation of each episode.
+
+    It has no rewards, and terminals, time limits and successes are lost too: a task relabels what it reads.
+
+    Args:
+      episodes: any.
+      source: what messages begin with.
+
+    Raises:
+      InputError: if an episode's next observations are not its following observations.
+    """
+    _check_contiguous(episodes, source)
+    rows, surplus = _with_final_rows(last_rows(episodes))
+    named = _shared_with_final(episodes, rows, surplus)
+    return {**{key.removeprefix("infos/"): array for key, array in named.items()}, "terminals": surplus}
+
+
+LAYOUTS: dict[str, Callable[[Episodes, str], Arrays]] = {"d4rl": d4rl, "arrays": arrays, "ogbench": ogbench}
+SUFFIXES = {".npz": ("arrays", "d4rl", "ogbench"), ".hdf5": ("d4rl", "arrays"), ".h5": ("d4rl", "arrays")}
+
+
+def check_target(path: Path, layout: str | None = None) -> str:
+    """Refuses a file that cannot be written, before anything is computed for it.
+
+    Args:
+      path: of the file.
+      layout: name in `LAYOUTS`; None for the usual one of the suffix.
+
+    Returns:
+      The layout.
+
+    Raises:
+      InputError: if the file exists, or suffix and layout do not go together.
+    """
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"{path}: unknown suffix {path.suffix!r}; use one of {', '.join(SUFFIXES)}.")
+    layout = layout or SUFFIXES[path.suffix][0]
+    if layout not in LAYOUTS:
+        raise InputError(f"--format={layout}: unknown.{suggestion(layout, LAYOUTS)}")
+    if layout not in SUFFIXES[path.suffix]:
+        raise InputError(f"{path}: the format {layout} is not kept in {path.suffix}; use .npz.")
+    if path.exists():
+        raise InputError(f"{path}: exists already; delete it or choose another name.")
+    return layout
+
+
+def write(episodes: Episodes, path: Path, layout: str | None = None) -> None:
+    """Writes a file under a temporary name beside the final one, and renames it when it is complete.
+
+    Args:
+      episodes: at least one row.
+      path: of the file, which must not exist.
+      layout: see `check_target`.
+
+    Raises:
+      InputError: as `check_target` and the layouts, and if the disk refuses the file.
+    """
+    path = Path(path)
+    layout = check_target(path, layout)
+    content = LAYOUTS[layout](episodes, str(path))
+    unfinished = path.with_name(f".unfinished-{uuid.uuid4().hex}-{path.name}")
+    try:
+        if path.suffix == ".npz":
+            with unfinished.open("xb") as file:
+                np.savez(file, **content)  # type: ignore[arg-type]
+        else:
+            with h5py.File(unfinished, "x") as file:
+                for key, array in content.items():
+                    file.create_dataset(key, data=array)
+        check_target(path, layout)  # another process may have made it meanwhile
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({cause(error)}); free the disk or choose another."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+
+
+def _shared(episodes: Episodes) -> Arrays:
+    infos = {f"infos/{name}": array for name, array in episodes.info.items()}
+    return {"observations": episodes.observation, "actions": episodes.action, **infos}
+
+
+def _shared_with_final(episodes: Episodes, rows: np.ndarray, surplus: np.ndarray) -> Arrays:
+    taken = {key: array[rows] for key, array in _shared(episodes).items()}
+    taken["observations"][surplus] = episodes.next_observation[last_rows(episodes)]
+    taken["actions"][surplus] = 0.0
+    return taken
+
+
+def _with_final_rows(last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`[N]` rows to take, the last of each episode twice, and `[N]` bool, where the second of these is."""
+    rows = np.repeat(np.arange(len(last)), 1 + last)
+    return rows, np.append(False, rows[1:] == rows[:-1])
+
+
+def _check_contiguous(episodes: Episodes, source: str) -> None:
+    inside = ~last_rows(episodes)[:-1]
+    apart = (episodes.next_observation[:-1] != episodes.observation[1:]).any(axis=1) & inside
+    if apart.any():
+        raise columns.refusal(
+            source,
+            "next_observations",
+            f"at index {int(np.argmax(apart))} is not the following observation",
+            "use --format=arrays",
+        )

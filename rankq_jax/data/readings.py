@@ -1,0 +1,94 @@
+"""How a recording is read as training data: what counts as a success, as a terminal, as a trajectory."""
+
+from collections.abc import Callable
+
+import jax
+import numpy as np
+
+from rankq_jax.data.episodes import cut_at_success, last_rows, relabel
+from rankq_jax.types import Episodes
+
+Success = Callable[[np.ndarray], np.ndarray]  # observation [T, *O] -> [T] bool
+# (episodes of one source, success of the task, raw reward of (a failing step, a success)) -> episodes
+Reading = Callable[[Episodes, Success, tuple[float, float]], Episodes]
+
+
+def task(episodes: Episodes, success: Success, reward: tuple[float, float]) -> Episodes:
+    """As an environment of the task that ends at its first success would have recorded the behaviour.
+
+    Args:
+      episodes: of one source.
+      success: of the task, of the next observation.
+      reward: raw reward of a failing step, and of a success.
+    """
+    return cut_at_success(relabel(episodes, success, reward), success)
+
+
+def recorded(episodes: Episodes, success: Success, reward: tuple[float, float]) -> Episodes:
+    """Rewards and terminals as in the file; a success is a step with the raw reward of one.
+
+    Segments end at terminals and timeouts, so that each further step inside a goal that terminates is a
+    segment of one step (D4RL's `qlearning_dataset`, and the loaders of Cal-QL's code made from it).
+
+    Args:
+      episodes: of one source.
+      success: not used.
+      reward: of which the second entry is the raw reward of a success.
+    """
+    ends = last_rows(episodes) | episodes.terminated | episodes.truncated
+    return episodes._replace(
+        success=episodes.reward == reward[1],
+        episode=np.cumsum(np.append(False, ends[:-1]))[: len(ends)],
+    )
+
+
+def cal_ql(episodes: Episodes, success: Success, reward: tuple[float, float]) -> Episodes:
+    """Successful trajectories alone, up to their last success; every success is terminal.
+
+    So a trajectory may hold several terminals. This is how Cal-QL's code loads the Adroit demonstrations
+    (arXiv 2303.05479).
+
+    Args:
+      episodes: of one source.
+      success: not used.
+      reward: of which the second entry is the raw reward of a success.
+    """
+    reached = episodes.reward == reward[1]
+    ids, index = np.unique(episodes.episode, return_inverse=True)
+    final = np.full(len(ids), -1)
+    np.maximum.at(final, index[reached], np.flatnonzero(reached))
+    kept = np.arange(len(reached)) <= final[index]
+    labelled = episodes._replace(
+        terminated=reached, truncated=np.zeros_like(reached), success=reached, episode=index
+    )
+    return _renumbered(jax.tree.map(lambda leaf: leaf[kept], labelled))
+
+
+def rlpd(episodes: Episodes, success: Success, reward: tuple[float, float]) -> Episodes:
+    """The first 90 % of the trajectories, whole, failures among them; no step is terminal.
+
+    This is how RLPD's code loads each file of the Adroit demonstrations (arXiv 2302.02948). Of fewer than
+    two trajectories the first is kept.
+
+    Args:
+      episodes: of one source.
+      success: not used.
+      reward: of which the second entry is the raw reward of a success.
+    """
+    index = np.unique(episodes.episode, return_inverse=True)[1]
+    kept = index < max(1, 9 * (int(index.max(initial=-1)) + 1) // 10)
+    part: Episodes = jax.tree.map(lambda leaf: leaf[kept], episodes)
+    return _renumbered(
+        part._replace(
+            terminated=np.zeros(len(part.reward), bool),
+            truncated=last_rows(part),
+            success=part.reward == reward[1],
+        )
+    )
+
+
+def _renumbered(episodes: Episodes) -> Episodes:
+    return episodes._replace(episode=np.unique(episodes.episode, return_inverse=True)[1])
+
+
+READINGS: dict[str, Reading] = {"task": task, "recorded": recorded, "cal_ql": cal_ql, "rlpd": rlpd}

@@ -1,0 +1,18 @@
+"""Rules that a dataset keeps, as values: those of a recording, and those of what a reading made of it."""
+
+from rankq_jax.data.rules.labels import RULES as LABEL_RULES
+from rankq_jax.data.rules.labels import Labelled
+from rankq_jax.data.rules.recording import RULES as RECORDING_RULES
+from rankq_jax.data.rules.recording import Recorded
+from rankq_jax.data.rules.rule import Finding, Rule, findings, refusal
+
+__all__ = [
+    "LABEL_RULES",
+    "RECORDING_RULES",
+    "Finding",
+    "Labelled",
+    "Recorded",
+    "Rule",
+    "findings",
+    "refusal",
+]

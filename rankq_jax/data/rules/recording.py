@@ -1,0 +1,182 @@
+"""Rules of a recording: what a source returned, before anything is labelled."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from rankq_jax.data.rules.rule import Finding, Rule, blocks, first
+from rankq_jax.types import Episodes
+
+ACTION_TOLERANCE = 1e-6
+SATURATED = 0.999  # of an action's largest magnitude
+CONNECTED = 1e-6  # between a next observation and the following row; the loaders' own
+WALL_DEPTH = 0.1  # metres beyond a cell's border that still count as free: contacts are soft
+WALL_SHARE = 1e-3  # of the rows that may lie deeper
+
+NO_MAZE = "no maze"
+
+
+class Recorded(NamedTuple):
+    """A recording and what its task allows.
+
+    Attributes:
+      episodes: what a loader returned.
+      observation_size: length of an observation vector of the task.
+      action_size: length of an action vector of the task.
+      max_step: metres that a step in a maze can make at most; None without a maze.
+      inside: `position [n, 2] -> [n]` bool, whether it lies in a free cell; None without a maze.
+    """
+
+    episodes: Episodes
+    observation_size: int
+    action_size: int
+    max_step: float | None = None
+    inside: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+def _shapes(recording: Recorded) -> Finding:
+    size, actions = recording.observation_size, recording.action_size
+    for field, expected in {"observation": size, "action": actions, "next_observation": size}.items():
+        found = getattr(recording.episodes, field).shape[1:]
+        if found != (expected,):
+            has = f"{found[0]} values" if len(found) == 1 else f"shape {found}"
+            return Finding(
+                False,
+                f"{field}: {has} per step",
+                f"field {field!r} has {has} per step where the task needs {expected}",
+            )
+    return Finding(True, f"{size} and {actions} numbers per step")
+
+
+def _finite(recording: Recorded) -> Finding:
+    for field in ("observation", "action", "reward", "next_observation"):
+        values = getattr(recording.episodes, field)
+        flat = values.reshape(len(values), -1)
+        row = first(len(flat), lambda rows, flat=flat: ~np.isfinite(flat[rows]).all(axis=1))  # type: ignore[misc]
+        if row is not None:
+            return Finding(False, f"{field}: row {row} is not", f"field {field!r} is NaN or infinite", row)
+    return Finding(True, "all numbers are")
+
+
+def _action_range(recording: Recorded) -> Finding:
+    action, limit = recording.episodes.action, 1.0 + ACTION_TOLERANCE
+    largest = float(max(action.max(initial=0.0), -action.min(initial=0.0)))
+    measured = f"largest |a| = {largest:.6g}"
+    if largest <= limit:
+        return Finding(True, measured)
+    row = first(len(action), lambda rows: (np.abs(action[rows]) > limit).any(axis=1))
+    return Finding(False, measured, "field 'action' lies outside [-1, 1]", row)
+
+
+def _one_episode_per_row(recording: Recorded) -> Finding:
+    data = recording.episodes
+    observation, following, episode = data.observation, data.next_observation, data.episode
+
+    def crosses(rows: slice) -> np.ndarray:
+        after = slice(rows.start + 1, rows.stop + 1)
+        bad = (following[rows] != observation[after]).any(axis=1) & (episode[rows] == episode[after])
+        if bad.any():  # what differs at all is rare and looked at again
+            one, other = following[rows][bad], observation[after][bad]
+            bad[bad] = (np.abs(one - other) > CONNECTED).any(axis=1)
+        return bad
+
+    row = first(max(len(observation) - 1, 0), crosses)
+    if row is None:
+        return Finding(True, f"{int(np.count_nonzero(np.diff(episode))) + 1} episodes")
+    return Finding(
+        False, f"row {row} does", "the next observation is not the following row's observation", row
+    )
+
+
+def _jump(recording: Recorded) -> Finding:
+    if recording.max_step is None:
+        return Finding(None, NO_MAZE)
+    data, longest = recording.episodes, recording.max_step
+    length = np.empty(len(data.observation), np.float32)
+    for rows in blocks(len(length)):
+        moved = data.next_observation[rows, :2] - data.observation[rows, :2]
+        length[rows] = np.hypot(moved[:, 0], moved[:, 1])
+    measured = f"{length.max(initial=0.0):.4g} m at most, {longest:.4g} m are possible"
+    far = ~(length <= longest)
+    if not far.any():
+        return Finding(True, measured)
+    row = int(np.argmax(far))
+    problem = f"the position moves by {length[row]:.4g} m, a step makes {longest:.4g} m at most,"
+    return Finding(False, measured, problem, row)
+
+
+def _inside_maze(recording: Recorded) -> Finding:
+    if recording.inside is None:
+        return Finding(None, NO_MAZE)
+    position, inside = recording.episodes.observation, recording.inside
+    count, row = 0, None
+    for rows in blocks(len(position)):
+        deep = _in_walls(inside, position[rows, :2])
+        count += len(deep)
+        if row is None and len(deep):
+            row = rows.start + int(deep[0])
+    share = count / max(len(position), 1)
+    measured = f"{100 * share:.3g} % of the rows lie in walls or outside"
+    if row is None or share <= WALL_SHARE:
+        return Finding(True, measured)
+    where = ", ".join(f"{x:.2f}" for x in position[row, :2])
+    return Finding(False, measured, f"the position ({where}) m lies in a wall or outside the maze", row)
+
+
+def _in_walls(inside: Callable[[np.ndarray], np.ndarray], position: np.ndarray) -> np.ndarray:
+    """Indices of the positions that are deeper in a wall than `WALL_DEPTH`."""
+    with np.errstate(invalid="ignore"):  # far outside, the number of a cell is no whole number
+        rows = np.flatnonzero(~inside(position))
+        for offset in ((WALL_DEPTH, 0.0), (-WALL_DEPTH, 0.0), (0.0, WALL_DEPTH), (0.0, -WALL_DEPTH)):
+            rows = rows[~inside(position[rows] + np.asarray(offset, position.dtype))]
+    return rows
+
+
+def _saturation(recording: Recorded) -> Finding:
+    action = recording.episodes.action
+    count = sum(int(np.count_nonzero(np.abs(action[rows]) > SATURATED)) for rows in blocks(len(action)))
+    return Finding(None, f"{100 * count / max(action.size, 1):.2f} % of the numbers")
+
+
+RULES = (
+    Rule(
+        "shapes",
+        "Observations and actions have the sizes of the task.",
+        _shapes,
+        "choose the dataset of this task",
+        basic=True,
+    ),
+    Rule(
+        "finite",
+        "Observations, actions and rewards are finite.",
+        _finite,
+        "repair or drop that episode",
+        basic=True,
+    ),
+    Rule("action_range", "Actions lie in [-1, 1].", _action_range, "rescale the actions to [-1, 1]"),
+    Rule(
+        "one_episode_per_row",
+        "No transition crosses an episode: within one, the next observation is the following row.",
+        _one_episode_per_row,
+        "mark where episodes end, by timeouts or episode_id",
+    ),
+    Rule(
+        "jump",
+        "No step moves further than is possible, as a reset within an episode would.",
+        _jump,
+        "mark where episodes end, or drop that episode",
+    ),
+    Rule(
+        "inside_maze",
+        f"Positions lie in free cells, but for {100 * WALL_SHARE:g} % of the rows and {WALL_DEPTH:g} m.",
+        _inside_maze,
+        "choose the dataset of this maze, or convert its positions to the task's frame",
+    ),
+    Rule(
+        "saturation",
+        f"Logged alone: the share of action numbers beyond {SATURATED:g} of the box.",
+        _saturation,
+        fatal=False,
+    ),
+)

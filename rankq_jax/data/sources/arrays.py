@@ -1,0 +1,232 @@
+"""Flat arrays to `Episodes`: the D4RL schema, which is that of a user's own arrays too, and OGBench's."""
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from rankq_jax.data.sources import columns, containers
+from rankq_jax.errors import InputError
+from rankq_jax.types import SIMULATOR_STATE, Episodes
+
+Arrays = Mapping[str, np.ndarray]
+
+_REQUIRED = ("observations", "actions", "rewards", "terminals")
+_LIMIT = "metadata/max_episode_steps"
+_KEYS = (
+    *_REQUIRED,
+    "timeouts",
+    "next_observations",
+    "episode_id",
+    "masks",
+    "valids",
+    "infos/success",
+    _LIMIT,
+)
+_CHECKS = {
+    "observations": columns.vectors,
+    "actions": columns.vectors,
+    "next_observations": columns.vectors,
+    "rewards": columns.numbers,
+    "terminals": columns.flags,
+    "timeouts": columns.flags,
+    "infos/success": columns.flags,
+    "episode_id": columns.numbers,
+}
+_JUMP = 1e-6  # between a next observation and the following row, within one episode
+
+
+def load_arrays(path: Path, simulator_state: bool = False, resolve: str | None = None) -> Episodes:
+    """A D4RL HDF5 file, an OGBench npz file or a user's own arrays in either container.
+
+    An npz file without `rewards` and `timeouts` is OGBench's.
+
+    Args:
+      path: of the file.
+      simulator_state: whether `SIMULATOR_STATE` is kept in `Episodes.info`, as far as it is there.
+      resolve: see `from_arrays`.
+
+    Raises:
+      InputError: if the file is missing, damaged or not of its schema; names the file, the key and an index.
+    """
+    states = [key for name in SIMULATOR_STATE for key in (name, f"infos/{name}")] if simulator_state else []
+    arrays = containers.read(path, [*_KEYS, *states])
+    if path.suffix == ".npz" and not {"rewards", "timeouts"} & set(arrays):
+        return from_ogbench(arrays, str(path))
+    return from_arrays(arrays, str(path), resolve)
+
+
+def from_arrays(arrays: Arrays, source: str, resolve: str | None = None) -> Episodes:
+    """Episodes of flat arrays with the conventions of d4rl's `qlearning_dataset`.
+
+    An episode ends where a terminal or a timeout says so. Without `next_observations` a row is followed by
+    the next one; rows at timeouts and the last row of the file are dropped then, because what followed
+    them is not in the file, and the row before such a row becomes the truncated end of its episode.
+
+    Without `timeouts` episodes end at terminals, and also after `metadata/max_episode_steps` steps, or, with
+    `next_observations`, wherever the next observation is not the following row. `episode_id`, which needs
+    `next_observations`, replaces all of these: an episode lasts as long as its number.
+
+    Args:
+      arrays: by key: `observations [N, o]`, `actions [N, a]`, `rewards [N]`, `terminals [N]`, and optionally
+        `timeouts [N]`, `next_observations [N, o]`, `episode_id [N]`, `infos/success [N]`, and simulator
+        states under their names or below `infos/`.
+      source: what messages begin with.
+      resolve: what a row with both a terminal and a timeout is, `terminal` or `timeout`.
+
+    Raises:
+      InputError: names the source, the key and the first bad index.
+
+    Warns:
+      UserWarning: if the file says nothing about time limits.
+    """
+    data, infos = _checked(arrays, source)
+    observation, reward, following = data["observations"], data["rewards"], data.get("next_observations")
+    terminal, timeout = _resolved(source, data["terminals"], data.get("timeouts"), resolve)
+    if timeout is None:
+        timeout = _time_limits(source, arrays, terminal)
+    last = terminal | timeout
+    if "episode_id" in data:
+        last = np.append(data["episode_id"][1:] != data["episode_id"][:-1], True)
+    elif following is not None and "timeouts" not in data:
+        last[:-1] |= _jumps(observation, following)
+    kept = np.ones(len(reward), bool)
+    if following is None:
+        kept = ~timeout
+        kept[-1] = False
+        if not kept.any():
+            raise columns.refusal(
+                source, "timeouts", "leaves no transition from index 0 on", "store next_observations"
+            )
+    episode = np.concatenate([[0], np.cumsum(last[:-1])])[kept]
+    starts = np.append(True, episode[1:] != episode[:-1])
+    ends = np.append(starts[1:], True)
+    terminated, reward = terminal[kept], reward[kept]
+    return Episodes(
+        observation=_rows(observation, kept),
+        action=_rows(data["actions"], kept),
+        reward=reward,
+        next_observation=following if following is not None else _rows(observation[1:], kept[:-1]),
+        terminated=terminated,
+        truncated=timeout if "episode_id" in data else ends & ~terminated,
+        success=data["infos/success"][kept] if "infos/success" in data else success_of(reward, terminated),
+        episode=np.cumsum(starts) - 1,
+        info={name: _rows(array, kept) for name, array in infos.items()},
+    )
+
+
+def from_ogbench(arrays: Arrays, source: str) -> Episodes:
+    """Episodes of OGBench's layout: no rewards, and `terminals` at the end of every episode.
+
+    The last row of an episode holds its final observation and is no transition. Read are the layout of
+    the files, the compact one, which marks those rows by `valids`, and the one with `next_observations`.
+
+    Args:
+      arrays: by key: `observations [N, o]`, `actions [N, a]`, `terminals [N]`, optionally `valids [N]` or
+        `next_observations [N, o]`, and simulator states.
+      source: what messages begin with.
+
+    Returns:
+      Episodes that end by truncation, with rewards 0: the task that they are used for relabels them.
+
+    Raises:
+      InputError: names the source, the key and the first bad index.
+    """
+    for key in ("observations", "actions", "terminals"):
+        if key not in arrays:
+            raise columns.refusal(source, key, "is missing", f"store {', '.join(_REQUIRED)}")
+    ends = columns.flags(source, "terminals", arrays["terminals"])
+    columns.vectors(source, "observations", arrays["observations"])
+    columns.check_lengths(source, {"terminals": ends, "observations": arrays["observations"]}, "terminals")
+    final = ends
+    if "valids" in arrays:
+        final = ~columns.flags(source, "valids", arrays["valids"])
+        columns.check_lengths(source, {"terminals": ends, "valids": final}, "terminals")
+        if (final & ~ends).any():
+            row = int(np.argmax(final & ~ends))
+            raise columns.refusal(source, "valids", f"is 0 at index {row}, 'terminals' too", "repair it")
+    nothing = np.zeros(len(ends))
+    same = {key: array for key, array in arrays.items() if key not in ("terminals", "valids", "masks")}
+    return from_arrays({**same, "rewards": nothing, "terminals": nothing, "timeouts": final}, source)
+
+
+def success_of(reward: np.ndarray, terminated: np.ndarray) -> np.ndarray:
+    """`[T]` bool: steps with the higher one of two rewards; `terminated` where there are not just two."""
+    low, high = reward.min(), reward.max()
+    if low < high and ((reward == low) | (reward == high)).all():
+        return reward == high
+    return terminated.copy()
+
+
+def _checked(arrays: Arrays, source: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The arrays that are steps, each of its type and all of one length, and the simulator states."""
+    for key in _REQUIRED:
+        if key not in arrays:
+            raise columns.refusal(source, key, "is missing", f"store {', '.join(_REQUIRED)}")
+    if "masks" in arrays:
+        # OGBench's single-task arrays: their terminals are ends of episodes, time limits among them.
+        raise columns.refusal(source, "masks", "is not understood", "give the file without rewards and masks")
+    data = {key: check(source, key, arrays[key]) for key, check in _CHECKS.items() if key in arrays}
+    infos = {
+        name: columns.vectors(source, key, arrays[key])
+        for name in SIMULATOR_STATE
+        for key in (name, f"infos/{name}")
+        if key in arrays
+    }
+    columns.check_lengths(
+        source, {**data, **{f"infos/{key}": array for key, array in infos.items()}}, "rewards"
+    )
+    size, following = data["observations"].shape[1], data.get("next_observations")
+    if following is not None and following.shape[1] != size:
+        raise columns.refusal(
+            source,
+            "next_observations",
+            f"has {following.shape[1]} numbers per step from index 0 on, 'observations' {size}",
+            "repair it",
+        )
+    if "episode_id" in data and following is None:
+        raise columns.refusal(source, "episode_id", "is of no use alone", "store next_observations too")
+    return data, infos
+
+
+def _resolved(
+    source: str, terminal: np.ndarray, timeout: np.ndarray | None, resolve: str | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    if timeout is None:
+        return terminal, None
+    both = terminal & timeout
+    if both.any() and resolve is None:
+        raise InputError(
+            f"{source}: fields 'terminals' and 'timeouts' are both set at index {int(np.argmax(both))}; "
+            "convert it by `python -m experiments.convert_dataset` with --resolve=terminal or "
+            "--resolve=timeout."
+        )
+    return (terminal & ~both, timeout) if resolve == "timeout" else (terminal, timeout & ~both)
+
+
+def _time_limits(source: str, arrays: Arrays, terminal: np.ndarray) -> np.ndarray:
+    """`[N]` bool, timeouts of a file without any: every so many steps since the start or a terminal."""
+    if _LIMIT in arrays:
+        limit = arrays[_LIMIT]
+        if limit.size != 1 or limit.dtype.kind not in "iuf" or not 1 <= limit.item() <= 2**31:
+            raise columns.refusal(source, _LIMIT, "is no number of steps at index 0", "remove or repair it")
+        row = np.arange(len(terminal))
+        start = np.maximum.accumulate(np.where(np.append(True, terminal[:-1]), row, 0))
+        return ((row - start) % int(limit.item()) == int(limit.item()) - 1) & ~terminal
+    if "next_observations" not in arrays:
+        warnings.warn(
+            f"{source}: field 'timeouts' is missing, so episodes end at terminals alone; store timeouts, "
+            f"next_observations or {_LIMIT} if there was a time limit.",
+            stacklevel=3,
+        )
+    return np.zeros(len(terminal), bool)
+
+
+def _jumps(observation: np.ndarray, following: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", over="ignore"):  # bad numbers are reported by `data.validate`
+        return ~(np.abs(following[:-1] - observation[1:]) <= _JUMP).all(axis=1)
+
+
+def _rows(array: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    return array if kept.all() else array[kept]

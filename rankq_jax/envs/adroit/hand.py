@@ -1,0 +1,112 @@
+"""What the hand tasks share: the model, the control, the binary reward."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import mujoco
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+
+from rankq_jax.envs import robotics
+from rankq_jax.envs.batch import Outcome, Simulation, View, sparse
+
+SUBSTEPS = 5  # of 0.002 s
+REWARDS = (-1.0, 0.0)  # raw, of a failing and of a successful step (AWAC, Cal-QL: the binary tasks)
+GAINS = (("A_WRJ1", "A_WRJ0", 10.0), ("A_FFJ3", "A_THJ0", 1.0))  # first and last actuator, position gain
+
+Observe = Callable[[View], np.ndarray]
+Reset = Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray, np.ndarray]]
+Configure = Callable[[Mapping[str, np.ndarray], np.ndarray], None]
+
+
+class Hand(NamedTuple):
+    """What distinguishes one hand task. The functions of a model return those that `Simulation` asks for.
+
+    Attributes:
+      file: model file of gymnasium-robotics.
+      env_id: its environment with the same observations.
+      horizon: environment steps until truncation.
+      success: `observation [n, O] -> [n]` bool.
+      dense: `(View, observation [n, O]) -> [n]` reward to train an expert on.
+      reset: `model -> Simulation.reset`.
+      observe: `model -> Simulation.observe`.
+      fields: model fields that a goal is written to.
+      configure: `model -> Simulation.configure`.
+    """
+
+    file: str
+    env_id: str
+    horizon: int
+    success: Callable[[np.ndarray], np.ndarray]
+    dense: Callable[[View, np.ndarray], np.ndarray]
+    reset: Callable[[mujoco.MjModel], Reset]
+    observe: Callable[[mujoco.MjModel], Observe]
+    fields: tuple[str, ...]
+    configure: Callable[[mujoco.MjModel], Configure]
+
+
+def norm(vectors: np.ndarray) -> np.ndarray:
+    """`[n, 3] -> [n]` Euclidean."""
+    return np.linalg.norm(vectors, axis=1)
+
+
+def site_index(model: mujoco.MjModel, name: str) -> int:
+    """Index of a site."""
+    return int(mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_SITE, name))
+
+
+def body_index(model: mujoco.MjModel, name: str) -> int:
+    """Index of a body."""
+    return int(mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, name))
+
+
+@functools.cache
+def load_model(file: str) -> mujoco.MjModel:
+    """A hand model with the actuator gains that gymnasium-robotics gives it."""
+    model = mujoco.MjModel.from_xml_path(str(robotics.ASSETS / "adroit_hand" / file))
+    for first, last, gain in GAINS:
+        start, end = (mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_ACTUATOR, name) for name in (first, last))
+        model.actuator_gainprm[start : end + 1, :3] = (gain, 0.0, 0.0)
+        model.actuator_biasprm[start : end + 1, :3] = (0.0, -gain, 0.0)
+    return model
+
+
+def simulate(hand: Hand, dense: bool = False, terminates: bool = True) -> Simulation:
+    """A hand task. Actions are targets of the joint positions, scaled to [-1, 1]; one step is 0.01 s.
+
+    The raw reward is -1, and 0 at a success.
+
+    Args:
+      hand: the task.
+      dense: the reward that an expert is trained on in its place.
+      terminates: whether a success ends the episode; data collection and experts go on.
+    """
+    model = load_model(hand.file)
+    low, high = model.actuator_ctrlrange.T
+    middle, half = np.mean(model.actuator_ctrlrange, axis=1), 0.5 * (high - low)
+
+    def judge(before: View, after: View, observation: np.ndarray) -> Outcome:
+        success = hand.success(observation)
+        if dense:
+            return Outcome(hand.dense(after, observation), success & terminates, success)
+        return sparse(success, REWARDS, terminates)
+
+    return Simulation(
+        model=model,
+        substeps=SUBSTEPS,
+        horizon=hand.horizon,
+        reset=hand.reset(model),
+        observe=hand.observe(model),
+        judge=judge,
+        control=lambda action: middle + action * half,
+        derived=("site_xpos", "xpos"),
+        fields=hand.fields,
+        configure=hand.configure(model),
+    )
+
+
+def env_specs(hand: Hand) -> tuple[EnvSpec, EnvSpec]:
+    """The gymnasium environment with the same observations, twice: for collecting and for evaluating."""
+    spec = robotics.env_spec(hand.env_id, max_episode_steps=hand.horizon)
+    return spec, spec

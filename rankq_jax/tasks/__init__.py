@@ -1,0 +1,23 @@
+"""Tasks by name: an environment, the data that belongs to it, and the reward it is judged by."""
+
+from rankq_jax.errors import InputError, suggestion
+from rankq_jax.tasks import ant_mazes, experts, hands, point_mazes
+from rankq_jax.tasks.task import Generator, Scene, Task
+
+TASKS: dict[str, Task] = {
+    task.name: task for module in (point_mazes, ant_mazes, hands, experts) for task in module.TASKS
+}
+
+
+def find(name: str) -> Task:
+    """The task of that name.
+
+    Raises:
+      InputError: if there is none, with the nearest name.
+    """
+    if name not in TASKS:
+        raise InputError(f"unknown task {name!r}.{suggestion(name, TASKS)}")
+    return TASKS[name]
+
+
+__all__ = ["TASKS", "Generator", "Scene", "Task", "find"]

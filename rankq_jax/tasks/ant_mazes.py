@@ -1,0 +1,93 @@
+"""AntMaze and its data: a trained ant that is sent through the maze."""
+
+import numpy as np
+
+from rankq_jax.data.generate import policy
+from rankq_jax.data.generate.waypoints import Navigator, grid
+from rankq_jax.data.prepare import RewardTransform
+from rankq_jax.envs import ant, ant_maze
+from rankq_jax.envs.ant_maze import ANT_MAZES, AntMaze
+from rankq_jax.envs.batch import batch_env
+from rankq_jax.envs.maze_map import centre, free_cells
+from rankq_jax.envs.rollout import Act
+from rankq_jax.tasks.collection import scripted
+from rankq_jax.tasks.task import Generator, Progress, Scene, Task
+from rankq_jax.types import Episodes
+
+ACTION_NOISE = 0.2  # standard deviation (D4RL code)
+GOAL_NOISE = 1.0  # metres along each axis
+REACHED = 0.5  # metres from a collecting goal
+LINGER = {"play": 20, "diverse": 50}  # steps at a goal; so a few percent of the steps are successes
+STEPS = 1_000_000
+EPISODES_PER_SHARD = 10
+_REWARDS = (0.0, 1.0)
+
+
+def _generate(
+    maze: AntMaze, kind: str, ends: bool, steps: int, seed: int, threads: int, progress: Progress
+) -> Episodes:
+    """`play` goes to hand-picked cells from any other cell, `diverse` from any cell to any cell."""
+    runner, random = policy.load("ant"), np.random.default_rng(seed)
+    cells = free_cells(maze.map)
+    goals = cells
+    if kind == "play":
+        goals = np.array([centre(maze.map, cell) for cell in maze.play_goals])
+    starts = cells if kind == "diverse" else np.array([c for c in cells if not (c == goals).all(1).any()])
+
+    def behaviour(rows: int) -> Act:
+        navigator = Navigator(
+            grid(cells, maze.map.cell_size),
+            rows,
+            random,
+            radius=REACHED,
+            offset=GOAL_NOISE,
+            goals=goals,
+            linger=LINGER[kind],
+        )
+
+        def act(observation: np.ndarray, t: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+            way = navigator.waypoint(observation[:, :2]) - observation[:, :2]
+            direction = way / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-6)
+            mode = runner(ant.commanded(observation, direction))
+            action = np.clip(mode + random.normal(0.0, ACTION_NOISE, mode.shape), -1.0, 1.0)
+            return action.astype(np.float32), {"desired_goal": navigator.goal}
+
+        return act
+
+    target = ant_maze.goal(maze)
+    simulation = ant_maze.simulate(maze, terminates=ends, starts=starts, target=target)
+    return scripted(simulation, behaviour, steps, seed, threads, progress, {"desired_goal": (2,)})
+
+
+def task(size: str, kind: str) -> Task:
+    """`antmaze-SIZE-KIND`, judged and evaluated as in D4RL: rewards 0 and 1, by default 10 r - 5."""
+    maze = ANT_MAZES[size]
+    target = ant_maze.goal(maze)
+
+    def generator(ends: bool, algorithm: str) -> Generator:
+        return Generator(
+            steps=STEPS,
+            shard_steps=EPISODES_PER_SHARD * maze.horizon,
+            make=lambda *arguments: _generate(maze, kind, ends, *arguments),
+            algorithm=algorithm,
+            env_specs=None,
+        )
+
+    about = f"a trained ant led from cell to cell by breadth-first search, action noise {ACTION_NOISE}"
+    generators = {
+        "waypoints": generator(False, about),
+        "waypoints-ending": generator(True, f"{about}; episodes end at the evaluation goal"),
+    }
+    return Task(
+        name=f"antmaze-{size}-{kind}",
+        domain="antmaze",
+        environment=lambda rows, threads: batch_env(ant_maze.simulate(maze), rows, threads),
+        transform=RewardTransform(scale=10.0, bias=-5.0, failure=_REWARDS[0]),
+        success=lambda observation: ant_maze.near(observation, target),
+        rewards=_REWARDS,
+        generators=generators if policy.exists("ant") else {},
+        scene=Scene(maze.map, target, ant_maze.SUCCESS_RADIUS, max_step=2.0),
+    )
+
+
+TASKS = [task(size, kind) for size in ANT_MAZES for kind in ("play", "diverse")]

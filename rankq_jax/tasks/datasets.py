@@ -1,0 +1,121 @@
+"""Datasets that tasks make for themselves, below Minari's root."""
+
+import functools
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rankq_jax.data.episodes import concatenate
+from rankq_jax.data.generate import shards, store
+from rankq_jax.envs.batch import stream_seed
+from rankq_jax.errors import InputError, suggestion
+from rankq_jax.tasks.task import Generator, Task
+
+
+def generator_of(task: Task, kind: str = "") -> tuple[str, Generator]:
+    """The name of a way to make the task's own dataset, and the way itself.
+
+    Args:
+      task: whose.
+      kind: name of the way; empty: the first.
+
+    Raises:
+      InputError: if the task has none, or none of that name.
+    """
+    if not task.generators:
+        raise InputError(
+            f"task {task.name!r} has no dataset of its own: name one with --config.dataset, or train online "
+            "alone with --config.offline.updates=0 --config.online.mixing_ratio=0."
+        )
+    name = kind or next(iter(task.generators))
+    if name not in task.generators:
+        raise InputError(f"--kind: task {task.name!r} has no {name!r}.{suggestion(name, task.generators)}")
+    return name, task.generators[name]
+
+
+def default_steps(task: Task) -> int:
+    """Transitions of the task's own dataset; 0 if it has none."""
+    return generator_of(task)[1].steps if task.generators else 0
+
+
+def dataset_name(task: Task, steps: int, seed: int, kind: str = "") -> str:
+    """Minari name of the dataset that `make_dataset` writes for these arguments.
+
+    Raises:
+      InputError: if the task has no such dataset of its own.
+    """
+    size = f"{steps // 1000}k" if steps % 1000 == 0 else str(steps)
+    return f"{task.name}/{generator_of(task, kind)[0]}-{size}-seed{seed}-v0"
+
+
+def _sizes(steps: int, shard_steps: int) -> list[int]:
+    whole, rest = divmod(steps, shard_steps)
+    return [shard_steps] * whole + ([rest] if rest else [])
+
+
+def _shard(task_name: str, kind: str, sizes: list[int], seed: int, index: int, path: Path) -> None:
+    """Makes one shard in a process of its own, which looks the task up again."""
+    from rankq_jax import tasks  # the registry imports what this module belongs to
+
+    own = seed if index == 0 else stream_seed(seed, index)
+    generator = tasks.find(task_name).generators[kind]
+    shards.save(generator.make(sizes[index], own, 1, lambda steps: None), path)
+
+
+def make_dataset(
+    task: Task,
+    steps: int,
+    seed: int,
+    progress: Callable[[int], Any] = lambda steps: None,
+    kind: str = "",
+    processes: int = 0,
+) -> str:
+    """Generates a dataset and writes it under Minari's root.
+
+    Large ones are made in shards, by several processes. The result does not depend on how many. Finished
+    shards stay in a hidden folder of the root until all are there: the same call goes on after them.
+
+    Args:
+      task: whose dataset.
+      steps: transitions at least; whole episodes are written.
+      seed: of starts, goals and action noise.
+      progress: told the number of steps taken after each batch of them.
+      kind: name of the way, see `Task.generators`; empty: the first.
+      processes: that work at once; 0 uses every core.
+
+    Returns:
+      Its Minari name.
+
+    Raises:
+      InputError: if `steps` is below 1, the dataset exists, or the disk refuses it.
+    """
+    if steps < 1:
+        raise InputError(f"--steps={steps}: a dataset needs at least one step.")
+    kind, generator = generator_of(task, kind)
+    name = dataset_name(task, steps, seed, kind)
+    store.check_absent(name)
+    sizes = _sizes(steps, generator.shard_steps)
+    folder = None
+    if len(sizes) == 1:
+        episodes = generator.make(steps, seed, 0, progress)
+    else:
+        folder = store.root(name) / f".shards-{name.replace('/', '-')}"
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [folder / f"{index:05}.npz" for index in range(len(sizes))]
+        one = functools.partial(_shard, task.name, kind, sizes, seed)
+        workers = processes or len(os.sched_getaffinity(0))
+        shards.make(one, paths, workers, lambda index: progress(sizes[index]))
+        episodes = concatenate([shards.load(path) for path in paths])
+    store.write_minari(
+        episodes,
+        name,
+        generator.env_specs() if generator.env_specs else None,
+        author="rankq_jax",
+        algorithm_name=generator.algorithm,
+        description=f"{task.name}, {kind}: {steps} steps, seed {seed}",
+    )
+    if folder is not None:
+        shutil.rmtree(folder)
+    return name

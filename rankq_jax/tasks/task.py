@@ -1,0 +1,74 @@
+"""What a task is: an environment, how it is judged, and the data that the project makes for it."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+
+from rankq_jax.data.prepare import RewardTransform
+from rankq_jax.envs.maze_map import MazeMap
+from rankq_jax.types import BatchEnv, Episodes
+
+Progress = Callable[[int], Any]  # told the number of environment steps just taken
+
+
+class Generator(NamedTuple):
+    """How a task's own dataset is made: in shards, each a function of its seed alone.
+
+    Attributes:
+      steps: transitions by default.
+      shard_steps: transitions of a shard, whole episodes.
+      make: `(steps, seed, threads, progress) -> Episodes` of one shard, at least `steps` transitions.
+      algorithm: what acted, in the dataset's metadata.
+      env_specs: the gymnasium environments to store with it, for collecting and for evaluating; None where
+        gymnasium has none with the same observations.
+    """
+
+    steps: int
+    shard_steps: int
+    make: Callable[[int, int, int, Progress], Episodes]
+    algorithm: str
+    env_specs: Callable[[], tuple[EnvSpec, EnvSpec]] | None
+
+
+class Scene(NamedTuple):
+    """A maze as pictures and checks need it.
+
+    Attributes:
+      map: cells and where they lie; the first two entries of an observation are a position in it.
+      goal: `[2]`, in metres.
+      radius: of success, in metres.
+      max_step: metres that a step can make at most.
+    """
+
+    map: MazeMap
+    goal: np.ndarray
+    radius: float
+    max_step: float
+
+
+class Task(NamedTuple):
+    """Everything that differs between tasks; the loop and the agents know none of it.
+
+    Attributes:
+      name: as in the registry.
+      domain: of its hyper-parameters, e.g. `pointmaze`.
+      environment: `(rows, threads) -> BatchEnv`, as it is trained and evaluated in.
+      transform: default reward transform, of offline and online data alike.
+      success: `observation [T, O] -> [T]` bool, for labelling recorded data; None for a dense reward, which
+        is taken as recorded.
+      rewards: raw reward of a failing and of a successful step.
+      generators: ways of making its dataset, by name, the first by default; empty if it has none of its own.
+      scene: the maze, or None.
+    """
+
+    name: str
+    domain: str
+    environment: Callable[[int, int], BatchEnv]
+    transform: RewardTransform
+    success: Callable[[np.ndarray], np.ndarray] | None
+    rewards: tuple[float, float]
+    generators: Mapping[str, Generator] = MappingProxyType({})
+    scene: Scene | None = None

@@ -1,0 +1,56 @@
+"""Whole episodes, from collections and from evaluations."""
+
+import numpy as np
+
+from rankq_jax.envs import point_maze
+from rankq_jax.envs.batch import batch_env, streams
+from rankq_jax.envs.rollout import collect, recorder
+from rankq_jax.evaluation import evaluate
+from tests.envs.kinds import UMAZE
+
+
+def make(rows, terminates=True):
+    return batch_env(point_maze.simulate(UMAZE, terminates), rows, threads=1)
+
+
+def test_collect_hands_over_whole_episodes_and_keeps_the_rest():
+    env = make(3, terminates=False)
+    state = env.reset(streams(0, 3))
+    first = state.observation.copy()
+    random = np.random.default_rng(0)
+    out = collect(env, state, recorder(env), lambda o, t: random.uniform(-1, 1, (3, 2)), 700)
+    assert [len(e.reward) for _, e in out.episodes] == [300] * 6
+    assert [row for row, _ in out.episodes] == [0, 1, 2, 0, 1, 2]
+    np.testing.assert_array_equal(out.recorder.length, [100] * 3)
+    for _, episode in out.episodes:
+        assert episode.truncated[-1] and not episode.truncated[:-1].any()
+        np.testing.assert_array_equal(episode.observation[1:], episode.next_observation[:-1])
+    np.testing.assert_array_equal(out.episodes[0][1].observation[0], first[0])
+
+
+def test_collect_once_plays_one_episode_per_row():
+    env = make(5)
+    out = collect(env, env.reset(streams(0, 5)), recorder(env), lambda o, t: np.zeros((5, 2)), 300, once=True)
+    assert sorted(row for row, _ in out.episodes) == [0, 1, 2, 3, 4]
+
+
+def test_evaluation_files_episodes_under_their_seed_and_row():
+    """Four rows that start nearer and nearer the goal, so that they end in reverse order."""
+    env = make(4)
+    right_of_goal = point_maze.goal(UMAZE) + np.array([[1.5, 0.0], [1.3, 0.0], [1.1, 0.0], [0.9, 0.0]])
+
+    def reset(stream):
+        state = env.reset(stream)
+        at = env.snapshot(state)
+        return env.place(state, np.arange(4), at._replace(qpos=right_of_goal, qvel=np.zeros((4, 2))))
+
+    def left(params, observation, keys, t):
+        return np.broadcast_to(np.array([-1.0, 0.0]), (*observation.shape[:2], 2))
+
+    result = evaluate(env._replace(reset=reset), left, None, None, [1, 2])
+    np.testing.assert_allclose(result.start[..., :2].reshape(4, 2), right_of_goal)
+    assert result.success.all() and result.returns.tolist() == [[1.0, 1.0], [1.0, 1.0]]
+    lengths = result.length.ravel()
+    assert (np.diff(lengths) < 0).all()
+    assert [len(e.reward) for e in result.episodes] == lengths.tolist()
+    np.testing.assert_allclose(result.goal, np.tile(point_maze.goal(UMAZE), (2, 2, 1)))

@@ -1,0 +1,151 @@
+"""Every task: builds, resets, steps, makes its own data, and goes back to any place in it."""
+
+import numpy as np
+import pytest
+
+from rankq_jax.data import sources
+from rankq_jax.data.episodes import snapshots
+from rankq_jax.data.sources.minari import dataset_folder
+from rankq_jax.envs.batch import streams
+from rankq_jax.errors import InputError
+from rankq_jax.tasks import TASKS, datasets, find, training_data
+from rankq_jax.types import Episodes
+
+EMPTY = Episodes(*[np.zeros((0, 4))] * 2, *[np.zeros(0)] * 6, {})
+SIZES = {"pointmaze": (4, 2), "antmaze": (29, 8), "adroit-pen": (45, 24), "adroit-door": (39, 28),
+         "adroit-relocate": (39, 30), "expert-ant": (29, 8), "expert-pen": (45, 24), "expert-door": (39, 28),
+         "expert-relocate": (39, 30)}  # fmt: skip
+# One of every way of making data, and the least steps that it makes.
+WAYS = [
+    ("pointmaze-umaze", "waypoints", 300),
+    ("antmaze-umaze-play", "waypoints", 1400),
+    ("antmaze-medium-diverse", "waypoints-ending", 1000),
+    ("adroit-pen", "mixture", 300),
+    ("expert-pen", "demonstrations", 200),
+]
+
+
+def test_the_benchmark_is_there():
+    mazes = {
+        f"antmaze-{size}-{kind}" for size in ("umaze", "medium", "large") for kind in ("play", "diverse")
+    }
+    assert mazes | {"adroit-pen", "adroit-door", "adroit-relocate"} <= set(TASKS)
+    for task in mazes | {"adroit-pen"}:
+        assert TASKS[task].generators, task
+
+
+@pytest.mark.parametrize("name", sorted(TASKS))
+def test_a_task_resets_and_steps(name):
+    task = find(name)
+    env = task.environment(3, 1)
+    size = next(size for prefix, size in SIZES.items() if name.startswith(prefix))
+    assert (env.observation_size, env.action_size) == size
+    state = env.reset(streams(4, 3))
+    random = np.random.default_rng(0)
+    for _ in range(5):
+        state, step = env.step(state, random.uniform(-1, 1, (3, size[1])), np.ones(3, bool))
+        assert np.isfinite(state.observation).all() and state.observation.shape == (3, size[0])
+        if task.success is not None:
+            assert set(step.reward) <= set(task.rewards)
+            np.testing.assert_array_equal(step.reward == task.rewards[1], step.success)
+
+
+@pytest.fixture(scope="module")
+def made():
+    """Names of one small dataset of every way."""
+    return {way: datasets.make_dataset(find(way[0]), way[2], 5, kind=way[1]) for way in WAYS}
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(map(str, way)))
+def test_recorded_places_lead_to_the_recorded_future_bit_for_bit(made, way):
+    task = find(way[0])
+    recorded = sources.load(made[way], task.environment(1, 1).observation_size, simulator_state=True)
+    length = int((recorded.episode == 0).sum())
+    starts = np.array([length // 4, length // 2])  # two prefixes of the first episode
+    steps = min(40, length - int(starts[1]) - 1)
+    env = task.environment(3, 1)
+    ids = np.array([2, 0])  # the rows that are moved; the other goes on by itself
+    state = env.place(env.reset(streams(9, 3)), ids, snapshots(recorded, starts))
+    np.testing.assert_array_equal(state.step[ids], starts)
+    alive = np.ones(2, bool)
+    for t in range(steps):
+        action = np.zeros((3, env.action_size), np.float32)
+        action[ids] = recorded.action[starts + t]
+        state, step = env.step(state, action, np.ones(3, bool))
+        expected = recorded.next_observation[starts + t]
+        np.testing.assert_array_equal(step.next_observation[ids][alive], expected[alive])
+        alive &= ~(step.terminated | step.truncated)[ids]
+    assert alive.any()
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(map(str, way)))
+def test_own_data_holds_whole_episodes_of_at_least_so_many_steps(made, way):
+    task = find(way[0])
+    env = task.environment(1, 1)
+    recorded = sources.load(made[way], env.observation_size)
+    assert len(recorded.reward) >= way[2]
+    lengths = np.bincount(recorded.episode)
+    ends = recorded.terminated | recorded.truncated
+    np.testing.assert_array_equal(np.flatnonzero(ends), np.cumsum(lengths) - 1)
+    if way[1] == "waypoints-ending":
+        np.testing.assert_array_equal(recorded.terminated, recorded.success)
+    else:
+        assert (lengths == env.horizon).all() and not recorded.terminated.any()
+    assert (dataset_folder(made[way]) / "data").is_dir()
+    assert not list(dataset_folder(made[way]).parents[1].glob(".*"))  # nothing unfinished is left
+
+
+def test_demonstrations_succeed_and_the_mixture_has_failures(made):
+    task = find("adroit-pen")
+    shown = sources.load(made[WAYS[4]])
+    assert all(shown.success[shown.episode == i].any() for i in range(shown.episode.max() + 1))
+    np.testing.assert_array_equal(shown.success, task.success(shown.next_observation))
+    mixed = sources.load(made[WAYS[3]])
+    assert set(mixed.reward) <= {-1.0, 0.0}
+    np.testing.assert_array_equal(mixed.reward == 0.0, task.success(mixed.next_observation))
+    first = mixed.episode == 0
+    assert mixed.success[first].any()  # the expert's
+
+
+def test_shards_join_to_the_same_dataset_however_many_processes_work(tmp_path, monkeypatch):
+    task, contents = find("antmaze-umaze-diverse"), []
+    steps = task.generators["waypoints"].shard_steps + 700  # two shards
+    for processes in (1, 2):
+        root = tmp_path / str(processes)
+        root.mkdir()
+        monkeypatch.setenv("MINARI_DATASETS_PATH", str(root))
+        told = []
+        name = datasets.make_dataset(task, steps, 1, told.append, processes=processes)
+        assert sum(told) == steps
+        contents.append(sources.load(name))
+        assert [path.name for path in root.glob(".*")] == []
+    assert len(contents[0].reward) == steps
+    for field in ("observation", "action", "reward", "next_observation", "episode"):
+        np.testing.assert_array_equal(getattr(contents[0], field), getattr(contents[1], field))
+    # Shards do not repeat one another.
+    firsts = contents[0].observation[np.append(0, np.flatnonzero(np.diff(contents[0].episode)) + 1)]
+    assert len(np.unique(firsts, axis=0)) == len(firsts)
+
+
+@pytest.mark.parametrize("kind", ["play", "diverse"])
+def test_play_and_diverse_differ_in_starts_and_goals(kind):
+    task = find(f"antmaze-umaze-{kind}")
+    episodes = task.generators["waypoints"].make(1400, 0, 1, lambda steps: None)
+    goals = np.unique(episodes.info["desired_goal"].round(6), axis=0)
+    # Cells (1, 1) and (3, 1) are at (0, 0) and (0, 8); goals lie up to 1 m from a centre.
+    if kind == "play":
+        assert all(np.abs(goal - [0, 0]).max() <= 1 or np.abs(goal - [0, 8]).max() <= 1 for goal in goals)
+    starts = episodes.observation[[0, 700], :2]
+    assert all(np.abs(start - 4 * np.round(start / 4)).max() <= 1.1 for start in starts)
+
+
+def test_tasks_without_data_of_their_own_say_so():
+    with pytest.raises(InputError, match=r"adroit-door.*no dataset of its own"):
+        datasets.make_dataset(find("adroit-door"), 100, 0)
+    with pytest.raises(InputError, match=r"--kind: task 'pointmaze-umaze' has no 'waypoint'.*'waypoints'"):
+        datasets.make_dataset(find("pointmaze-umaze"), 100, 0, kind="waypoint")
+
+
+def test_an_unknown_reading_is_refused():
+    with pytest.raises(InputError, match=r"unknown reading 'tasks'.*'task'"):
+        training_data.label(find("pointmaze-umaze"), EMPTY, "tasks")
