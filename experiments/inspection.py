@@ -19,7 +19,7 @@ from rankq_jax.tasks import Task
 from rankq_jax.tasks.training_data import label, prepared
 from rankq_jax.types import Episodes
 
-USUAL_SUCCESS = {"antmaze": (0.005, 0.10)}  # share of the transitions, by domain
+USUAL_SUCCESS = {"antmaze": (0.005, 0.10)}  # share of the recorded steps, by domain
 LENGTHS = Rule(
     "lengths",
     "The columns of an episode have matching lengths; Minari has one observation more than actions.",
@@ -82,7 +82,10 @@ def labelled(
     """
     parts = [label(task, one.episodes, reading) for _, one in recorded]
     made = prepared(task, parts, reading, transform, gamma)
-    return made._replace(success_share=USUAL_SUCCESS.get(task.domain))
+    if task.success is None or task.domain not in USUAL_SUCCESS:
+        return made
+    share = float(np.mean(task.success(together(recorded).next_observation)))
+    return made._replace(success_share=(share, *USUAL_SUCCESS[task.domain]))
 
 
 def random_policy(task: Task, episodes: int, seed: int) -> Finding:
@@ -162,6 +165,7 @@ def numbers(task: Task, recorded: Episodes, data: Labelled, how: Numbers) -> lis
     ]
     if task.success is not None:
         steps = task.success(recorded.next_observation)
+        lines.append(("recorded steps that reach the goal", _share(steps)))
         reached = measures.successes(recorded._replace(success=steps)).astype(np.float64)
         lines += [
             ("recorded episodes that reach the goal", _share(reached)),

@@ -22,8 +22,8 @@ class AntMaze(NamedTuple):
     Attributes:
       map: the maze; episodes start in its cell (1, 1), which is the origin.
       goal_cell: row and column of the evaluation goal.
-      play_goals: cells that the "play" data goes to (hand-picked ones of the D4RL code, and the evaluation
-        goal's).
+      play_goals: cells that the "play" data goes to: hand-picked ones (of the D4RL code; in the U maze, which
+        has none there, the corners), among them the evaluation goal's.
       horizon: steps until truncation.
     """
 
@@ -34,7 +34,7 @@ class AntMaze(NamedTuple):
 
 
 ANT_MAZES = {
-    "umaze": AntMaze(from_start(robotics.U_MAZE, 4.0), (3, 1), ((1, 1), (3, 1)), 700),
+    "umaze": AntMaze(from_start(robotics.U_MAZE, 4.0), (3, 1), ((1, 1), (1, 3), (3, 1), (3, 3)), 700),
     "medium": AntMaze(from_start(robotics.MEDIUM_MAZE, 4.0), (6, 6), ((2, 6), (5, 1), (6, 5), (6, 6)), 1000),
     "large": AntMaze(
         from_start(robotics.LARGE_MAZE, 4.0),

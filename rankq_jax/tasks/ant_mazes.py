@@ -15,9 +15,10 @@ from rankq_jax.tasks.task import Generator, Progress, Scene, Task
 from rankq_jax.types import Episodes
 
 ACTION_NOISE = 0.2  # standard deviation (D4RL code)
-GOAL_NOISE = 1.0  # metres along each axis
+GOAL_NOISE = 1.0  # metres along each axis, around the centre of a cell
+EVALUATION_NOISE = 0.25  # around the goal that the data is judged by, when its cell is drawn
 REACHED = 0.5  # metres from a collecting goal
-LINGER = {"play": 20, "diverse": 50}  # steps at a goal; so a few percent of the steps are successes
+LINGER = {"play": 25, "diverse": 200}  # steps at a goal; so 1 to 5 % of the steps are successes
 STEPS = 1_000_000
 EPISODES_PER_SHARD = 10
 _REWARDS = (0.0, 1.0)
@@ -33,6 +34,9 @@ def _generate(
     if kind == "play":
         goals = np.array([centre(maze.map, cell) for cell in maze.play_goals])
     starts = cells if kind == "diverse" else np.array([c for c in cells if not (c == goals).all(1).any()])
+    evaluated = (goals == centre(maze.map, maze.goal_cell)).all(axis=1)
+    goals = np.where(evaluated[:, None], ant_maze.goal(maze), goals)
+    offset = np.where(evaluated, EVALUATION_NOISE, GOAL_NOISE)
 
     def behaviour(rows: int) -> Act:
         navigator = Navigator(
@@ -40,7 +44,7 @@ def _generate(
             rows,
             random,
             radius=REACHED,
-            offset=GOAL_NOISE,
+            offset=offset,
             goals=goals,
             linger=LINGER[kind],
         )

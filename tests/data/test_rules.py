@@ -277,12 +277,12 @@ def test_labels_that_break_one_rule(name, data, where, words):
 
 
 def test_an_unusual_share_of_success_stops_nothing():
-    found = broken(LABEL_RULES, labelled(success_share=(0.005, 0.10)))
+    found = broken(LABEL_RULES, labelled(success_share=(4 / 7, 0.005, 0.10)))
     assert list(found) == ["success_share"]
-    assert found["success_share"].measured == "57.1 % of the transitions"  # 4 of 7
+    assert found["success_share"].measured == "57.1 % of the steps"
     assert "0.5 to 10 %" in found["success_share"].problem
-    assert broken(LABEL_RULES, labelled(success_share=(0.5, 0.6))) == {}
-    check_labels(labelled(success_share=(0.005, 0.10)), "x")
+    assert broken(LABEL_RULES, labelled(success_share=(4 / 7, 0.5, 0.6))) == {}
+    check_labels(labelled(success_share=(4 / 7, 0.005, 0.10)), "x")
 
 
 def test_several_terminals_in_a_trajectory():

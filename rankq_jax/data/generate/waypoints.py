@@ -67,7 +67,7 @@ class Navigator:
         random: np.random.Generator,
         *,
         radius: float,
-        offset: float,
+        offset: float | np.ndarray,
         goals: np.ndarray | None = None,
         linger: int = 0,
     ) -> None:
@@ -78,19 +78,21 @@ class Navigator:
           rows: n.
           random: generator that all draws come from.
           radius: distance at which a goal counts as reached, in metres.
-          offset: largest distance of a goal from its cell's centre along each axis, in metres.
-          goals: `[g, 2]` centres of the cells that goals are drawn from; None: all free cells.
+          offset: largest distance of a goal from its place along each axis, in metres; one for all places, or
+            `[g]`.
+          goals: `[g, 2]` places that goals are drawn around; None: the centres of all free cells.
           linger: steps between reaching a goal and the next goal.
         """
-        self._maze, self._random, self._radius, self._offset = maze, random, radius, offset
-        self._centres = maze.centre if goals is None else goals
+        self._maze, self._random, self._radius = maze, random, radius
+        self._places = maze.centre if goals is None else goals
+        self._offset = np.broadcast_to(offset, len(self._places))
         self._linger, self._reached_for = linger, np.zeros(rows, np.int64)
         self.goal = self._draw(rows)
 
     def _draw(self, rows: int) -> np.ndarray:
-        cell = self._random.integers(len(self._centres), size=rows)
-        offset = self._random.uniform(-self._offset, self._offset, (rows, 2))
-        return self._centres[cell] + offset
+        place = self._random.integers(len(self._places), size=rows)
+        offset = self._random.uniform(-1.0, 1.0, (rows, 2)) * self._offset[place, None]
+        return self._places[place] + offset
 
     def waypoint(self, position: np.ndarray) -> np.ndarray:
         """`[n, 2] -> [n, 2]`: where to go now, the next cell's centre or, in the goal's cell, the goal."""

@@ -24,8 +24,8 @@ class Labelled(NamedTuple):
       rewards: raw reward of a failing step and of a success; None for a dense task, for which only what does
         not ask for it is judged.
       terminates: whether every success is terminal; otherwise nothing is (the reading of RLPD).
-      success_share: what the share of the transitions that belong to successful trajectories usually is,
-        lowest and highest.
+      success_share: the share of the recorded steps that reach the task's goal, before anything is cut, and
+        the lowest and highest that it usually is; None: not judged.
     """
 
     episodes: Episodes
@@ -34,7 +34,7 @@ class Labelled(NamedTuple):
     gamma: float
     rewards: tuple[float, float] | None
     terminates: bool = True
-    success_share: tuple[float, float] | None = None
+    success_share: tuple[float, float, float] | None = None
 
 
 def outcomes(episodes: Episodes) -> Finding:
@@ -144,17 +144,14 @@ def _longest(episodes: Episodes) -> int:
 
 
 def _success_share(labels: Labelled) -> Finding:
-    share = float(labels.prepared.extras["success"].mean()) if len(labels.prepared.reward) else 0.0
-    measured = f"{100 * share:.3g} % of the transitions"
     if labels.success_share is None:
-        return Finding(None, measured)
-    low, high = labels.success_share
+        return Finding(None, "nothing is usual in this domain")
+    share, low, high = labels.success_share
+    measured = f"{100 * share:.3g} % of the steps"
     usual = f"{100 * low:g} to {100 * high:g} %"
     if low <= share <= high:
         return Finding(True, measured)
-    return Finding(
-        False, measured, f"{measured} belong to a successful trajectory, {usual} are usual in this domain,"
-    )
+    return Finding(False, measured, f"{measured} reach the goal, {usual} are usual in this domain,")
 
 
 OUTCOMES = Rule(
@@ -185,7 +182,7 @@ RULES = (
     ),
     Rule(
         "success_share",
-        "The share of transitions in successful trajectories is usual (AntMaze: 0.5 to 10 %).",
+        "The share of recorded steps that reach the goal is usual (AntMaze: 0.5 to 10 %).",
         _success_share,
         "look at the coverage of the goal",
         fatal=False,
