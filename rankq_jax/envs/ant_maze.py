@@ -11,7 +11,7 @@ from rankq_jax.envs.batch import Simulation, sparse
 from rankq_jax.envs.maze_map import MazeMap, centre, from_start, within
 
 SUCCESS_RADIUS = 0.5  # metres (D4RL code)
-GOAL_OFFSET = 1.5  # metres; an evaluation goal lies up to so far from its cell's centre, along x and along y
+GOAL_OFFSETS = (1.0, 0.5)  # metres; two uniform offsets of a goal from its cell's centre, along x and along y
 WALL_HEIGHT = 0.5  # of a cell
 START = (1, 1)
 
@@ -47,7 +47,7 @@ ANT_MAZES = {
 
 def goal(maze: AntMaze) -> np.ndarray:
     """`[2]` the middle of the region that evaluation goals are drawn from; datasets are labelled by it."""
-    return centre(maze.map, maze.goal_cell) + GOAL_OFFSET / 2
+    return centre(maze.map, maze.goal_cell) + sum(GOAL_OFFSETS) / 2
 
 
 def near(position: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -97,7 +97,8 @@ def simulate(
         qpos[:2] -= origin
         if starts is not None:
             qpos[:2] += starts[random.integers(len(starts))] + random.uniform(-1.0, 1.0, 2)
-        return qpos, qvel, corner + random.uniform(0.0, GOAL_OFFSET, 2) if target is None else target
+        drawn = corner + sum(random.uniform(0.0, offset, 2) for offset in GOAL_OFFSETS)
+        return qpos, qvel, drawn if target is None else target
 
     def observe_state(qpos: np.ndarray, qvel: np.ndarray) -> np.ndarray:
         observation = np.concatenate([qpos, qvel], axis=1)

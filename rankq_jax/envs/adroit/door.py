@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import mujoco
 import numpy as np
 
-from rankq_jax.envs.adroit.hand import Configure, Hand, Observe, Reset, body_index, norm, site_index
+from rankq_jax.envs.adroit.hand import Configure, Dense, Hand, Observe, Reset, body_index, norm, site_index
 from rankq_jax.envs.batch import View
 
 
@@ -14,11 +14,14 @@ def success(observation: np.ndarray) -> np.ndarray:
     return observation[:, 28] >= 1.35
 
 
-def _dense(view: View, observation: np.ndarray) -> np.ndarray:
-    hinge = observation[:, 28]
-    bonus = 2.0 * (hinge > 0.2) + 8.0 * (hinge > 1.0) + 10.0 * (hinge > 1.35)
-    effort = 1e-5 * (view.qvel**2).sum(axis=1)
-    return bonus - 0.1 * norm(observation[:, 35:38]) - 0.1 * (hinge - 1.57) ** 2 - effort
+def _dense(model: mujoco.MjModel) -> Dense:
+    def dense(view: View, observation: np.ndarray) -> np.ndarray:
+        hinge = observation[:, 28]
+        bonus = 2.0 * (hinge > 0.2) + 8.0 * (hinge > 1.0) + 10.0 * (hinge > 1.35)
+        effort = 1e-5 * (view.qvel**2).sum(axis=1)
+        return bonus - 0.1 * norm(observation[:, 35:38]) - 0.1 * (hinge - 1.57) ** 2 - effort
+
+    return dense
 
 
 def _reset(model: mujoco.MjModel) -> Reset:

@@ -17,6 +17,7 @@ GAINS = (("A_WRJ1", "A_WRJ0", 10.0), ("A_FFJ3", "A_THJ0", 1.0))  # first and las
 
 Observe = Callable[[View], np.ndarray]
 Reset = Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray, np.ndarray]]
+Dense = Callable[[View, np.ndarray], np.ndarray]
 Configure = Callable[[Mapping[str, np.ndarray], np.ndarray], None]
 
 
@@ -28,7 +29,7 @@ class Hand(NamedTuple):
       env_id: its environment with the same observations.
       horizon: environment steps until truncation.
       success: `observation [n, O] -> [n]` bool.
-      dense: `(View, observation [n, O]) -> [n]` reward to train an expert on.
+      dense: `model -> (View, observation [n, O]) -> [n]`, the reward to train an expert on.
       reset: `model -> Simulation.reset`.
       observe: `model -> Simulation.observe`.
       fields: model fields that a goal is written to.
@@ -39,7 +40,7 @@ class Hand(NamedTuple):
     env_id: str
     horizon: int
     success: Callable[[np.ndarray], np.ndarray]
-    dense: Callable[[View, np.ndarray], np.ndarray]
+    dense: Callable[[mujoco.MjModel], Dense]
     reset: Callable[[mujoco.MjModel], Reset]
     observe: Callable[[mujoco.MjModel], Observe]
     fields: tuple[str, ...]
@@ -86,10 +87,12 @@ def simulate(hand: Hand, dense: bool = False, terminates: bool = True) -> Simula
     low, high = model.actuator_ctrlrange.T
     middle, half = np.mean(model.actuator_ctrlrange, axis=1), 0.5 * (high - low)
 
+    reward = hand.dense(model)
+
     def judge(before: View, after: View, observation: np.ndarray) -> Outcome:
         success = hand.success(observation)
         if dense:
-            return Outcome(hand.dense(after, observation), success & terminates, success)
+            return Outcome(reward(after, observation), success & terminates, success)
         return sparse(success, REWARDS, terminates)
 
     return Simulation(

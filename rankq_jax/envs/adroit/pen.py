@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import mujoco
 import numpy as np
 
-from rankq_jax.envs.adroit.hand import Configure, Hand, Observe, Reset, body_index, norm, site_index
+from rankq_jax.envs.adroit.hand import Configure, Dense, Hand, Observe, Reset, body_index, norm, site_index
 from rankq_jax.envs.batch import View
 from rankq_jax.envs.robotics import euler2quat
 
@@ -23,11 +23,14 @@ def _cosine(observation: np.ndarray) -> np.ndarray:
     return (observation[:, 33:36] * observation[:, 36:39]).sum(axis=1)
 
 
-def _dense(view: View, observation: np.ndarray) -> np.ndarray:
-    distance, cosine = norm(observation[:, 39:42]), _cosine(observation)
-    close = distance < 0.075
-    bonus = 10.0 * (close & (cosine > 0.9)) + 50.0 * (close & (cosine > 0.95))
-    return cosine - distance + bonus - 5.0 * (observation[:, 26] < 0.075)
+def _dense(model: mujoco.MjModel) -> Dense:
+    def dense(view: View, observation: np.ndarray) -> np.ndarray:
+        distance, cosine = norm(observation[:, 39:42]), _cosine(observation)
+        close = distance < 0.075
+        bonus = 10.0 * (close & (cosine > 0.9)) + 50.0 * (close & (cosine > 0.95))
+        return cosine - distance + bonus - 5.0 * (observation[:, 26] < 0.075)
+
+    return dense
 
 
 def _reset(model: mujoco.MjModel) -> Reset:

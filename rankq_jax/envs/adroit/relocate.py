@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import mujoco
 import numpy as np
 
-from rankq_jax.envs.adroit.hand import Configure, Hand, Observe, Reset, body_index, norm, site_index
+from rankq_jax.envs.adroit.hand import Configure, Dense, Hand, Observe, Reset, body_index, norm, site_index
 from rankq_jax.envs.batch import View
 
 
@@ -17,11 +17,16 @@ def success(observation: np.ndarray) -> np.ndarray:
     return norm(observation[:, 36:39]) < 0.1
 
 
-def _dense(view: View, observation: np.ndarray) -> np.ndarray:
-    ball, target, left = observation[:, 30:33], observation[:, 33:36], norm(observation[:, 36:39])
-    lifted = view.derived["xpos"][:, -1, 2] > 0.04
-    carrying = lifted * (1.0 - 0.5 * norm(target) - 0.5 * left)
-    return carrying - 0.1 * norm(ball) + 10.0 * (left < 0.1) + 20.0 * (left < 0.05)
+def _dense(model: mujoco.MjModel) -> Dense:
+    carried = body_index(model, "Object")
+
+    def dense(view: View, observation: np.ndarray) -> np.ndarray:
+        ball, target, left = observation[:, 30:33], observation[:, 33:36], norm(observation[:, 36:39])
+        lifted = view.derived["xpos"][:, carried, 2] > 0.04
+        carrying = lifted * (1.0 - 0.5 * norm(target) - 0.5 * left)
+        return carrying - 0.1 * norm(ball) + 10.0 * (left < 0.1) + 20.0 * (left < 0.05)
+
+    return dense
 
 
 def _reset(model: mujoco.MjModel) -> Reset:
