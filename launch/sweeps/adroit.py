@@ -6,22 +6,12 @@ files with `--config.dataset` (see docs/datasets.md).
 """
 
 from launch.sweep import arm
+from launch.sweeps import antmaze
 from launch.sweeps.antmaze import ARMS, SECTIONS
 
 HANDS = ("pen", "door", "relocate")
 
-CORES = {
-    "seeds": 3,
-    "actor_hidden": (128, 128),
-    "critic_hidden": (128, 128),
-    "actor_learning_rate": 3e-4,
-    "batch_size": 256,
-    "offline.updates": 6_000,
-    "offline.evaluate_every": 3,
-    "online.env_steps": 3_000,
-    "online.evaluate_every": 0,
-    "evaluation_episodes": 100,
-}
+CORES = {**antmaze.CORES, "dataset_steps": 52_500, "batch_size": 256, "evaluation_episodes": 100}
 
 BUDGETS = {
     "cores": [
