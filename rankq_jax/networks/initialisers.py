@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 Draw = Callable[..., jax.Array]  # (key, shape, dtype) -> array
 
@@ -28,7 +29,7 @@ def _zeros(fan_in: int) -> Draw:
 
 
 def _uniform(bound: float) -> Draw:
-    def draw(key: jax.Array, shape: Any, dtype: Any = jax.numpy.float32) -> jax.Array:
+    def draw(key: jax.Array, shape: Any, dtype: Any = jnp.float32) -> jax.Array:
         return jax.random.uniform(key, shape, dtype, -bound, bound)
 
     return draw
@@ -42,13 +43,43 @@ def _fan_in_uniform(fan_in: int) -> Draw:
 _FAN_IN_KERNEL = nn.initializers.variance_scaling(1.0 / 3.0, "fan_in", "uniform")
 
 
+def _orthonormal(matrix: jax.Array) -> jax.Array:
+    """`[rows, columns]`, rows >= columns: the Q of its QR decomposition with a positive diagonal of R.
+
+    Gram-Schmidt, each column twice, which is as exact as Householder reflections. Not `jnp.linalg.qr`: on CPU
+    that waits inside a pool thread for other pool threads, so that several networks drawn at once (vmap over
+    seeds and members) stop for ever on machines with few cores (jaxlib 0.10).
+    """
+    columns = jnp.arange(matrix.shape[1])
+
+    def step(i: jax.Array, done: jax.Array) -> jax.Array:
+        column = jax.lax.dynamic_index_in_dim(done, i, axis=1, keepdims=False)
+        for _ in range(2):
+            along = jnp.where(columns < i, column @ done, 0.0)
+            column = column - done @ along
+        return done.at[:, i].set(column / jnp.linalg.norm(column))
+
+    return jax.lax.fori_loop(0, matrix.shape[1], step, matrix)
+
+
+def _orthogonal(gain: float) -> Draw:
+    """Kernels `[inputs, outputs]` with orthonormal rows or columns, whichever are fewer, times `gain`."""
+
+    def draw(key: jax.Array, shape: Any, dtype: Any = jnp.float32) -> jax.Array:
+        inputs, outputs = shape
+        tall = jax.random.normal(key, (max(shape), min(shape)), dtype)
+        kernel = _orthonormal(tall)
+        return gain * (kernel if inputs >= outputs else kernel.T)
+
+    return draw
+
+
 def orthogonal(output_gain: float) -> Initialiser:
     """Orthogonal kernels with gain sqrt(2), zero biases; the last kernel with a gain of its own.
 
     A gain of 0.01 keeps first values and actions near zero (Cal-QL code); sqrt(2) is that of the IQL code.
     """
-    kernel, output = nn.initializers.orthogonal(2.0**0.5), nn.initializers.orthogonal(output_gain)
-    return Initialiser(kernel, _zeros, output, _zeros)
+    return Initialiser(_orthogonal(2.0**0.5), _zeros, _orthogonal(output_gain), _zeros)
 
 
 def fan_in_uniform() -> Initialiser:

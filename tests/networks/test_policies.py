@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -110,6 +113,28 @@ def test_first_weights_of_each_family(key):
     last = square["Dense_1"]["kernel"]
     np.testing.assert_allclose(last.T @ last, 1e-4 * np.eye(300), atol=1e-8)
     assert not square["Dense_0"]["bias"].any()
+
+
+@pytest.mark.parametrize("shape", [(29, 64), (64, 64), (64, 5), (64, 1), (1, 7)])
+def test_orthogonal_kernels_are_the_q_of_a_gaussian_matrix(shape, key):
+    drawn = np.asarray(jax.random.normal(key, (max(shape), min(shape))), np.float64)
+    q, r = np.linalg.qr(drawn)
+    q = q * np.sign(np.diag(r))
+    kernel = jax.jit(lambda k: orthogonal(3.0).output_kernel(k, shape))(key)
+    np.testing.assert_allclose(kernel, 3.0 * (q if shape[0] >= shape[1] else q.T), atol=3e-6)
+
+
+def test_many_networks_can_be_drawn_at_once_on_few_cores():
+    """With jnp.linalg.qr this program never ends on two cores."""
+    code = """
+import jax, jax.numpy as jnp
+from rankq_jax.networks.initialisers import orthogonal
+draw = orthogonal(1.0).kernel
+one = lambda key: [draw(k, (96, 96)) for k in jax.random.split(key, 8)]
+for i in range(20):
+    jax.block_until_ready(jax.jit(jax.vmap(one))(jax.vmap(jax.random.key)(jnp.arange(3) + i)))
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=120)
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
