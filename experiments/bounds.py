@@ -2,7 +2,8 @@
 
 import ml_collections
 
-from rankq_jax.errors import InputError
+from rankq_jax.data.readings import READINGS
+from rankq_jax.errors import InputError, suggestion
 
 AT_LEAST = {
     "seed": 0, "seeds": 1, "threads": 0, "dataset_steps": 0, "dataset_seed": 0, "batch_size": 1,
@@ -35,6 +36,9 @@ def check(config: ml_collections.ConfigDict) -> None:
         raise InputError(f"--config.seed={config.seed}: the last seed must be at most {LAST_SEED}.")
     if not 0.0 < config.discount < 1.0:
         raise InputError(f"--config.discount={config.discount} must be in (0, 1).")
+    if config.dataset_reading not in READINGS:
+        known = suggestion(config.dataset_reading, READINGS)
+        raise InputError(f"--config.dataset_reading: unknown value {config.dataset_reading!r}.{known}")
     if not 0.0 < config.keep_best <= 1.0:
         raise InputError(f"--config.keep_best={config.keep_best} must be in (0, 1].")
     if not config.preferences.flipped_answers <= 1.0:

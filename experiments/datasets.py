@@ -32,8 +32,9 @@ def load(config: ml_collections.ConfigDict, task: Task) -> tuple[str, Transition
     """
     name = config.dataset
     online = config.online
-    needed = config.offline.updates or online.mixing_ratio or online.mixing_anneal
-    if not name and not task.generators and not needed:
+    needed = config.offline.updates or online.mixing_ratio or online.mixing_anneal or config.standardise
+    # Experts learn online alone; other tasks keep their dataset's name, by which arms are compared.
+    if not name and not needed and (task.success is None or not task.generators):
         return "", build.example(config, task)  # gives the shapes; no batch draws from it
     if not name:
         name = datasets.dataset_name(task, config.dataset_steps, config.dataset_seed)

@@ -186,7 +186,8 @@ def smoke(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     config.batch_size = 32
     config.evaluation_episodes = 4
     config.replay_capacity = 5_000
-    config.train_envs = min(config.train_envs, 2)
+    # Without offline rows updates wait for the first ended episode.
+    config.train_envs = 1 if config.online.mixing_ratio == 0.0 else min(config.train_envs, 2)
     config.preferences.update(
         dict(query_limit=200, query_interval=20, rank_net_hidden=(16, 16), rank_net_epochs=3)
     )

@@ -1,8 +1,8 @@
 """The comparison of the RankQ paper on the binary hand tasks: docs/results/adroit.md.
 
 The budget `cores` is four methods on the pen for two CPU cores, with small networks; `paper` is the published
-protocol, nine arms on three hands, for an accelerator. Door and relocate have no data of their own: name
-files with `--config.dataset` (see docs/datasets.md).
+protocol, nine arms on three hands, for an accelerator. Door and relocate have no data of their own: write
+your files (see docs/datasets.md) into `DATASETS`.
 """
 
 from launch.sweep import arm
@@ -11,6 +11,13 @@ from launch.sweeps.antmaze import ARMS, SECTIONS
 
 HANDS = ("pen", "door", "relocate")
 
+DATASETS = {"door": "", "relocate": ""}  # paths, several with commas between
+
+
+def _dataset(hand: str) -> dict[str, str]:
+    return {"dataset": DATASETS[hand]} if DATASETS.get(hand) else {}
+
+
 CORES = {**antmaze.CORES, "dataset_steps": 52_500, "batch_size": 256, "evaluation_episodes": 100}
 
 BUDGETS = {
@@ -18,5 +25,13 @@ BUDGETS = {
         arm(name, "adroit-pen", {**CORES, f"{section}.target_rate": 0.02})
         for name, section in SECTIONS.items()
     ],
-    "paper": [arm(name, f"adroit-{hand}", {"seeds": 4}) for hand in HANDS for name in ARMS],
+    "paper": [
+        arm(
+            name,
+            f"adroit-{hand}",
+            {"seeds": 4, **({"dataset": DATASETS[hand]} if DATASETS.get(hand) else {})},
+        )
+        for hand in HANDS
+        for name in ARMS
+    ],
 }

@@ -85,12 +85,14 @@ def success_of_episode(episodes: Episodes) -> np.ndarray:
     return np.bincount(index, weights=episodes.success)[index] > 0
 
 
-def snapshots(episodes: Episodes, rows: np.ndarray) -> Snapshot:
+def snapshots(episodes: Episodes, rows: np.ndarray, shift: np.ndarray | None = None) -> Snapshot:
     """Where the simulator was before the steps `rows`, for `BatchEnv.place`.
 
     Args:
       episodes: loaded with the state of the simulator.
       rows: `[m]` int.
+      shift: `[2]` metres to take off recorded x and y, where `qpos` has another origin than the simulator.
+        Own datasets hold the simulator's; D4RL's and OGBench's AntMaze files need `envs.ant_maze.shift`.
 
     Returns:
       Leaves `[m, ...]`. Where a dataset has no `qacc_warmstart` the solver starts from 0, and the future
@@ -106,8 +108,11 @@ def snapshots(episodes: Episodes, rows: np.ndarray) -> Snapshot:
             )
     start = np.append(True, last_rows(episodes)[:-1])
     first = np.maximum.accumulate(np.where(start, np.arange(len(start)), 0))
+    qpos = episodes.info["qpos"][rows].astype(np.float64)
+    if shift is not None:
+        qpos[:, :2] -= shift
     return Snapshot(
-        qpos=episodes.info["qpos"][rows],
+        qpos=qpos,
         qvel=episodes.info["qvel"][rows],
         qacc_warmstart=episodes.info.get("qacc_warmstart", np.zeros_like(episodes.info["qvel"]))[rows],
         goal=episodes.info["goal"][rows],

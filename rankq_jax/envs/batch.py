@@ -96,8 +96,8 @@ def streams(seed: int, rows: int) -> np.ndarray:
 def stream_seed(*path: int) -> int:
     """A seed for `streams` from a path of whole numbers; paths that differ do not share streams.
 
-    Datasets use their seed as it is, training environments `(seed,)`, evaluations `(seed, phase, round)`
-    and the evaluation command `(seed, its own seed)`.
+    Datasets use their seed as it is and paths of four, training environments `(seed,)`, evaluations
+    `(seed, phase, round)` and the evaluation command `(seed, its own seed)`.
     """
     # The length belongs to it: a seed sequence does not tell (7,) from (7, 0).
     return int(np.random.SeedSequence((len(path), *path)).generate_state(1, np.uint64)[0])

@@ -38,7 +38,7 @@ def _generate(
     goals = np.where(evaluated[:, None], ant_maze.goal(maze), goals)
     offset = np.where(evaluated, EVALUATION_NOISE, GOAL_NOISE)
 
-    def behaviour(rows: int) -> Act:
+    def behaviour(rows: int, elapsed: np.ndarray) -> Act:
         navigator = Navigator(
             grid(cells, maze.map.cell_size),
             rows,
@@ -50,6 +50,8 @@ def _generate(
         )
 
         def act(observation: np.ndarray, t: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+            if not elapsed.all():
+                navigator.restart(elapsed == 0)
             way = navigator.waypoint(observation[:, :2]) - observation[:, :2]
             direction = way / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-6)
             mode = runner(ant.commanded(observation, direction))

@@ -11,12 +11,15 @@ from rankq_jax.envs.rollout import Act, collect, recorder
 from rankq_jax.tasks.task import Progress
 from rankq_jax.types import Episodes
 
+# (rows, steps [n] since each row's episode began, live) -> Act
+Behaviour = Callable[[int, np.ndarray], Act]
+
 ROWS = 50  # environments that a dataset is collected from at once
 
 
 def scripted(
     simulation: Simulation,
-    behaviour: Callable[[int], Act],
+    behaviour: Behaviour,
     steps: int,
     seed: int,
     threads: int,
@@ -28,7 +31,7 @@ def scripted(
 
     Args:
       simulation: what is acted in.
-      behaviour: `rows -> Act`.
+      behaviour: who acts.
       steps: transitions.
       seed: of the starts.
       threads: of the environments.
@@ -39,8 +42,9 @@ def scripted(
     rows = min(ROWS, max(1, steps // simulation.horizon))
     env = batch_env(simulation, rows, threads)
     each = -(-steps // (rows * simulation.horizon)) * simulation.horizon
-    act, kept, count = behaviour(rows), list[Episodes](), 0
     state, running = env.reset(streams(seed, rows)), recorder(env, info, simulator_state=True)
+    # The recorder's lengths are written to in place, and live as long as the collection.
+    act, kept, count = behaviour(rows, running.length), list[Episodes](), 0
     while count < steps:
         state, running, ended = collect(env, state, running, act, each, progress=progress)
         each = simulation.horizon  # once more, where episodes ended early or were not kept
@@ -48,10 +52,15 @@ def scripted(
             if count < steps and keep(episode):
                 kept.append(episode)
                 count += len(episode.reward)
+    if running.length.any():
+        # Where episodes end early, those still running are long ones: without them failures would be rare.
+        for _, episode in collect(env, state, running, act, simulation.horizon, once=True).episodes:
+            if keep(episode):
+                kept.append(episode)
     return concatenate(kept)
 
 
-def noisy(policy: TrainedPolicy, noise: float, seed: int) -> Callable[[int], Act]:
+def noisy(policy: TrainedPolicy, noise: float, seed: int) -> Behaviour:
     """The behaviour of a trained policy: its greedy actions and Gaussian noise.
 
     Args:
@@ -65,4 +74,4 @@ def noisy(policy: TrainedPolicy, noise: float, seed: int) -> Callable[[int], Act
         mode = policy(observation)
         return np.clip(mode + random.normal(0.0, noise, mode.shape), -1.0, 1.0).astype(np.float32)
 
-    return lambda rows: act
+    return lambda rows, elapsed: act

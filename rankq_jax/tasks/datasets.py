@@ -9,9 +9,13 @@ from typing import Any
 
 from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.generate import shards, store
+from rankq_jax.data.sources.root import dataset_folder
 from rankq_jax.envs.batch import stream_seed
 from rankq_jax.errors import InputError, suggestion
 from rankq_jax.tasks.task import Generator, Task
+from rankq_jax.types import Episodes
+
+MOST_STEPS = 1_000_000_000
 
 
 def generator_of(task: Task, kind: str = "") -> tuple[str, Generator]:
@@ -26,7 +30,7 @@ def generator_of(task: Task, kind: str = "") -> tuple[str, Generator]:
     """
     if not task.generators:
         raise InputError(
-            f"task {task.name!r} has no dataset of its own: name one with --config.dataset, or train online "
+            f"task {task.name!r} has no dataset of its own: train with --config.dataset=FILE, or online "
             "alone with --config.offline.updates=0 --config.online.mixing_ratio=0."
         )
     name = kind or next(iter(task.generators))
@@ -59,7 +63,7 @@ def _shard(task_name: str, kind: str, sizes: list[int], seed: int, index: int, p
     """Makes one shard in a process of its own, which looks the task up again."""
     from rankq_jax import tasks  # the registry imports what this module belongs to
 
-    own = seed if index == 0 else stream_seed(seed, index)
+    own = seed if index == 0 else stream_seed(seed, index, 0, 0)
     generator = tasks.find(task_name).generators[kind]
     shards.save(generator.make(sizes[index], own, 1, lambda steps: None), path)
 
@@ -89,33 +93,35 @@ def make_dataset(
       Its Minari name.
 
     Raises:
-      InputError: if `steps` is below 1, the dataset exists, or the disk refuses it.
+      InputError: if `steps` is out of bounds, the dataset exists, or the disk refuses it.
     """
-    if steps < 1:
-        raise InputError(f"--steps={steps}: a dataset needs at least one step.")
+    if not 1 <= steps <= MOST_STEPS:
+        raise InputError(f"--steps={steps}: a dataset has at least one step and at most {MOST_STEPS}.")
     kind, generator = generator_of(task, kind)
     name = dataset_name(task, steps, seed, kind)
     store.check_absent(name)
+
+    def write(episodes: Episodes) -> None:
+        store.write_minari(
+            episodes,
+            name,
+            generator.env_specs() if generator.env_specs else None,
+            author="rankq_jax",
+            algorithm_name=generator.algorithm,
+            description=f"{task.name}, {kind}: {steps} steps, seed {seed}",
+        )
+
     sizes = _sizes(steps, generator.shard_steps)
-    folder = None
     if len(sizes) == 1:
-        episodes = generator.make(steps, seed, 0, progress)
-    else:
-        folder = store.root(name) / f".shards-{name.replace('/', '-')}"
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = [folder / f"{index:05}.npz" for index in range(len(sizes))]
-        one = functools.partial(_shard, task.name, kind, sizes, seed)
-        workers = processes or len(os.sched_getaffinity(0))
-        shards.make(one, paths, workers, lambda index: progress(sizes[index]))
-        episodes = concatenate([shards.load(path) for path in paths])
-    store.write_minari(
-        episodes,
-        name,
-        generator.env_specs() if generator.env_specs else None,
-        author="rankq_jax",
-        algorithm_name=generator.algorithm,
-        description=f"{task.name}, {kind}: {steps} steps, seed {seed}",
-    )
-    if folder is not None:
+        write(generator.make(steps, seed, 0, progress))
+        return name
+    folder = store.root(name) / f".shards-{name.replace('/', '-')}"
+    with shards.claimed(folder, shards.fingerprint()):
+        if not dataset_folder(name).exists():  # else another process has made it while this one waited
+            paths = [folder / f"{index:05}.npz" for index in range(len(sizes))]
+            one = functools.partial(_shard, task.name, kind, sizes, seed)
+            workers = processes or len(os.sched_getaffinity(0))
+            shards.make(one, paths, workers, lambda index: progress(sizes[index]))
+            write(concatenate([shards.load(path) for path in paths]))
         shutil.rmtree(folder)
     return name

@@ -21,7 +21,7 @@ def _generate(name: str, hand: Hand, steps: int, seed: int, threads: int, progre
     simulation = adroit.simulate(hand, terminates=False)
     parts = [demonstrations(name, simulation, demonstrated, seed, threads, progress)]
     if steps > demonstrated:
-        own = stream_seed(seed, 1)
+        own = stream_seed(seed, 1, 1, 1)
         behaviour = noisy(policy.load(f"{name}_clone"), CLONE_NOISE, own)
         parts.append(scripted(simulation, behaviour, steps - demonstrated, own, threads, progress))
     return concatenate(parts)

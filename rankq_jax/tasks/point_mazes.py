@@ -20,7 +20,7 @@ _REWARDS = (0.0, 1.0)
 def _generate(maze: PointMaze, steps: int, seed: int, threads: int, progress: Progress) -> Episodes:
     cells, random = grid(free_cells(maze.map), maze.map.cell_size), np.random.default_rng(seed)
 
-    def behaviour(rows: int) -> Act:
+    def behaviour(rows: int, elapsed: np.ndarray) -> Act:
         offset = point_maze.POSITION_NOISE * maze.map.cell_size
         navigator = Navigator(cells, rows, random, radius=point_maze.SUCCESS_RADIUS, offset=offset)
 

@@ -6,6 +6,7 @@ import pytest
 from rankq_jax.data import sources
 from rankq_jax.data.episodes import snapshots
 from rankq_jax.data.sources.minari import dataset_folder
+from rankq_jax.envs import ant_maze
 from rankq_jax.envs.batch import streams
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import TASKS, datasets, find, training_data
@@ -95,6 +96,18 @@ def test_own_data_holds_whole_episodes_of_at_least_so_many_steps(made, way):
     assert not list(dataset_folder(made[way]).parents[1].glob(".*"))  # nothing unfinished is left
 
 
+def test_files_that_count_from_the_start_are_placed_with_a_shift(made):
+    """D4RL's `infos/qpos` has the frame of the observation."""
+    name = "antmaze-umaze-play"
+    recorded = sources.load(made[WAYS[1]], 29, simulator_state=True)
+    as_d4rl = recorded._replace(info={**recorded.info, "qpos": recorded.observation[:, :15]})
+    env, rows = find(name).environment(2, 1), np.array([3, 40])
+    shift = ant_maze.shift(ant_maze.ANT_MAZES["umaze"])
+    np.testing.assert_array_equal(shift, [4.0, 4.0])
+    state = env.place(env.reset(streams(0, 2)), np.arange(2), snapshots(as_d4rl, rows, shift))
+    np.testing.assert_allclose(state.observation[:, :15], recorded.observation[rows, :15], atol=1e-12)
+
+
 def test_demonstrations_succeed_and_the_mixture_has_failures(made):
     task = find("adroit-pen")
     shown = sources.load(made[WAYS[4]])
@@ -130,14 +143,14 @@ def test_shards_join_to_the_same_dataset_however_many_processes_work(tmp_path, m
 @pytest.mark.parametrize("kind", ["play", "diverse"])
 def test_play_and_diverse_differ_in_starts_and_goals(kind):
     task = find(f"antmaze-umaze-{kind}")
-    episodes = task.generators["waypoints"].make(1400, 0, 1, lambda steps: None)
+    episodes = task.generators["waypoints"].make(2800, 0, 1, lambda steps: None)
     goals = np.unique(episodes.info["desired_goal"].round(6), axis=0)
     # Goals lie up to 1 m from three corners, or around (0.75, 8.75), by which the data is judged.
     places = np.array([[0, 0], [8, 0], [8, 8], [0.75, 8.75]])
     distance = np.abs(goals[:, None] - places).max(axis=-1)
     corners = (distance <= [1.0, 1.0, 1.0, 0.25]).any(axis=1)
-    assert corners.all() if kind == "play" else len(goals)
-    starts = episodes.observation[[0, 700], :2]
+    assert corners.all() if kind == "play" else not corners.all()
+    starts = episodes.observation[::700, :2]
     cells = 4 * np.round(starts / 4)
     assert np.abs(starts - cells).max() <= 1.1
     if kind == "play":  # never where a goal can be
@@ -154,3 +167,28 @@ def test_tasks_without_data_of_their_own_say_so():
 def test_an_unknown_reading_is_refused():
     with pytest.raises(InputError, match=r"unknown reading 'tasks'.*'task'"):
         training_data.label(find("pointmaze-umaze"), EMPTY, "tasks")
+
+
+def test_every_episode_has_a_goal_of_its_own():
+    """An ant whose episodes end at the goal must not be sent there again and again."""
+    task = find("antmaze-umaze-play")
+    episodes = task.generators["waypoints-ending"].make(4200, 2, 1, lambda steps: None)
+    first = np.append(0, np.flatnonzero(np.diff(episodes.episode)) + 1)
+    goals = episodes.info["desired_goal"][first]
+    assert len(np.unique(goals, axis=0)) == len(goals) > 6
+    ends = episodes.terminated | episodes.truncated
+    assert ends[np.append(first[1:] - 1, -1)].all()  # the long ones were finished too
+
+
+def test_shards_of_other_code_are_made_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    task = find("antmaze-umaze-play")
+    steps = task.generators["waypoints"].shard_steps + 700
+    name = datasets.dataset_name(task, steps, 9)
+    folder = tmp_path / f".shards-{name.replace('/', '-')}"
+    folder.mkdir()
+    (folder / "00000.npz").write_bytes(b"of another version")
+    (folder / "maker").write_text("another version")
+    assert datasets.make_dataset(task, steps, 9) == name
+    assert len(sources.load(name).reward) == steps
+    assert [path.name for path in tmp_path.glob(".*")] == []

@@ -1,11 +1,16 @@
 """Large datasets in shards: files that several processes write, and that an interrupted run finds again."""
 
 import contextlib
+import fcntl
+import hashlib
 import multiprocessing
 import os
+import shutil
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -37,24 +42,73 @@ def load(path: Path) -> Episodes:
       InputError: if it is damaged.
     """
     names = [name for name in Episodes._fields if name != "info"]
+    try:
+        return _load(path, names)
+    except InputError as error:
+        raise InputError(f"{error} Delete it and run the same command again.") from error
+
+
+def _load(path: Path, names: list[str]) -> Episodes:
     saved = containers.read(path, [*names, *(f"info/{name}" for name in INFO)])
     missing = [name for name in names if name not in saved]
     if missing:
-        raise InputError(f"{path}: field {missing[0]!r} is missing; delete the file and start again.")
+        raise InputError(f"{path}: field {missing[0]!r} is missing.")
     info = {name: saved[f"info/{name}"] for name in INFO if f"info/{name}" in saved}
     return Episodes(**{name: saved[name] for name in names}, info=info)
 
 
-def _quiet() -> None:
+def _start_worker() -> None:
     # Ctrl-C reaches the whole process group; the parent alone answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)  # it was killed and can ask for nothing any more
+
+
+@contextlib.contextmanager
+def claimed(folder: Path, maker: str) -> Iterator[None]:
+    """The folder of a dataset's shards, for one process at a time; others wait.
+
+    Args:
+      folder: made if it is not there. Shards that another maker left in it are deleted.
+      maker: what the shards depend on, as a short text.
+    """
+    lock = folder.with_name(f"{folder.name}.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        note = folder / "maker"
+        if folder.exists() and not (note.exists() and note.read_text() == maker):
+            shutil.rmtree(folder)
+        folder.mkdir(exist_ok=True)
+        note.write_text(maker)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def fingerprint() -> str:
+    """Of the code, models and policies that data is made with."""
+    digest = hashlib.sha256()
+    package = Path(__file__).resolve().parents[2]
+    for part in ("envs", "tasks", "data/generate"):
+        for path in sorted((package / part).rglob("*")):
+            if path.suffix in (".py", ".xml", ".npz"):
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 @contextlib.contextmanager
 def _pool(processes: int) -> Iterator[ProcessPoolExecutor]:
     # Threads of JAX do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_quiet)
+    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_start_worker)
     try:
         yield pool
     except BaseException:
@@ -80,6 +134,7 @@ def make(
       done: told the index of each shard when it is there, also of those that were found.
 
     Raises:
+      InputError: if a process was killed.
       Exception: whatever `one` raises; finished shards stay.
     """
     missing = [index for index, path in enumerate(paths) if not path.exists()]
@@ -92,5 +147,11 @@ def make(
         while waiting:
             ready, _ = wait(waiting, timeout=0.5, return_when=FIRST_EXCEPTION)
             for future in ready:
-                future.result()
+                try:
+                    future.result()
+                except BrokenProcessPool as error:
+                    raise InputError(
+                        "a process that makes the data was killed, perhaps for want of memory; use fewer "
+                        "--processes: the same command goes on."
+                    ) from error
                 done(waiting.pop(future))

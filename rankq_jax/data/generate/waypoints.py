@@ -94,6 +94,11 @@ class Navigator:
         offset = self._random.uniform(-1.0, 1.0, (rows, 2)) * self._offset[place, None]
         return self._places[place] + offset
 
+    def restart(self, rows: np.ndarray) -> None:
+        """New goals for the rows `[n]` bool whose episode begins."""
+        self.goal = np.where(rows[:, None], self._draw(len(rows)), self.goal)
+        self._reached_for[rows] = 0
+
     def waypoint(self, position: np.ndarray) -> np.ndarray:
         """`[n, 2] -> [n, 2]`: where to go now, the next cell's centre or, in the goal's cell, the goal."""
         near = np.linalg.norm(position - self.goal, axis=1) <= self._radius

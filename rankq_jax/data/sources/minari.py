@@ -47,7 +47,7 @@ def load_minari(dataset: str, observation_size: int | None = None, simulator_sta
     folder = Path(dataset)
     if not is_folder(folder):
         folder = dataset_folder(dataset)
-        if not folder.exists():
+        if not (folder / "data").is_dir():
             download(dataset)
     count = 0
     try:
