@@ -25,13 +25,5 @@ BUDGETS = {
         arm(name, "adroit-pen", {**CORES, f"{section}.target_rate": 0.02})
         for name, section in SECTIONS.items()
     ],
-    "paper": [
-        arm(
-            name,
-            f"adroit-{hand}",
-            {"seeds": 4, **({"dataset": DATASETS[hand]} if DATASETS.get(hand) else {})},
-        )
-        for hand in HANDS
-        for name in ARMS
-    ],
+    "paper": [arm(name, f"adroit-{hand}", {"seeds": 4, **_dataset(hand)}) for hand in HANDS for name in ARMS],
 }
