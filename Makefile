@@ -32,6 +32,10 @@ results: $(STAMP)
 		--table=docs/results/pointmaze.md --budget=$(BUDGET)
 	$(BIN)/python -m launch.results launch/sweeps/oap.py --out=runs/oap \
 		--table=docs/results/oap.md --reference=oap_td3_bc
+	$(BIN)/python -m launch.results launch/sweeps/antmaze.py --out=runs/antmaze \
+		--table=docs/results/antmaze.md --budget=$(BUDGET)
+	$(BIN)/python -m launch.results launch/sweeps/adroit.py --out=runs/adroit \
+		--table=docs/results/adroit.md --budget=$(BUDGET)
 
 clean:
 	rm -rf .venv
