@@ -22,6 +22,8 @@ def main(arguments: list[str]) -> None:
     folder, out = Path(WORKDIR.value or ""), Path(OUT.value or "")
     if out.suffix != ".npz":
         raise InputError(f"--out={out}: must end in .npz.")
+    if not out.parent.is_dir():
+        raise InputError(f"--out={out}: its folder does not exist; make it.")
     policy.save(weights.export(restore(folder), folder), out)
     print(f"policy: {out}")
 

@@ -8,6 +8,7 @@ The exit status is 2 if a rule is broken that would stop a training run.
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from absl import flags
 
 from experiments import cli, inspection
@@ -43,6 +44,9 @@ def _check_flags() -> None:
             raise InputError(f"--{flag.name}={flag.value} must be at least {least}.")
     if not 0.0 < DISCOUNT.value < 1.0:
         raise InputError(f"--discount={DISCOUNT.value} must be in (0, 1).")
+    for number in (SCALE, BIAS):
+        if number.value is not None and not np.isfinite(number.value):
+            raise InputError(f"--{number.name}={number.value} must be a finite number.")
     if READING.value not in READINGS:
         raise InputError(f"unknown --reading={READING.value}.{suggestion(READING.value, READINGS)}")
     if PICTURE.value is not None and not PICTURE.value.endswith(".png"):

@@ -317,3 +317,11 @@ def test_an_interruption_leaves_nothing(tmp_path, monkeypatch, suffix):
     with pytest.raises(KeyboardInterrupt):
         export.write(recording(), tmp_path / f"walks{suffix}")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_simulator_states_of_different_sizes_do_not_mix():
+    one = from_arrays(recordings.own(), "a.npz")
+    narrow, wide = (one._replace(info={"qpos": np.zeros((len(one.reward), n))}) for n in (3, 5))
+    sources.check_alike([("a.npz", narrow), ("b.npz", one)])  # what one of them lacks is left out
+    with pytest.raises(InputError, match=r"^b\.npz: field 'infos/qpos' has 5 values .* a\.npz has 3; "):
+        sources.check_alike([("a.npz", narrow), ("b.npz", wide)])

@@ -101,13 +101,19 @@ def check_alike(parts: Sequence[tuple[str, Episodes]]) -> None:
     Raises:
       InputError: names the first source that differs from the one before all.
     """
+
+    def sizes(episodes: Episodes) -> dict[str, int]:
+        columns = {"observation": episodes.observation, "action": episodes.action}
+        columns |= {f"infos/{name}": value for name, value in episodes.info.items()}
+        return {name: value.shape[1] for name, value in columns.items()}
+
     for source, episodes in parts[1:]:
-        for field in ("observation", "action"):
-            size, first = (getattr(each, field).shape[1] for each in (episodes, parts[0][1]))
-            if size != first:
+        first = sizes(parts[0][1])
+        for field, size in sizes(episodes).items():
+            if size != first.get(field, size):
                 raise InputError(
                     f"{source}: field {field!r} has {size} values per step from index 0 on, {parts[0][0]} "
-                    f"has {first}; choose datasets of one task."
+                    f"has {first[field]}; choose datasets of one task."
                 )
 
 
