@@ -33,7 +33,7 @@ ROWS, EPISODES = 2, 3
 
 @pytest.fixture(scope="module")
 def dataset():
-    recorded = TASK.generate(3_000, 0, lambda steps: None)
+    recorded = TASK.generators["waypoints"].make(3_000, 0, 1, lambda steps: None)
     return prepare(cut_at_success(relabel(recorded, TASK.success), TASK.success), TASK.transform, 0.99)
 
 
