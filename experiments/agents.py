@@ -6,6 +6,7 @@ from typing import Any
 import ml_collections
 import optax
 
+from experiments.execution import execution_of
 from rankq_jax.agents import AGENTS, Optimisers, Parts
 from rankq_jax.data import mixture
 from rankq_jax.errors import InputError, suggestion
@@ -51,6 +52,7 @@ def parts_of(config: ml_collections.ConfigDict, action_size: int) -> Parts:
         action_size=action_size,
         critic_layer_norm=config.critic_layer_norm,
         actor_dropout=config.actor_dropout,
+        unrolled_critics=execution_of(config).critics == "unrolled",
     )
     try:
         policy, critic, value = FAMILIES[config.networks](sizes)
@@ -103,4 +105,6 @@ def lifted(
     agent = repeated(sampled(agent, mixture.uniform(rows)), block)
     if config.parallel == "batch":
         agent = averaged(agent)
-    return distributed(seeded(agent, mixture.SEED_AXES), layout, mixture.SEED_AXES)
+    sequential = execution_of(config).seeds == "sequential"
+    agent = seeded(agent, mixture.SEED_AXES, sequential=sequential)
+    return distributed(agent, layout, mixture.SEED_AXES)

@@ -106,20 +106,46 @@ def scanned(agent: Agent) -> Agent:
     return agent._replace(update=update)
 
 
-def seeded(agent: Agent, data_axes: Any = None) -> Agent:
+def seeded(agent: Agent, data_axes: Any = None, *, sequential: bool = False) -> Agent:
     """State, keys, observations and metrics gain a leading `[S]`: S independent learners in one program.
 
     Args:
       agent: any agent.
-      data_axes: `vmap` axes of `update`'s data argument. None: all seeds share it.
+      data_axes: `vmap` axes of `update`'s data argument, 0 or None. None: all seeds share it.
+      sequential: one seed's call of `update` after another's, instead of all at once by a vmap. The numbers
+        are the same up to rounding. Faster on CPU, where one seed keeps the cores busy and batched matrix
+        products cost more than plain ones; conditions in an update then stay conditions. Acting is
+        batched in any case.
     """
+    in_axes = (0, data_axes, 0)
+    update = _one_by_one(agent.update, in_axes) if sequential else jax.vmap(agent.update, in_axes)
     return Agent(
         init=jax.vmap(agent.init, in_axes=(0, None)),
-        update=jax.vmap(agent.update, in_axes=(0, data_axes, 0)),
+        update=update,
         act=jax.vmap(agent.act),
         mode=jax.vmap(agent.mode),
         params=agent.params,
     )
+
+
+def _one_by_one(function: Callable[..., Any], in_axes: tuple[Any, ...]) -> Callable[..., Any]:
+    """`jax.vmap(function, in_axes)` in meaning, a loop in execution."""
+
+    def mapped(*arguments: Any) -> Any:
+        leaves, structure = jax.tree.flatten(arguments)
+        axes = jax.tree.leaves(
+            jax.tree.broadcast(in_axes, arguments, is_leaf=lambda x: x is None), is_leaf=lambda x: x is None
+        )
+        owned = [leaf for leaf, axis in zip(leaves, axes, strict=True) if axis == 0]
+
+        def one(own: list[Any]) -> Any:
+            parts = iter(own)
+            full = [next(parts) if axis == 0 else leaf for leaf, axis in zip(leaves, axes, strict=True)]
+            return function(*jax.tree.unflatten(structure, full))
+
+        return jax.lax.map(one, owned)
+
+    return mapped
 
 
 def compiled(agent: Agent) -> Agent:

@@ -81,11 +81,13 @@ class Critic(NamedTuple):
 
     Attributes:
       init: `(key, observation [B, *O], action [B, *A]) -> params`.
-      apply: `(params, observation, action) -> q [E, B]`.
+      apply: `(params, observation, action [B, *A]) -> q [E, B]`.
+      apply_to_set: `(params, observation, actions [B, N, *A]) -> q [E, B, N]`, N actions of each state.
     """
 
     init: Callable[[Key, Any, Any], Params]
     apply: Callable[[Params, Any, Any], jax.Array]
+    apply_to_set: Callable[[Params, Any, Any], jax.Array]
 
 
 class Value(NamedTuple):

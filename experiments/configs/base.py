@@ -102,6 +102,12 @@ def defaults(task: tasks.Task, algorithm: str) -> ml_collections.ConfigDict:
     config.seeds = 1  # how many seeds are trained in one program: seed, seed + 1, ...
     config.parallel = "seeds"  # "seeds": seeds over devices; "batch": one seed, its batch over devices
     config.threads = 0  # of the environments; 0 uses every core
+    # Speed alone; "auto" is what was measured to be fastest on the platform: experiments/execution.py.
+    config.execution = dict(
+        seeds="auto",  # of one device: "batched" or "sequential"
+        critics="auto",  # the members: "batched" or "unrolled"
+        acting="auto",  # "device": where it trains; "host": on the CPU
+    )
 
     config.dataset = ""  # names and paths, with commas between; empty: the task's own, made on first use
     config.dataset_reading = "task"  # what is a success and a terminal in it: data/readings.py

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from rankq_jax.agents import duals as dual_variables
-from rankq_jax.agents.backups import Backup, propose, q_of_set
+from rankq_jax.agents.backups import Backup, propose
 from rankq_jax.agents.duals import DualLoss
 from rankq_jax.agents.objectives import Objective
 from rankq_jax.agents.regularisers import CriticView, Regulariser
@@ -80,7 +80,7 @@ def actor_critic(
         target = td_target(batch.reward, batch.discount, next_value)
         q_data = critic.apply(params, batch.observation, batch.action)
         view = CriticView(
-            q_of_set=functools.partial(q_of_set, critic, params, batch.observation),
+            q_of_set=functools.partial(critic.apply_to_set, params, batch.observation),
             q_data=q_data,
             propose=functools.partial(propose, policy, state.actor.params),
             duals={name: variable.params for name, variable in state.duals.items()},

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from rankq_jax.agents.state import ActorCriticState, Parts
 from rankq_jax.losses import ensemble_min
-from rankq_jax.types import Critic, Key, Params, Policy, Transition
+from rankq_jax.types import Key, Params, Policy, Transition
 
 Backup = Callable[[Parts, ActorCriticState, Transition, Key], jax.Array]
 
@@ -22,12 +22,6 @@ def propose(
     keys = jax.random.split(key, samples)
     draw = jax.vmap(policy.sample, in_axes=(None, None, 0), out_axes=(1, 1))
     return draw(params, observation, keys)
-
-
-def q_of_set(critic: Critic, params: Params, observation: jax.Array, actions: jax.Array) -> jax.Array:
-    """`[B, N, *A] -> [E, B, N]`. Only the action is mapped, so a state encoder runs once, not N times."""
-    over_actions = jax.vmap(critic.apply, in_axes=(None, None, 1), out_axes=-1)
-    return over_actions(params, observation, actions)
 
 
 def max_of(samples: int, entropy: bool = False) -> Backup:
@@ -49,7 +43,7 @@ def max_of(samples: int, entropy: bool = False) -> Backup:
 
     def backup(parts: Parts, state: ActorCriticState, batch: Transition, key: Key) -> jax.Array:
         actions, log_density = propose(parts.policy, state.actor.params, batch.next_observation, key, samples)
-        q = q_of_set(parts.critic, state.target_critic, batch.next_observation, actions)
+        q = parts.critic.apply_to_set(state.target_critic, batch.next_observation, actions)  # [E, B, N]
         value = ensemble_min(q)  # [B, N]
         best = jnp.argmax(value, axis=-1, keepdims=True)
         chosen = jnp.take_along_axis(value, best, axis=-1)[:, 0]

@@ -52,7 +52,7 @@ def rank(sets: ActionSets, order: Sequence[Pair], weights: Mapping[str, float]) 
 
     def regulariser(view: CriticView, batch: Transition, key: Key) -> tuple[jax.Array, Metrics]:
         actions = sets(key, batch.action)
-        q_set = view.q_of_set(jnp.stack(list(actions.values()), axis=1))  # [E, B, 4], one vmapped call
+        q_set = view.q_of_set(jnp.stack(list(actions.values()), axis=1))  # [E, B, 4], one call
         q = {"data": view.q_data, **{name: q_set[..., i] for i, name in enumerate(actions)}}
         success = batch.extras["success"]
         rows = {"success": success, "failure": 1.0 - success}

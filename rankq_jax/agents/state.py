@@ -70,11 +70,6 @@ def copied(params: Params) -> Params:
     return jax.tree.map(jnp.copy, params)
 
 
-def where(condition: jax.Array, new: Any, old: Any) -> Any:
-    """`new` or `old` as a whole, optimiser state included: a step that is not taken leaves no trace."""
-    return jax.tree.map(lambda n, o: jnp.where(condition, n, o), new, old)
-
-
 def prefixed(**groups: Metrics) -> Metrics:
     """`{"critic/td": ..., "actor/loss": ...}` as float32 from one dictionary per group."""
     return {
@@ -94,6 +89,9 @@ def greedy(policy: Policy) -> Callable[[Params, Any, Key], jax.Array]:
     return lambda params, observation, key: policy.mode(params, observation)
 
 
+STEP_METRICS = ("loss", "gradient_norm")  # what every gradient step reports beside the metrics of its loss
+
+
 def gradient_step(
     loss: Callable[..., tuple[jax.Array, Metrics]], optimiser: optax.GradientTransformation
 ) -> Callable[..., tuple[Trainable, Metrics]]:
@@ -102,7 +100,7 @@ def gradient_step(
     def step(trainable: Trainable, *args: Any) -> tuple[Trainable, Metrics]:
         (value, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(trainable.params, *args)
         updates, opt_state = optimiser.update(gradient, trainable.opt_state, trainable.params)
-        metrics = {**metrics, "loss": value, "gradient_norm": optax.tree.norm(gradient)}
+        metrics = {**metrics, **dict(zip(STEP_METRICS, (value, optax.tree.norm(gradient)), strict=True))}
         return Trainable(optax.apply_updates(trainable.params, updates), opt_state), metrics
 
     return step

@@ -9,6 +9,7 @@ import optax
 
 from rankq_jax.agents.objectives import regression
 from rankq_jax.agents.state import (
+    STEP_METRICS,
     Parts,
     Trainable,
     copied,
@@ -16,7 +17,6 @@ from rankq_jax.agents.state import (
     greedy,
     prefixed,
     trainable,
-    where,
 )
 from rankq_jax.losses import ensemble_min, td_target
 from rankq_jax.types import Agent, Key, Metrics, Params, Transition
@@ -30,6 +30,7 @@ class TD3State(NamedTuple):
     critic: Trainable
     target_actor: Params
     target_critic: Params
+    actor_metrics: Metrics  # of the last policy step, reported until the next; zeros before the first
 
 
 # (q [E, B] at the policy's actions, policy action [B, *A], batch, step []) -> (loss [], metrics)
@@ -75,12 +76,16 @@ def td3(
         k_actor, k_critic = jax.random.split(key)
         actor = policy.init(k_actor, example.observation, example.action)
         q = critic.init(k_critic, example.observation, example.action)
+        steps = jnp.zeros((), jnp.int32)
+        start = trainable(actor, optimisers.actor)
+        named = [*jax.eval_shape(policy_loss, actor, example, q, steps)[1], *STEP_METRICS]
         return TD3State(
-            step=jnp.zeros((), jnp.int32),
-            actor=trainable(actor, optimisers.actor),
+            step=steps,
+            actor=start,
             critic=trainable(q, optimisers.critic),
             target_actor=copied(actor),
             target_critic=copied(q),
+            actor_metrics={name: jnp.zeros((), jnp.float32) for name in named},
         )
 
     def policy_loss(
@@ -92,6 +97,16 @@ def td3(
     step_critic = gradient_step(regression(critic), optimisers.critic)
     step_actor = gradient_step(policy_loss, optimisers.actor)
 
+    def follow(state: TD3State, batch: Transition) -> TD3State:
+        """The policy steps, and both targets move. The loss is told the updates done before this one."""
+        actor, metrics = step_actor(state.actor, batch, state.critic.params, state.step - 1)
+        targets, networks = (state.target_actor, state.target_critic), (actor.params, state.critic.params)
+        target_actor, target_critic = optax.incremental_update(networks, targets, target_rate)
+        reported = {name: jnp.asarray(value, jnp.float32) for name, value in metrics.items()}
+        return state._replace(
+            actor=actor, target_actor=target_actor, target_critic=target_critic, actor_metrics=reported
+        )
+
     def update(state: TD3State, batch: Transition, key: Key) -> tuple[TD3State, Metrics]:
         proposed = policy.mode(state.target_actor, batch.next_observation)
         noise = target_noise * jax.random.normal(key, proposed.shape, proposed.dtype)
@@ -101,13 +116,12 @@ def td3(
         target = td_target(batch.reward, batch.discount, q - target_penalty(action, batch))
         new_critic, critic_metrics = step_critic(state.critic, batch, target)
 
-        new_actor, actor_metrics = step_actor(state.actor, batch, new_critic.params, state.step)
-        targets = (state.target_actor, state.target_critic)
-        moved = optax.incremental_update((new_actor.params, new_critic.params), targets, target_rate)
-        turn = (state.step + 1) % actor_every == 0
-        actor, (target_actor, target_critic) = where(turn, (new_actor, moved), (state.actor, targets))
-        new_state = TD3State(state.step + 1, actor, new_critic, target_actor, target_critic)
-        return new_state, prefixed(critic=critic_metrics, actor=actor_metrics)
+        state = state._replace(step=state.step + 1, critic=new_critic)
+        # A condition that is skipped where seeds run one after another, and a selection under a vmap.
+        new_state = jax.lax.cond(
+            state.step % actor_every == 0, follow, lambda state, batch: state, state, batch
+        )
+        return new_state, prefixed(critic=critic_metrics, actor=new_state.actor_metrics)
 
     def act(params: Params, observation: jax.Array, key: Key) -> jax.Array:
         action = policy.mode(params, observation)

@@ -25,6 +25,7 @@ class Sizes(NamedTuple):
       action_size: A.
       critic_layer_norm: see `mlp.MLP`.
       actor_dropout: rate in the policy's hidden layers; Gaussian families alone have it.
+      unrolled_critics: see `critics.ensemble`.
     """
 
     actor_hidden: Sequence[int]
@@ -33,6 +34,7 @@ class Sizes(NamedTuple):
     action_size: int
     critic_layer_norm: str = "none"
     actor_dropout: float = 0.0
+    unrolled_critics: bool = False
 
 
 class Networks(NamedTuple):
@@ -48,7 +50,11 @@ Family = Callable[[Sizes], Networks]
 
 def _networks(policy: Policy, sizes: Sizes, critic: Initialiser, value: Initialiser) -> Networks:
     members = ensemble(
-        sizes.critic_hidden, sizes.critics, layer_norm=sizes.critic_layer_norm, initialiser=critic
+        sizes.critic_hidden,
+        sizes.critics,
+        layer_norm=sizes.critic_layer_norm,
+        initialiser=critic,
+        unrolled=sizes.unrolled_critics,
     )
     return Networks(policy, members, state_value(sizes.critic_hidden, value))
 

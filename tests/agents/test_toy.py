@@ -10,7 +10,7 @@ import optax
 from rankq_jax.agents import Optimisers, Parts, rankq, sac
 from rankq_jax.agents.backups import max_of
 from rankq_jax.lifting import compiled, repeated, sampled
-from rankq_jax.networks import ensemble, tanh_gaussian
+from rankq_jax.networks import ensemble, over_actions, tanh_gaussian
 from rankq_jax.types import Critic, Policy, Transition
 
 
@@ -83,7 +83,7 @@ def test_the_backup_takes_the_minimum_over_members_before_the_maximum_over_actio
     def apply(params, observation, action):
         return tables[:, jnp.round(action[:, 0] + 1).astype(int)]
 
-    parts = Parts(Policy(None, sample, None), Critic(None, apply), None, 1)
+    parts = Parts(Policy(None, sample, None), Critic(None, apply, over_actions(apply)), None, 1)
     state = SimpleNamespace(actor=SimpleNamespace(params=None), target_critic=None, duals={})
     batch = Transition(None, None, None, None, jnp.zeros((1, 1)), {})
     value = max_of(64)(parts, state, batch, key)  # 64 draws meet all three actions

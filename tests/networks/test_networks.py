@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rankq_jax.agents.backups import propose, q_of_set
-from rankq_jax.networks import ensemble, tanh_gaussian
+from rankq_jax.agents.backups import propose
+from rankq_jax.networks import ensemble, over_actions, tanh_gaussian
 
 
 def matmul_shapes(function, *arguments):
@@ -33,7 +33,7 @@ def test_an_observation_encoder_runs_once_for_all_actions(key):
     critic = ensemble((16,), 2, encoder=Encoder())
     observation, actions = jnp.ones((8, 3)), jnp.ones((8, 5, 2))
     params = critic.init(key, observation, actions[:, 0])
-    shapes = matmul_shapes(lambda p: q_of_set(critic, p, observation, actions), params)
+    shapes = matmul_shapes(lambda p: critic.apply_to_set(p, observation, actions), params)
     encoder = [shape for shape in shapes if shape[-1] == 23]
     assert encoder == [(8, 23)]  # one product for 8 states, none of 5 * 8
     assert any(5 in shape or 40 in shape for shape in shapes)  # the heads see every action
@@ -47,16 +47,31 @@ def test_a_policy_network_runs_once_for_all_samples(key):
     assert shapes == [(8, 16), (8, 4)]
 
 
-def test_q_of_set_equals_one_call_per_action(key):
-    critic = ensemble((16,), 3)
+@pytest.mark.parametrize("unrolled", [False, True])
+def test_a_set_of_actions_equals_one_call_per_action(key, unrolled):
+    critic = ensemble((16,), 3, unrolled=unrolled)
     observation = jax.random.normal(key, (8, 3))
-    actions = jax.random.normal(key, (8, 5, 2))
+    actions = jax.random.normal(key, (8, 5, 2, 2))  # an event of two axes
     params = critic.init(key, observation, actions[:, 0])
-    together = q_of_set(critic, params, observation, actions)
+    together = critic.apply_to_set(params, observation, actions)
     assert together.shape == (3, 8, 5)
+    np.testing.assert_allclose(together, over_actions(critic.apply)(params, observation, actions), 1e-5, 1e-6)
     for n in range(5):
         alone = critic.apply(params, observation, actions[:, n])
         np.testing.assert_allclose(together[..., n], alone, rtol=1e-5, atol=1e-6)
+
+
+def test_unrolled_members_are_the_same_function_with_the_same_gradient(key):
+    observation, actions = jax.random.normal(key, (8, 3)), jax.random.normal(key, (8, 5, 2))
+    batched, unrolled = (ensemble((16, 16), 3, layer_norm="before", unrolled=u) for u in (False, True))
+    params = batched.init(key, observation, actions[:, 0])
+
+    def loss(critic, params):
+        return jnp.sum(jnp.sin(critic.apply_to_set(params, observation, actions)))
+
+    expected, found = (jax.value_and_grad(lambda p, c=c: loss(c, p))(params) for c in (batched, unrolled))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), expected, found)
+    assert loss(batched, params) != 0.0
 
 
 def test_members_start_differently_and_near_zero(key):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from rankq_jax.agents import AGENTS
+from rankq_jax.networks import over_actions
 from rankq_jax.types import Critic
 from tests.agents.golden.setting import KEY, batch, parts
 
@@ -40,7 +41,7 @@ def reporting(critic, seen):
         jax.debug.callback(report, params["mark"], observation, action)
         return critic.apply(params["own"], observation, action)
 
-    return Critic(init, apply)
+    return Critic(init, apply, over_actions(apply))
 
 
 @pytest.fixture(scope="module")
