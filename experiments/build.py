@@ -115,6 +115,7 @@ def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tu
                 warmup=online.warmup,
                 evaluate_every=online.evaluate_every,
                 checkpoint_every=online.checkpoint_every,
+                overlap=online.overlap,
             )
         )
     check(bool(phases), "--config.offline.updates=0 and --config.online.env_steps=0: nothing to do.")
@@ -127,15 +128,21 @@ def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tu
     return tuple(phases)
 
 
-def experiment(config: ml_collections.ConfigDict) -> Experiment:
+def experiment(
+    config: ml_collections.ConfigDict, devices: Sequence[jax.Device] | None = None
+) -> Experiment:
     """Task, agents and plan of a configuration; nothing is read from disk.
+
+    Args:
+      config: the configuration.
+      devices: that are used; all by default, those of other processes included.
 
     Raises:
       InputError: if a value is wrong.
     """
     bounds.check(config)
     task = tasks.find(config.task)
-    layout = layout_of(config, jax.local_devices())
+    layout = layout_of(config, jax.devices() if devices is None else devices)
     return Experiment(
         task=task,
         seeds=[config.seed + i for i in range(config.seeds)],

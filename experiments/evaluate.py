@@ -13,7 +13,7 @@ from experiments import cli
 from experiments.restore import restore
 from rankq_jax.envs.batch import stream_seed
 from rankq_jax.errors import InputError
-from rankq_jax.evaluation import evaluate
+from rankq_jax.evaluation import evaluate, for_all_rows
 from rankq_jax.lifting import stepwise
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
@@ -33,7 +33,8 @@ def main(arguments: list[str]) -> None:
     env = restored.built.task.environment(len(seeds) * EPISODES.value, restored.config.threads)
     keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
     starts = [stream_seed(seed, SEED.value) for seed in seeds]
-    result = evaluate(env, stepwise(restored.agent.mode), restored.params, keys, starts)
+    act = for_all_rows(stepwise(restored.agent.mode), restored.params, keys, len(seeds))
+    result = evaluate(env, act, starts)
     for i, seed in enumerate(seeds):
         print(
             f"seed {seed}: success rate {result.success[i].mean():.3f}, "

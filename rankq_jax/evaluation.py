@@ -45,21 +45,16 @@ def for_all_rows(step: Callable[..., jax.Array], params: Params, keys: Key, seed
     return act
 
 
-def evaluate(
-    env: BatchEnv, mode: Callable[..., jax.Array], params: Params, keys: Key, starts: list[int]
-) -> Evaluation:
-    """One episode per row with the greedy policy of each seed.
+def evaluate(env: BatchEnv, act: Act, starts: list[int]) -> Evaluation:
+    """One episode per row.
 
     Args:
-      env: `S * n` rows.
-      mode: `lifting.stepwise` of a seeded agent's `mode`.
-      params: leaves `[S, ...]`.
-      keys: `[S]`.
+      env: `S * n` rows, those of one seed together.
+      act: the greedy policies of all seeds, from `for_all_rows`.
       starts: for each seed, the seed of its start states.
     """
     seeds, rows = len(starts), env.rows // len(starts)
     state = env.reset(np.concatenate([streams(start, rows) for start in starts]))
-    act = for_all_rows(mode, params, keys, seeds)
     collected = collect(env, state, recorder(env), act, env.horizon, once=True)
     episodes = [episode for _, episode in sorted(collected.episodes, key=lambda pair: pair[0])]
 

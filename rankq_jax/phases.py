@@ -43,6 +43,9 @@ class Phase(NamedTuple):
       evaluate_every: rounds between evaluations; there is always one at the end of the phase.
       checkpoint_every: rounds between checkpoints; there is always one at the end of the phase.
       labeller: rewrites columns of the dataset, or None.
+      overlap: collect while the updates of the same round run. Those then see the episodes that have ended
+        before the round, one round fewer than in the order of the papers (collect, then update), which is
+        the one difference; the policy that acts is in both cases that of the round's start.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Phase(NamedTuple):
     evaluate_every: int
     checkpoint_every: int
     labeller: Labeller | None = None
+    overlap: bool = False
 
 
 def due(every: int, done: int, last: int) -> bool:

@@ -102,11 +102,13 @@ def defaults(task: tasks.Task, algorithm: str) -> ml_collections.ConfigDict:
     config.seeds = 1  # how many seeds are trained in one program: seed, seed + 1, ...
     config.parallel = "seeds"  # "seeds": seeds over devices; "batch": one seed, its batch over devices
     config.threads = 0  # of the environments; 0 uses every core
-    # Speed alone; "auto" is what was measured to be fastest on the platform: experiments/execution.py.
+    # Speed, and results by rounding alone; "auto" is what was measured to be fastest on the platform: experiments/execution.py.
     config.execution = dict(
         seeds="auto",  # of one device: "batched" or "sequential"
         critics="auto",  # the members: "batched" or "unrolled"
         acting="auto",  # "device": where it trains; "host": on the CPU
+        compute_dtype="float32",  # "bfloat16": hidden layers of the networks
+        matmul_precision="default",  # "high", "highest": jax.lax.Precision
     )
 
     config.dataset = ""  # names and paths, with commas between; empty: the task's own, made on first use
@@ -162,6 +164,7 @@ def defaults(task: tasks.Task, algorithm: str) -> ml_collections.ConfigDict:
         env_steps_per_round=200,  # per seed, over its train_envs
         updates_per_step=1.0,
         updates_per_dispatch=200,
+        overlap=False,  # collect while updating: updates then see the episodes up to the round before
         mixing_ratio=0.5,  # share of offline rows in a batch; -1: as in one merged buffer
         mixing_ratio_final=0.5,  # what the ratio has moved to, linearly, after mixing_anneal steps
         mixing_anneal=0,  # environment steps; 0: the ratio stays

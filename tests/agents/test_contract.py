@@ -153,9 +153,10 @@ def test_sampled_and_repeated_draw_and_apply_k_batches(agent, state, batch, key)
     assert {value.shape for value in metrics.values()} == {(5,)}
 
 
-def test_a_vmapped_seed_equals_that_seed_alone(agent, batch):
+@pytest.mark.parametrize("sequential", [False, True])
+def test_a_seed_beside_others_equals_that_seed_alone(agent, batch, sequential):
     keys = jax.vmap(jax.random.key)(jnp.arange(3, dtype=jnp.uint32))
-    lifted = seeded(agent)
+    lifted = seeded(agent, sequential=sequential)
     states, update = lifted.init(keys, batch), jax.jit(lifted.update)
     for _ in range(2):
         states, _ = update(states, batch, keys)

@@ -44,10 +44,10 @@ def test_evaluation_files_episodes_under_their_seed_and_row():
         at = env.snapshot(state)
         return env.place(state, np.arange(4), at._replace(qpos=right_of_goal, qvel=np.zeros((4, 2))))
 
-    def left(params, observation, keys, t):
-        return np.broadcast_to(np.array([-1.0, 0.0]), (*observation.shape[:2], 2))
+    def left(observation, t):
+        return np.broadcast_to(np.array([-1.0, 0.0]), (len(observation), 2))
 
-    result = evaluate(env._replace(reset=reset), left, None, None, [1, 2])
+    result = evaluate(env._replace(reset=reset), left, [1, 2])
     np.testing.assert_allclose(result.start[..., :2].reshape(4, 2), right_of_goal)
     assert result.success.all() and result.returns.tolist() == [[1.0, 1.0], [1.0, 1.0]]
     lengths = result.length.ravel()
