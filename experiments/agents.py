@@ -6,7 +6,7 @@ from typing import Any
 import ml_collections
 import optax
 
-from experiments.execution import execution_of
+from experiments.execution import arithmetic_of, execution_of
 from rankq_jax.agents import AGENTS, Optimisers, Parts
 from rankq_jax.data import mixture
 from rankq_jax.errors import InputError, suggestion
@@ -45,6 +45,7 @@ def parts_of(config: ml_collections.ConfigDict, action_size: int) -> Parts:
         config.networks in FAMILIES,
         f"--config.networks: unknown value {config.networks!r}.{suggestion(config.networks, FAMILIES)}",
     )
+    execution = execution_of(config)
     sizes = Sizes(
         actor_hidden=config.actor_hidden,
         critic_hidden=config.critic_hidden,
@@ -52,7 +53,8 @@ def parts_of(config: ml_collections.ConfigDict, action_size: int) -> Parts:
         action_size=action_size,
         critic_layer_norm=config.critic_layer_norm,
         actor_dropout=config.actor_dropout,
-        unrolled_critics=execution_of(config).critics == "unrolled",
+        unrolled_critics=execution.critics == "unrolled",
+        arithmetic=arithmetic_of(execution),
     )
     try:
         policy, critic, value = FAMILIES[config.networks](sizes)

@@ -10,6 +10,7 @@ import optax
 
 from experiments import bounds
 from experiments.agents import agent_of, check, lifted, parts_of
+from experiments.devices import Devices, devices_of
 from rankq_jax import tasks
 from rankq_jax.agents import ASKING, Parts
 from rankq_jax.data.prepare import RewardTransform, prepare, with_preferences
@@ -29,6 +30,7 @@ class Experiment(NamedTuple):
     layout: Layout
     plan: tuple[Phase, ...]
     parts: Parts
+    acting: jax.Device | None
 
 
 def layout_of(config: ml_collections.ConfigDict, devices: Sequence[jax.Device]) -> Layout:
@@ -128,27 +130,27 @@ def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tu
     return tuple(phases)
 
 
-def experiment(
-    config: ml_collections.ConfigDict, devices: Sequence[jax.Device] | None = None
-) -> Experiment:
+def experiment(config: ml_collections.ConfigDict, devices: Sequence[jax.Device] | None = None) -> Experiment:
     """Task, agents and plan of a configuration; nothing is read from disk.
 
     Args:
       config: the configuration.
-      devices: that are used; all by default, those of other processes included.
+      devices: that are used, for acting too; by default those that `devices_of` finds.
 
     Raises:
       InputError: if a value is wrong.
     """
     bounds.check(config)
     task = tasks.find(config.task)
-    layout = layout_of(config, jax.devices() if devices is None else devices)
+    chosen = devices_of(config) if devices is None else Devices(devices, None)
+    layout = layout_of(config, chosen.training)
     return Experiment(
         task=task,
         seeds=[config.seed + i for i in range(config.seeds)],
         layout=layout,
         plan=plan_of(config, task, layout),
         parts=parts_of(config, task.environment(1, 1).action_size),
+        acting=chosen.acting,
     )
 
 
@@ -176,6 +178,7 @@ def world(config: ml_collections.ConfigDict, built: Experiment, dataset: Transit
         prepare=labelled,
         capacity=min(config.replay_capacity, max(config.online.env_steps, 1)),
         seeds=built.seeds,
+        acting=built.acting,
     )
 
 

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
+from experiments.compilation import keep_programs
 from rankq_jax.errors import InputError, NumericsError, suggestion
 
 INTERRUPTED = 130
@@ -83,8 +84,13 @@ def no_more(arguments: list[str]) -> None:
 def run(main: Callable[[list[str]], None]) -> None:
     """Parses the flags, runs `main` on the other words and exits with the status of the outcome."""
     logging.set_verbosity(logging.WARNING)  # orbax tells every step of every checkpoint
+
+    def start(words: list[str]) -> None:
+        keep_programs()
+        main(words[1:])
+
     try:
-        app.run(lambda words: main(words[1:]), flags_parser=_parse)
+        app.run(start, flags_parser=_parse)
     except (InputError, NumericsError) as error:
         _fail(str(error), error.exit_status)
     except OSError as error:

@@ -11,10 +11,10 @@ from experiments.execution import execution_of
 
 
 class Devices(NamedTuple):
-    """Devices of this process.
+    """What trains and what acts.
 
     Attributes:
-      training: where updates run.
+      training: where updates run; with `config.parallel=batch` those of all processes that are joined.
       acting: where policies act; None: on the first of `training`.
     """
 
@@ -40,13 +40,14 @@ def devices_of(config: ml_collections.ConfigDict) -> Devices:
       InputError: if a value of `config.execution` is unknown.
     """
     local = jax.local_devices()
+    training = jax.devices() if config.parallel == "batch" else local  # one learner spans all processes
     if execution_of(config).acting == "device":
-        return Devices(local, None)
+        return Devices(training, None)
     if local[0].platform != "cpu":
         try:
-            return Devices(local, jax.local_devices(backend="cpu")[0])
+            return Devices(training, jax.local_devices(backend="cpu")[0])
         except RuntimeError:  # JAX_PLATFORMS names the accelerator alone
-            return Devices(local, None)
+            return Devices(training, None)
     if config.online.overlap and len(local) > 1 and jax.process_count() == 1:
-        return Devices(local[:-1], local[-1])
-    return Devices(local, None)
+        return Devices(training[:-1], training[-1])
+    return Devices(training, None)

@@ -1,32 +1,42 @@
-"""How a computation is laid out, by device: choices that change its speed, and results by rounding alone."""
+"""How a computation is made, by device: choices that change its speed, and results by rounding alone."""
 
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import ml_collections
 
 from rankq_jax.errors import InputError, suggestion
+from rankq_jax.networks import Arithmetic
 
 
 class Execution(NamedTuple):
-    """Fields of `config.execution` with `auto` resolved.
+    """Fields of `config.execution` with `auto` resolved. Precision has none: less of it must be asked for.
 
     Attributes:
       seeds: `batched` trains all seeds of a device at once, `sequential` one after another.
       critics: `batched` makes one matrix product of all members of an ensemble, `unrolled` one each.
       acting: `device` acts where it trains, `host` on the CPU, on parameters that are fetched once a round.
+      compute_dtype: of the hidden layers of policies, critics and state values.
+      matmul_precision: of matrix products, a name of `jax.lax.Precision`; `default` is the device's own.
     """
 
     seeds: str
     critics: str
     acting: str
+    compute_dtype: str = "float32"
+    matmul_precision: str = "default"
 
 
 CHOICES = {
-    "seeds": ("batched", "sequential"), "critics": ("batched", "unrolled"), "acting": ("device", "host"),
-}  # fmt: skip
+    "seeds": ("auto", "batched", "sequential"),
+    "critics": ("auto", "batched", "unrolled"),
+    "acting": ("auto", "device", "host"),
+    "compute_dtype": ("float32", "bfloat16"),
+    "matmul_precision": ("default", "high", "highest"),
+}
 # Measured by benchmarks.seeds and benchmarks.layouts; see docs/benchmarks.md.
-CPU = Execution("sequential", "unrolled", "device")
+CPU = Execution("sequential", "unrolled", "host")
 # Not measured yet: what one expects where launching a kernel costs more than what it computes.
 ACCELERATOR = Execution("batched", "batched", "host")
 
@@ -39,10 +49,18 @@ def execution_of(config: ml_collections.ConfigDict, platform: str | None = None)
     """
     default = CPU if (platform or jax.default_backend()) == "cpu" else ACCELERATOR
     chosen = {}
-    for name in Execution._fields:
-        value, known = config.execution[name], CHOICES[name]
-        if value not in ("auto", *known):
-            hint = suggestion(value, ["auto", *known])
+    for name, known in CHOICES.items():
+        value = config.execution[name]
+        if value not in known:
+            hint = suggestion(value, known)
             raise InputError(f"--config.execution.{name}: unknown value {value!r}.{hint}")
         chosen[name] = getattr(default, name) if value == "auto" else value
     return Execution(**chosen)
+
+
+def arithmetic_of(execution: Execution) -> Arithmetic:
+    """What the networks compute in."""
+    name = execution.matmul_precision
+    # None and not Precision.DEFAULT, so that JAX_DEFAULT_MATMUL_PRECISION still has its say.
+    precision = None if name == "default" else jax.lax.Precision[name.upper()]
+    return Arithmetic(jnp.dtype(execution.compute_dtype), precision)

@@ -143,6 +143,15 @@ class Records:
         self._checkpoints.close()
 
 
+def silent() -> Listener:
+    """What writes nothing: the others of processes that are joined report to it."""
+
+    def nothing(*told: Any) -> None:
+        pass
+
+    return Listener(nothing, nothing, nothing, nothing)
+
+
 def _place(phase: str, progress: Progress, seed: int) -> dict[str, Any]:
     return {
         "phase": phase,

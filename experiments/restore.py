@@ -44,7 +44,8 @@ def restore(folder: Path) -> Restored:
       InputError: if the folder is no run's, or holds no checkpoint yet.
     """
     config = ml_collections.ConfigDict(results.about(folder)["config"])
-    built = build.experiment(config)
+    # One device holds the parameters of all seeds, and divides every batch.
+    built = build.experiment(config, jax.local_devices()[:1])
     if not (folder / "checkpoints").is_dir():
         raise InputError(f"{folder}: holds no checkpoints; train it first.")
     agent = built.plan[-1].agent

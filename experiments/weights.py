@@ -60,6 +60,6 @@ def export(restored: Restored, folder: Path) -> TrainedPolicy:
         if np.abs(exported(seen) - expected.reshape(seeds, PROBES, size)[0]).max() < TOLERANCE:
             return exported
     raise InputError(
-        f"{folder}: its policy is not a plain perceptron with a tanh; train it without normalisation layers "
-        "and with --config.standardise=False."
+        f"{folder}: its policy is not a plain perceptron with a tanh; train it without normalisation layers, "
+        "with --config.standardise=False and --config.execution.compute_dtype=float32."
     )

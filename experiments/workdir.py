@@ -17,6 +17,8 @@ PACKAGES = (
     "gymnasium", "gymnasium-robotics", "mujoco", "ml-collections", "numpy",
 )  # fmt: skip
 
+PART = "process-"  # begins the name of the folder of one process's seeds
+
 
 def versions() -> dict[str, str]:
     """Installed versions of what a result depends on."""
@@ -55,8 +57,10 @@ def belongs(folder: Path, config: ml_collections.ConfigDict) -> bool:
       InputError: if it belongs to another configuration (names the field) or holds other files.
     """
     path = folder / "config.json"
+    # Looked at first: another process may claim the folder meanwhile, or have begun its part in it.
+    entries = [entry.name for entry in folder.iterdir()] if folder.exists() else []
     if not path.exists():
-        if folder.exists() and any(entry.name != "config.tmp" for entry in folder.iterdir()):
+        if any(name != "config.tmp" and not name.startswith(PART) for name in entries):
             raise InputError(f"{folder}: holds files of something else; choose another --workdir.")
         return False
     mine, theirs = _flat(plain(config.to_dict())), _flat(results.about(folder)["config"])

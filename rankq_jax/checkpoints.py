@@ -12,7 +12,10 @@ from rankq_jax.errors import InputError
 
 
 class Checkpoints:
-    """The newest states of a run below one folder, each written atomically."""
+    """The newest states of a run below one folder, each written atomically.
+
+    Of several processes that train together the first one writes, the others read alone.
+    """
 
     def __init__(self, folder: Path, keep: int = 2) -> None:
         """Opens (and makes) the folder.
@@ -21,9 +24,9 @@ class Checkpoints:
           folder: of this run's checkpoints.
           keep: how many of the newest stay.
         """
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=True)
         self._folder = folder.absolute()
-        self._manager = ocp.CheckpointManager(self._folder, options=options)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._manager = ocp.CheckpointManager(self._folder, options=_options(keep))
 
     @property
     def latest(self) -> int | None:
@@ -75,5 +78,23 @@ class Checkpoints:
         self._manager.close()
 
 
+def _options(keep: int) -> ocp.CheckpointManagerOptions:
+    own, together = jax.process_index(), jax.process_count() > 1
+    # Every process has its own manager and waits for no other.
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=own, active_processes={own}, barrier_sync_key_prefix=f"process{own}"
+    )
+    return ocp.CheckpointManagerOptions(
+        max_to_keep=None if own else keep,
+        save_interval_steps=0 if own else 1,
+        read_only=own > 0,
+        create=False,
+        enable_async_checkpointing=True,
+        multiprocessing_options=alone if together else ocp.options.MultiprocessingOptions(),
+    )
+
+
 def _host_copy(leaf: Any) -> Any:
-    return leaf if isinstance(leaf, jax.Array) else np.array(leaf)
+    # Arrays of one process's device are refused by orbax where there are several processes.
+    on_device = isinstance(leaf, jax.Array) and jax.process_count() == 1
+    return leaf if on_device else np.array(leaf)

@@ -5,6 +5,7 @@ laid over D devices; the training loop sees `[S, ...]` on the host side and opaq
 """
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ class Layout(NamedTuple):
 
     Attributes:
       lift: `(function, in_axes, donate) -> function` on the devices, for a function of all seeds of one
-        device (leaves `[S / D, ...]` where `in_axes` is 0, shared where it is None).
+        device (leaves `[ceil(S / D), ...]` where `in_axes` is 0, shared where it is None).
       split: `[S, ...]` host value -> value on the devices, along the seeds.
       merge: the inverse of `split`, on the first device.
       replicate: a value -> the same value on every device.
@@ -45,27 +46,41 @@ def _pmapped(devices: Sequence[jax.Device]) -> Callable[..., Callable[..., Any]]
     return lift
 
 
-def _placed(value: Any, devices: Sequence[jax.Device], spec: PartitionSpec) -> Any:
+def _sharding(devices: Sequence[jax.Device], spec: PartitionSpec) -> NamedSharding:
+    return NamedSharding(Mesh(np.asarray(devices), (AXIS,)), spec)
+
+
+def _replicated(value: Any, devices: Sequence[jax.Device]) -> Any:
     # Placed once: a host array with in_axes=None would travel again at every call.
-    mesh = Mesh(np.asarray(devices), (AXIS,))
-    return jax.device_put(value, NamedSharding(mesh, spec))
+    return jax.device_put(value, _sharding(devices, PartitionSpec()))
+
+
+def _padded(x: Any, rows: int) -> Any:
+    """`[S, ...] -> [S + rows, ...]`: copies of the last row behind the others."""
+    if not rows:
+        return x
+    together = np.concatenate if isinstance(x, np.ndarray) else jnp.concatenate
+    return together([x, *[x[-1:]] * rows])
 
 
 def seeds_over_devices(seeds: int, devices: Sequence[jax.Device]) -> Layout:
     """Independent learners: each device trains its own block of seeds, without any communication.
 
-    Uses as many of the `devices` as divide the number of seeds evenly.
+    Blocks have `ceil(S / D)` seeds. The last one is filled up with copies of the last seed, whose results
+    are thrown away; devices that would hold nothing but copies are left out.
     """
-    count = max(d for d in range(1, len(devices) + 1) if seeds % d == 0)
-    used = list(devices)[:count]
+    block = math.ceil(seeds / min(len(devices), seeds))
+    count = math.ceil(seeds / block)
+    used, copies = list(devices)[:count], count * block - seeds
 
     def split(value: Any) -> Any:
-        blocks = jax.tree.map(lambda x: x.reshape(count, seeds // count, *x.shape[1:]), value)
-        return _placed(blocks, used, PartitionSpec(AXIS))
+        blocks = jax.tree.map(lambda x: _padded(x, copies).reshape(count, block, *x.shape[1:]), value)
+        return jax.device_put(blocks, _sharding(used, PartitionSpec(AXIS)))
 
     def merge(value: Any) -> Any:
         def one(x: jax.Array) -> jax.Array:
-            return jax.device_put(x, used[0]).reshape(seeds, *x.shape[2:])
+            rows = jax.device_put(x, used[0]).reshape(count * block, *x.shape[2:])
+            return rows[:seeds] if copies else rows
 
         return jax.tree.map(one, value)
 
@@ -73,18 +88,28 @@ def seeds_over_devices(seeds: int, devices: Sequence[jax.Device]) -> Layout:
         lift=_pmapped(used),
         split=split,
         merge=merge,
-        replicate=lambda value: _placed(value, used, PartitionSpec()),
+        replicate=lambda value: _replicated(value, used),
         devices=count,
     )
 
 
 def batch_over_devices(devices: Sequence[jax.Device]) -> Layout:
-    """One learner (S = 1) on all devices, each with its share of the batch: see `averaged`."""
+    """One learner (S = 1) on all devices, each with its share of the batch: see `averaged`.
+
+    Devices may belong to several processes, which then make the same calls in the same order. A process
+    gives values to its own devices and reads from them; pmap joins them to those of the others.
+    """
     used = list(devices)
+    own = [device for device in used if device.process_index == jax.process_index()]
 
     def split(value: Any) -> Any:
-        copies = jax.tree.map(lambda x: jnp.stack([x] * len(used)), value)
-        return _placed(copies, used, PartitionSpec(AXIS))
+        sharding = _sharding(own, PartitionSpec(AXIS))
+
+        def one(x: Any) -> jax.Array:
+            copies = [jax.device_put(x[None], device) for device in own]
+            return jax.make_array_from_single_device_arrays((len(own), *x.shape), sharding, copies)
+
+        return jax.tree.map(one, value)
 
     def merge(value: Any) -> Any:
         # Every replica is equal; `addressable_shards` reads one without gathering the others.
@@ -94,7 +119,7 @@ def batch_over_devices(devices: Sequence[jax.Device]) -> Layout:
         lift=_pmapped(used),
         split=split,
         merge=merge,
-        replicate=lambda value: _placed(value, used, PartitionSpec()),
+        replicate=lambda value: _replicated(value, own),
         devices=len(used),
     )
 

@@ -35,8 +35,12 @@ jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-# Many tests compile the same program, the initialisation of the networks above all.
+# Many tests compile the same program, the initialisation of the networks above all. The commands that tests
+# start use the folder too, so that nothing is written below the home of whoever runs them. It belongs to one
+# process of pytest alone, because JAX does not lock it.
 _cache = tempfile.TemporaryDirectory(prefix="rankq_jax-test-cache-")  # removed at exit
+os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 jax.config.update("jax_compilation_cache_dir", _cache.name)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
@@ -66,20 +70,26 @@ ARGUMENTS = {"rlpd": {"critic_updates": 2}}
 SIZES = Sizes((16,), (16, 16), critics=2, action_size=ACTION_SIZE)
 
 
-def make_agent(name: str, link: optax.GradientTransformation | None = None, rule=optax.adam) -> Agent:
+def make_agent(
+    name: str, link: optax.GradientTransformation | None = None, rule=optax.adam, sizes: Sizes = SIZES
+) -> Agent:
     """A registered agent on tiny networks of its own family."""
-    return AGENTS[name](make_parts(link, rule, NETWORKS.get(name, "cal_ql")), **ARGUMENTS.get(name, {}))
+    parts = make_parts(link, rule, NETWORKS.get(name, "cal_ql"), sizes)
+    return AGENTS[name](parts, **ARGUMENTS.get(name, {}))
 
 
 def make_parts(
-    link: optax.GradientTransformation | None = None, rule=optax.adam, family: str = "cal_ql"
+    link: optax.GradientTransformation | None = None,
+    rule=optax.adam,
+    family: str = "cal_ql",
+    sizes: Sizes = SIZES,
 ) -> Parts:
     """Tiny networks; `link` is put at the head of every optimiser chain, before `rule`."""
 
     def optimiser(rate: float) -> optax.GradientTransformation:
         return optax.chain(*([] if link is None else [link]), rule(rate))
 
-    networks = FAMILIES[family](SIZES)
+    networks = FAMILIES[family](sizes)
     return Parts(
         policy=networks.policy,
         critic=networks.critic,

@@ -39,6 +39,7 @@ ONLY_IN = {
     "ml_collections": {"experiments"},
     "absl": {"experiments"},
     "tqdm": {"experiments"},
+    "filelock": {"experiments/compilation.py"},
 }
 
 

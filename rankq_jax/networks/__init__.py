@@ -4,11 +4,12 @@ from rankq_jax.networks.critics import ensemble, over_actions, state_value
 from rankq_jax.networks.deterministic import deterministic
 from rankq_jax.networks.families import FAMILIES, Networks, Sizes
 from rankq_jax.networks.gaussian import gaussian, tanh_gaussian
-from rankq_jax.networks.mlp import MLP
+from rankq_jax.networks.mlp import MLP, Arithmetic
 
 __all__ = [
     "FAMILIES",
     "MLP",
+    "Arithmetic",
     "Networks",
     "Sizes",
     "deterministic",

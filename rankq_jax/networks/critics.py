@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from rankq_jax.networks.initialisers import Initialiser, orthogonal
-from rankq_jax.networks.mlp import MLP, check_layer_norm, flat, network
+from rankq_jax.networks.mlp import FLOAT32, MLP, Arithmetic, check_layer_norm, flat, network
 from rankq_jax.types import Critic, Key, Params, Value
 
 
@@ -19,6 +19,7 @@ def ensemble(
     encoder: nn.Module | None = None,
     initialiser: Initialiser | None = None,
     unrolled: bool = False,
+    arithmetic: Arithmetic = FLOAT32,
 ) -> Critic:
     """`members` independently initialised networks of (observation, action).
 
@@ -36,6 +37,7 @@ def ensemble(
       initialiser: of the weights; None: orthogonal with a last gain of 0.01.
       unrolled: one matrix product after another for the members, in place of batched ones (a vmap). The
         numbers are the same up to rounding; which is faster depends on the device.
+      arithmetic: of the members, not of the encoder.
 
     Raises:
       ValueError: if `members` is below 1, or `layer_norm` is unknown.
@@ -44,7 +46,7 @@ def ensemble(
     if members < 1:
         raise ValueError(f"a critic needs at least one member, not {members}")
     first = orthogonal(0.01) if initialiser is None else initialiser
-    init_head, head = network(MLP(tuple(hidden), 1, first, layer_norm))
+    init_head, head = network(MLP(tuple(hidden), 1, first, layer_norm, arithmetic=arithmetic))
 
     def encode(params: Params, observation: Any) -> jax.Array:
         if encoder is None:
@@ -89,15 +91,20 @@ def over_actions(apply: Callable[[Params, Any, jax.Array], jax.Array]) -> Callab
     return jax.vmap(apply, in_axes=(None, None, 1), out_axes=-1)
 
 
-def state_value(hidden: Sequence[int], initialiser: Initialiser | None = None) -> Value:
+def state_value(
+    hidden: Sequence[int],
+    initialiser: Initialiser | None = None,
+    arithmetic: Arithmetic = FLOAT32,
+) -> Value:
     """One network of the observation.
 
     Args:
       hidden: width of each hidden layer.
       initialiser: of the weights; None: orthogonal with gain sqrt(2) everywhere.
+      arithmetic: see `Arithmetic`.
     """
     first = orthogonal(2.0**0.5) if initialiser is None else initialiser
-    init, body = network(MLP(tuple(hidden), 1, first))
+    init, body = network(MLP(tuple(hidden), 1, first, arithmetic=arithmetic))
 
     def apply(params: Params, observation: Any) -> jax.Array:
         return body(params, observation)[..., 0]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rankq_jax.networks.initialisers import Initialiser, fan_in_uniform
-from rankq_jax.networks.mlp import MLP, network
+from rankq_jax.networks.mlp import FLOAT32, MLP, Arithmetic, network
 from rankq_jax.types import Key, Params, Policy
 
 
@@ -15,6 +15,7 @@ def deterministic(
     hidden: Sequence[int],
     action_size: int,
     initialiser: Initialiser | None = None,
+    arithmetic: Arithmetic = FLOAT32,
 ) -> Policy:
     """`tanh` of a network, as in TD3 (arXiv 1802.09477). It has no density, and its sample is its mode.
 
@@ -22,9 +23,10 @@ def deterministic(
       hidden: width of each hidden layer.
       action_size: A.
       initialiser: of the weights; None: uniform by fan-in.
+      arithmetic: see `Arithmetic`.
     """
     first = fan_in_uniform() if initialiser is None else initialiser
-    init_body, body = network(MLP(tuple(hidden), action_size, first))
+    init_body, body = network(MLP(tuple(hidden), action_size, first, arithmetic=arithmetic))
 
     def init(key: Key, observation: Any, action: jax.Array) -> Params:
         del action

@@ -12,6 +12,7 @@ from rankq_jax.networks.critics import ensemble, state_value
 from rankq_jax.networks.deterministic import deterministic
 from rankq_jax.networks.gaussian import LOG_STD_RANGE, gaussian, tanh_gaussian
 from rankq_jax.networks.initialisers import Initialiser
+from rankq_jax.networks.mlp import FLOAT32, Arithmetic
 from rankq_jax.types import Critic, Policy, Value
 
 
@@ -26,6 +27,7 @@ class Sizes(NamedTuple):
       critic_layer_norm: see `mlp.MLP`.
       actor_dropout: rate in the policy's hidden layers; Gaussian families alone have it.
       unrolled_critics: see `critics.ensemble`.
+      arithmetic: of all networks, see `mlp.Arithmetic`.
     """
 
     actor_hidden: Sequence[int]
@@ -35,6 +37,7 @@ class Sizes(NamedTuple):
     critic_layer_norm: str = "none"
     actor_dropout: float = 0.0
     unrolled_critics: bool = False
+    arithmetic: Arithmetic = FLOAT32
 
 
 class Networks(NamedTuple):
@@ -55,8 +58,9 @@ def _networks(policy: Policy, sizes: Sizes, critic: Initialiser, value: Initiali
         layer_norm=sizes.critic_layer_norm,
         initialiser=critic,
         unrolled=sizes.unrolled_critics,
+        arithmetic=sizes.arithmetic,
     )
-    return Networks(policy, members, state_value(sizes.critic_hidden, value))
+    return Networks(policy, members, state_value(sizes.critic_hidden, value, sizes.arithmetic))
 
 
 def _no_dropout(sizes: Sizes) -> None:
@@ -68,13 +72,20 @@ def cal_ql(sizes: Sizes) -> Networks:
     """SAC, CQL, Cal-QL and RankQ: tanh-Gaussian, orthogonal weights, a small last layer (Cal-QL code)."""
     _no_dropout(sizes)
     first = initialisers.orthogonal(0.01)
-    return _networks(tanh_gaussian(sizes.actor_hidden, sizes.action_size, first), sizes, first, first)
+    policy = tanh_gaussian(sizes.actor_hidden, sizes.action_size, first, arithmetic=sizes.arithmetic)
+    return _networks(policy, sizes, first, first)
 
 
 def iql(sizes: Sizes) -> Networks:
     """Gaussian with a tanh mean and its own deviation, orthogonal gain sqrt(2) everywhere (IQL code)."""
     first = initialisers.orthogonal(2.0**0.5)
-    policy = gaussian(sizes.actor_hidden, sizes.action_size, first, dropout=sizes.actor_dropout)
+    policy = gaussian(
+        sizes.actor_hidden,
+        sizes.action_size,
+        first,
+        dropout=sizes.actor_dropout,
+        arithmetic=sizes.arithmetic,
+    )
     return _networks(policy, sizes, first, first)
 
 
@@ -88,6 +99,7 @@ def awac(sizes: Sizes) -> Networks:
         squash_mean=False,
         log_std_range=LOG_STD_RANGE,
         dropout=sizes.actor_dropout,
+        arithmetic=sizes.arithmetic,
     )
     return _networks(policy, sizes, first, first)
 
@@ -96,13 +108,15 @@ def td3(sizes: Sizes) -> Networks:
     """Deterministic, weights uniform by fan-in (TD3+BC code)."""
     _no_dropout(sizes)
     first = initialisers.fan_in_uniform()
-    return _networks(deterministic(sizes.actor_hidden, sizes.action_size, first), sizes, first, first)
+    policy = deterministic(sizes.actor_hidden, sizes.action_size, first, sizes.arithmetic)
+    return _networks(policy, sizes, first, first)
 
 
 def rebrac(sizes: Sizes) -> Networks:
     """Deterministic, last layers uniform in +-1e-3 (policy) and +-3e-3 (critics), as in the ReBRAC code."""
     _no_dropout(sizes)
-    policy = deterministic(sizes.actor_hidden, sizes.action_size, initialisers.small_output(1e-3))
+    first = initialisers.small_output(1e-3)
+    policy = deterministic(sizes.actor_hidden, sizes.action_size, first, sizes.arithmetic)
     critic = initialisers.small_output(3e-3)
     return _networks(policy, sizes, critic, critic)
 
@@ -111,7 +125,9 @@ def rlpd(sizes: Sizes) -> Networks:
     """Tanh-Gaussian without learned scalars, Xavier-uniform weights (RLPD code)."""
     _no_dropout(sizes)
     first = initialisers.xavier()
-    policy = tanh_gaussian(sizes.actor_hidden, sizes.action_size, first, learned_scale=False)
+    policy = tanh_gaussian(
+        sizes.actor_hidden, sizes.action_size, first, learned_scale=False, arithmetic=sizes.arithmetic
+    )
     return _networks(policy, sizes, first, first)
 
 

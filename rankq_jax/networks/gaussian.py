@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from rankq_jax.networks.initialisers import Initialiser, orthogonal
-from rankq_jax.networks.mlp import MLP, network
+from rankq_jax.networks.mlp import FLOAT32, MLP, Arithmetic, network
 from rankq_jax.types import Key, Params, Policy
 
 LOG_STD_RANGE = (-20.0, 2.0)
@@ -29,11 +29,13 @@ class TanhGaussianHead(nn.Module):
     action_size: int
     initialiser: Initialiser
     learned_scale: bool
+    arithmetic: Arithmetic
 
     @nn.compact
     def __call__(self, observation: jax.Array) -> tuple[jax.Array, jax.Array]:
         """`[B, O] -> [B, A], [B, A]`: mean and standard deviation."""
-        outputs = MLP(self.hidden, 2 * self.action_size, self.initialiser)(observation)
+        body = MLP(self.hidden, 2 * self.action_size, self.initialiser, arithmetic=self.arithmetic)
+        outputs = body(observation)
         mean, raw = jnp.split(outputs, 2, axis=-1)
         if self.learned_scale:
             multiplier = self.param("log_std_multiplier", nn.initializers.constant(1.0), ())
@@ -47,6 +49,7 @@ def tanh_gaussian(
     action_size: int,
     initialiser: Initialiser | None = None,
     learned_scale: bool = True,
+    arithmetic: Arithmetic = FLOAT32,
 ) -> Policy:
     """A Gaussian squashed by tanh (App. C of SAC, arXiv 1812.05905); its mode is `tanh(mean)`.
 
@@ -58,9 +61,11 @@ def tanh_gaussian(
       action_size: A.
       initialiser: of the weights; None: orthogonal with a last gain of 0.01.
       learned_scale: see `TanhGaussianHead`.
+      arithmetic: see `Arithmetic`.
     """
     first = orthogonal(0.01) if initialiser is None else initialiser
-    init_head, head = network(TanhGaussianHead(tuple(hidden), action_size, first, learned_scale))
+    module = TanhGaussianHead(tuple(hidden), action_size, first, learned_scale, arithmetic)
+    init_head, head = network(module)
     squash = distrax.Tanh()
 
     def init(key: Key, observation: Any, action: jax.Array) -> Params:
@@ -98,13 +103,20 @@ class GaussianHead(nn.Module):
     squash_mean: bool
     log_std_range: tuple[float, float]
     dropout: float
+    arithmetic: Arithmetic
 
     @nn.compact
     def __call__(
         self, observation: jax.Array, dropout_key: jax.Array | None = None
     ) -> tuple[jax.Array, jax.Array]:
         """`[B, O] -> [B, A], [B, A]`: mean and standard deviation."""
-        body = MLP(self.hidden, self.action_size, self.initialiser, dropout=self.dropout)
+        body = MLP(
+            self.hidden,
+            self.action_size,
+            self.initialiser,
+            dropout=self.dropout,
+            arithmetic=self.arithmetic,
+        )
         mean = body(observation, dropout_key)
         log_std = self.param("log_std", nn.initializers.zeros_init(), (self.action_size,))
         deviation = jnp.exp(jnp.clip(log_std, *self.log_std_range))
@@ -119,6 +131,7 @@ def gaussian(
     squash_mean: bool = True,
     log_std_range: tuple[float, float] = (-5.0, 2.0),
     dropout: float = 0.0,
+    arithmetic: Arithmetic = FLOAT32,
 ) -> Policy:
     """A plain Gaussian whose samples are clipped to the box, for advantage-weighted regression.
 
@@ -132,9 +145,10 @@ def gaussian(
       squash_mean: tanh on the mean; else the mode is clipped (AWAC).
       log_std_range: bounds of the learned log deviation.
       dropout: rate after each hidden layer.
+      arithmetic: see `Arithmetic`.
     """
     first = orthogonal(2.0**0.5) if initialiser is None else initialiser
-    module = GaussianHead(tuple(hidden), action_size, first, squash_mean, log_std_range, dropout)
+    module = GaussianHead(tuple(hidden), action_size, first, squash_mean, log_std_range, dropout, arithmetic)
     init_head, head = network(module)
 
     def init(key: Key, observation: Any, action: jax.Array) -> Params:

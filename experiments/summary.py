@@ -1,0 +1,74 @@
+"""What a finished run came to, from its evaluations."""
+
+from pathlib import Path
+from typing import Any
+
+import ml_collections
+import numpy as np
+
+from rankq_jax.analysis import results
+from rankq_jax.writers import JsonLines, read_lines, write_json
+
+EVALUATIONS = "evaluations.jsonl"
+
+
+def summarise(folder: Path, config: ml_collections.ConfigDict, seeds: list[int]) -> dict[str, Any]:
+    """Per-seed results of the evaluations in `evaluations.jsonl`; lists are in the order of `seeds`."""
+    records = read_lines(folder / EVALUATIONS)
+
+    def last(seed: int, phase: str | None) -> list[dict[str, Any]]:
+        mine = [r for r in records if r["seed"] == seed and phase in (None, r["phase"])]
+        final = max(((r["updates"], r["env_steps"]) for r in mine), default=None)
+        return [r for r in mine if (r["updates"], r["env_steps"]) == final]
+
+    def mean(episodes: list[dict[str, Any]], field: str) -> float | None:
+        return float(np.mean([e[field] for e in episodes])) if episodes else None
+
+    finals = [last(seed, None) for seed in seeds]
+    return {
+        "name": config.name,
+        "algorithm": config.algorithm,
+        "task": config.task,
+        "seeds": seeds,
+        "offline_success_rate": [mean(last(seed, "offline"), "success") for seed in seeds],
+        "final_success_rate": [mean(episodes, "success") for episodes in finals],
+        "final_episode_length": [mean(episodes, "length") for episodes in finals],
+        "evaluation_episodes": config.evaluation_episodes,
+    }
+
+
+def join(folder: Path, parts: list[Path], config: ml_collections.ConfigDict, writer: int) -> dict[str, Any]:
+    """Writes `evaluations.jsonl` and `summary.json` of a configuration whose seeds were trained apart.
+
+    Both look as if one process had trained all seeds. Seconds are those of the part that took longest.
+    Several processes may do this at once: each moves whole files of the same content to their places.
+
+    Args:
+      folder: what is written to; `config` is its own.
+      parts: folders of the finished runs, in the order of their seeds.
+      config: of all seeds.
+      writer: number of this process.
+
+    Returns:
+      The summary.
+
+    Raises:
+      InputError: if a record of a part cannot be read.
+    """
+    records = [record for part in parts for record in read_lines(part / EVALUATIONS)]
+    records.sort(key=lambda r: (r["updates"] + r["env_steps"], r["seed"], r["episode"]))
+    unfinished = folder / f"unfinished-{writer}.jsonl"
+    lines = JsonLines(unfinished, keep=0)
+    for record in records:
+        lines.write(record)
+    lines.close()
+    unfinished.replace(folder / EVALUATIONS)
+    own = [results.read_json(part / "summary.json") for part in parts]
+    slowest = max((summary["wall_seconds"] for summary in own), key=lambda seconds: seconds["total"])
+    seeds = [seed for summary in own for seed in summary["seeds"]]
+    shared = {name: own[0][name] for name in ("dataset", "updates", "env_steps")}
+    summary = summarise(folder, config, seeds) | shared | {"wall_seconds": slowest}
+    unfinished = folder / f"unfinished-{writer}.json"
+    write_json(unfinished, summary)
+    unfinished.replace(folder / "summary.json")
+    return summary
