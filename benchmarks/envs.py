@@ -3,12 +3,8 @@
 python -m benchmarks.envs --threads=2 --rows=32
 """
 
-import argparse
-import platform
 import time
-from collections.abc import Callable
-from importlib import metadata
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import gymnasium
@@ -17,11 +13,21 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import SyncVectorEnv
 from mujoco.batch import Batch
 
+from benchmarks import report
 from rankq_jax.envs import adroit, ant, ant_maze, point_maze, robotics
 from rankq_jax.envs.adroit import Hand
 from rankq_jax.envs.batch import Simulation, batch_env, streams
 
-PACKAGES = ("mujoco", "gymnasium", "gymnasium-robotics", "numpy")
+COLUMNS = (
+    "environment",
+    "rows",
+    "steps",
+    "bare batch",
+    "ours",
+    "SyncVectorEnv",
+    "ours / bare",
+    "ours / Sync",
+)
 WORK = 1_600  # steps of all rows in a round; a fraction of a second for the slower environments
 POINT_FACTOR = 8  # a step of the point is so short that more rows at once pay
 
@@ -146,16 +152,6 @@ def measure(case: Case, threads: int, rounds: int) -> Rates:
     return Rates(*(case.rows * case.steps / seconds.T))
 
 
-def processor() -> str:
-    """Name of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def line(case: Case, rates: Rates) -> str:
     """A row of the table: medians of the rates, and of the quotients of each round."""
     cells = [f"{np.median(rate):,.0f}" for rate in rates]
@@ -163,23 +159,21 @@ def line(case: Case, rates: Rates) -> str:
     return f"| {case.name} | {case.rows} | {case.steps} | {' | '.join(cells)} |"
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description="Environment steps per second, as a Markdown table.")
+    parser = report.parser("envs", "Environment steps per second, as a Markdown table.", rounds=9)
     parser.add_argument("--threads", type=int, default=2, help="of the physics")
     parser.add_argument("--rows", type=int, default=32, help="environments at once")
-    parser.add_argument("--rounds", type=int, default=9, help="measurements that a median is taken of")
-    arguments = parser.parse_args()
-    for name in ("threads", "rows", "rounds"):
-        if getattr(arguments, name) < 1:
-            parser.error(f"--{name}={getattr(arguments, name)} must be at least 1")
-    versions = ", ".join(f"{package} {metadata.version(package)}" for package in PACKAGES)
-    print(f"{processor()}, {arguments.threads} threads; Python {platform.python_version()}, {versions}.")
-    print("Environment steps per second of all rows together, medians of", arguments.rounds, "rounds.\n")
-    print("| environment | rows | steps | bare batch | ours | SyncVectorEnv | ours / bare | ours / Sync |")
-    print("|---|---|---|---|---|---|---|---|")
+    arguments = report.parsed(parser, argv)
+    print(report.heading(arguments))
+    print(f"Environment steps per second of all rows together, {arguments.threads} threads.\n")
+    print(report.header(COLUMNS))
+    results = []
     for case in cases(arguments.rows):
-        print(line(case, measure(case, arguments.threads, arguments.rounds)), flush=True)
+        rates = measure(case, arguments.threads, arguments.rounds)
+        print(line(case, rates), flush=True)
+        results.append({"name": case.name, "rows": case.rows, "steps": case.steps, **rates._asdict()})
+    report.write("envs", arguments, results)
 
 
 if __name__ == "__main__":

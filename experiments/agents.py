@@ -108,5 +108,5 @@ def lifted(
     if config.parallel == "batch":
         agent = averaged(agent)
     sequential = execution_of(config).seeds == "sequential"
-    agent = seeded(agent, mixture.SEED_AXES, sequential=sequential)
-    return distributed(agent, layout, mixture.SEED_AXES)
+    agent = seeded(agent, mixture.of_seed, sequential=sequential)
+    return distributed(agent, layout, mixture.DEVICE_AXES)

@@ -106,19 +106,30 @@ def scanned(agent: Agent) -> Agent:
     return agent._replace(update=update)
 
 
-def seeded(agent: Agent, data_axes: Any = None, *, sequential: bool = False) -> Agent:
+def seeded(
+    agent: Agent, select: Callable[[Any, jax.Array], Any] | None = None, *, sequential: bool = False
+) -> Agent:
     """State, keys, observations and metrics gain a leading `[S]`: S independent learners in one program.
 
     Args:
       agent: any agent.
-      data_axes: `vmap` axes of `update`'s data argument, 0 or None. None: all seeds share it.
+      select: `(data, i) -> data` that the i-th seed is updated with, `i` `[]` int32; a function and not an
+        axis, so that a seed can read its own rows of large arrays without taking a copy of its part first.
+        None: all seeds share the data.
       sequential: one seed's call of `update` after another's, instead of all at once by a vmap. The numbers
         are the same up to rounding. Faster on CPU, where one seed keeps the cores busy and batched matrix
         products cost more than plain ones; conditions in an update then stay conditions. Acting is
         batched in any case.
     """
-    in_axes = (0, data_axes, 0)
-    update = _one_by_one(agent.update, in_axes) if sequential else jax.vmap(agent.update, in_axes)
+    own = (lambda data, i: data) if select is None else select
+
+    def update(state: Any, data: Any, keys: Key) -> tuple[Any, Metrics]:
+        def one(state: Any, i: jax.Array, key: Key) -> tuple[Any, Metrics]:
+            return agent.update(state, own(data, i), key)
+
+        of_all = (state, jnp.arange(keys.shape[0], dtype=jnp.int32), keys)
+        return jax.lax.map(lambda each: one(*each), of_all) if sequential else jax.vmap(one)(*of_all)
+
     return Agent(
         init=jax.vmap(agent.init, in_axes=(0, None)),
         update=update,
@@ -126,26 +137,6 @@ def seeded(agent: Agent, data_axes: Any = None, *, sequential: bool = False) -> 
         mode=jax.vmap(agent.mode),
         params=agent.params,
     )
-
-
-def _one_by_one(function: Callable[..., Any], in_axes: tuple[Any, ...]) -> Callable[..., Any]:
-    """`jax.vmap(function, in_axes)` in meaning, a loop in execution."""
-
-    def mapped(*arguments: Any) -> Any:
-        leaves, structure = jax.tree.flatten(arguments)
-        axes = jax.tree.leaves(
-            jax.tree.broadcast(in_axes, arguments, is_leaf=lambda x: x is None), is_leaf=lambda x: x is None
-        )
-        owned = [leaf for leaf, axis in zip(leaves, axes, strict=True) if axis == 0]
-
-        def one(own: list[Any]) -> Any:
-            parts = iter(own)
-            full = [next(parts) if axis == 0 else leaf for leaf, axis in zip(leaves, axes, strict=True)]
-            return function(*jax.tree.unflatten(structure, full))
-
-        return jax.lax.map(one, owned)
-
-    return mapped
 
 
 def compiled(agent: Agent) -> Agent:

@@ -41,25 +41,13 @@ def make_plan(layout, parallel_batch=False, overlap=False):
     def lifted(agent, block):
         agent = repeated(sampled(agent, mixture.uniform(16)), block)
         agent = averaged(agent) if parallel_batch else agent
-        return distributed(seeded(agent, mixture.SEED_AXES), layout, mixture.SEED_AXES)
+        return distributed(seeded(agent, mixture.of_seed), layout, mixture.DEVICE_AXES)
 
     shared = dict(evaluate_every=2, checkpoint_every=1, overlap=overlap)
     return (
         Phase("offline", lifted(rankq(parts), 5), 2, 0, 10, 0.0, 5, lambda steps: 1.0, 0, **shared),
         # another agent with the same state type, episodes that outlast a round, updates left over
-        Phase(
-            "online",
-            lifted(sac(parts), 4),
-            4,
-            130,
-            0,
-            0.05,
-            4,
-            lambda steps: 0.5,
-            100,
-            overlap=overlap,
-            **shared,
-        ),
+        Phase("online", lifted(sac(parts), 4), 4, 130, 0, 0.05, 4, lambda steps: 0.5, 100, **shared),
     )
 
 

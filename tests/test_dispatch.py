@@ -18,7 +18,7 @@ __all__ = ["dataset"]  # a fixture
 
 def lifted(agent, layout, sequential):
     agent = repeated(sampled(agent, mixture.uniform(16)), 4)
-    return distributed(seeded(agent, mixture.SEED_AXES, sequential=sequential), layout, mixture.SEED_AXES)
+    return distributed(seeded(agent, mixture.of_seed, sequential=sequential), layout, mixture.DEVICE_AXES)
 
 
 def execute(dataset, agent, layout):

@@ -33,12 +33,12 @@ def init(example: Transition, capacity: int) -> Buffer:
 
 
 def capacity(buffer: Buffer) -> int:
-    """How many transitions fit."""
-    return buffer.data.reward.shape[0]
+    """How many transitions fit, into each of several too."""
+    return buffer.data.reward.shape[-1]
 
 
 def size(buffer: Buffer) -> jax.Array:
-    """`[]` int32, how many transitions are held."""
+    """`[]` int32, how many transitions are held; `[S]` of S buffers."""
     return jnp.minimum(buffer.inserted, capacity(buffer))
 
 

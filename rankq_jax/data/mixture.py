@@ -12,24 +12,39 @@ from rankq_jax.types import Key, Transition
 
 
 class Sources(NamedTuple):
-    """What a batch is drawn from.
+    """What batches are drawn from, for all seeds of a device, which share the dataset.
 
     Attributes:
       offline: the dataset, leaves `[N, ...]`, at least one row.
-      online: the replay buffer.
-      mixing_ratio: `[]` float32, share of offline rows in a batch. -1: as in one merged buffer, the
+      online: the replay buffers, leaves `[S, ...]`.
+      mixing_ratio: `[S]` float32, share of offline rows in a batch. -1: as in one merged buffer, the
         dataset's share of everything recorded so far.
-      labels: columns `[N, ...]` that take the place of those of the same name in `offline.extras`.
+      labels: columns `[S, N, ...]` that take the place of those of the same name in `offline.extras`.
+      seed: `[]` int32, whose batch is drawn. None: there is one seed, and no leaf has an `[S]`.
     """
 
     offline: Transition
     online: Buffer
     mixing_ratio: jax.Array
     labels: dict[str, jax.Array]
+    seed: jax.Array | None = None
+
+    def own(self, value: jax.Array) -> jax.Array:
+        """`[S, ...] -> [...]`: the seed's."""
+        return value if self.seed is None else value[self.seed]
+
+    def rows(self, value: jax.Array, index: jax.Array) -> jax.Array:
+        """`[S, M, ...], [B] -> [B, ...]`: rows of the seed's, without a copy of all its M rows."""
+        return value[index] if self.seed is None else value[self.seed, index]
 
 
-# `vmap` axes when seeds share the dataset and own their buffers and labels.
-SEED_AXES: Any = Sources(cast(Any, None), cast(Any, 0), cast(Any, 0), cast(Any, 0))
+# `pmap` axes: devices share the dataset and own the buffers, ratios and labels of their seeds.
+DEVICE_AXES: Any = Sources(cast(Any, None), cast(Any, 0), cast(Any, 0), cast(Any, 0))
+
+
+def of_seed(sources: Sources, seed: jax.Array) -> Sources:
+    """`sources` for one of their seeds, see `lifting.seeded`. Nothing is taken out of them."""
+    return sources._replace(seed=seed)
 
 
 def offline_rows(sources: Sources, batch_size: int) -> jax.Array:
@@ -38,9 +53,10 @@ def offline_rows(sources: Sources, batch_size: int) -> jax.Array:
     All of them while the online buffer is empty.
     """
     recorded = sources.offline.reward.shape[0]
-    merged = recorded / (recorded + sources.online.inserted.astype(jnp.float32))
-    share = jnp.where(sources.mixing_ratio < 0.0, merged, sources.mixing_ratio)
-    share = jnp.where(sources.online.inserted == 0, 1.0, share)
+    inserted, ratio = sources.own(sources.online.inserted), sources.own(sources.mixing_ratio)
+    merged = recorded / (recorded + inserted.astype(jnp.float32))
+    share = jnp.where(ratio < 0.0, merged, ratio)
+    share = jnp.where(inserted == 0, 1.0, share)
     return jnp.floor(batch_size * share).astype(jnp.int32)
 
 
@@ -53,17 +69,19 @@ def uniform(batch_size: int) -> Callable[[Sources, Key], Transition]:
 
     def sample(sources: Sources, key: Key) -> Transition:
         k_offline, k_online = jax.random.split(key)
-        recorded = sources.offline.reward.shape[0]
-        held = jnp.maximum(ring.size(sources.online), 1)
-        old = jax.random.randint(k_offline, (batch_size,), 0, recorded)
+        held = jnp.maximum(sources.own(ring.size(sources.online)), 1)
+        old = jax.random.randint(k_offline, (batch_size,), 0, sources.offline.reward.shape[0])
         new = jax.random.randint(k_online, (batch_size,), 0, held)
         from_offline = jnp.arange(batch_size) < offline_rows(sources, batch_size)
 
-        def pick(offline: jax.Array, online: jax.Array) -> jax.Array:
-            mask = from_offline.reshape(batch_size, *(1,) * (offline.ndim - 1))
-            return jnp.where(mask, offline[old], online[new])
+        recorded = jax.tree.map(lambda x: x[old], sources.offline)
+        labels = {name: sources.rows(column, old) for name, column in sources.labels.items()}
+        recorded = recorded._replace(extras={**recorded.extras, **labels})
+        replayed = jax.tree.map(lambda x: sources.rows(x, new), sources.online.data)
 
-        labelled = {**sources.offline.extras, **sources.labels}
-        return jax.tree.map(pick, sources.offline._replace(extras=labelled), sources.online.data)
+        def pick(offline: jax.Array, online: jax.Array) -> jax.Array:
+            return jnp.where(from_offline.reshape(batch_size, *(1,) * (offline.ndim - 1)), offline, online)
+
+        return jax.tree.map(pick, recorded, replayed)
 
     return sample
