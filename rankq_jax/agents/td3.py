@@ -33,6 +33,15 @@ class TD3State(NamedTuple):
     actor_metrics: Metrics  # of the last policy step, reported until the next; zeros before the first
 
 
+class Following(NamedTuple):
+    """The part of the state that moves with the policy; see `TD3State`."""
+
+    actor: Trainable
+    target_actor: Params
+    target_critic: Params
+    actor_metrics: Metrics
+
+
 # (q [E, B] at the policy's actions, policy action [B, *A], batch, step []) -> (loss [], metrics)
 ActorLoss = Callable[[jax.Array, jax.Array, Transition, jax.Array], tuple[jax.Array, Metrics]]
 # (target action [B, *A], batch) -> what is taken from the next value [B]
@@ -97,15 +106,13 @@ def td3(
     step_critic = gradient_step(regression(critic), optimisers.critic)
     step_actor = gradient_step(policy_loss, optimisers.actor)
 
-    def follow(state: TD3State, batch: Transition) -> TD3State:
-        """The policy steps, and both targets move. The loss is told the updates done before this one."""
-        actor, metrics = step_actor(state.actor, batch, state.critic.params, state.step - 1)
-        targets, networks = (state.target_actor, state.target_critic), (actor.params, state.critic.params)
-        target_actor, target_critic = optax.incremental_update(networks, targets, target_rate)
+    def follow(moving: Following, q: Params, batch: Transition, step: jax.Array) -> Following:
+        """The policy steps, and both targets move; `step` updates were done before this one."""
+        actor, metrics = step_actor(moving.actor, batch, q, step)
+        targets = (moving.target_actor, moving.target_critic)
+        moved = optax.incremental_update((actor.params, q), targets, target_rate)
         reported = {name: jnp.asarray(value, jnp.float32) for name, value in metrics.items()}
-        return state._replace(
-            actor=actor, target_actor=target_actor, target_critic=target_critic, actor_metrics=reported
-        )
+        return Following(actor, *moved, reported)
 
     def update(state: TD3State, batch: Transition, key: Key) -> tuple[TD3State, Metrics]:
         proposed = policy.mode(state.target_actor, batch.next_observation)
@@ -116,12 +123,18 @@ def td3(
         target = td_target(batch.reward, batch.discount, q - target_penalty(action, batch))
         new_critic, critic_metrics = step_critic(state.critic, batch, target)
 
-        state = state._replace(step=state.step + 1, critic=new_critic)
         # A condition that is skipped where seeds run one after another, and a selection under a vmap.
-        new_state = jax.lax.cond(
-            state.step % actor_every == 0, follow, lambda state, batch: state, state, batch
+        followed = jax.lax.cond(
+            (state.step + 1) % actor_every == 0,
+            follow,
+            lambda moving, *rest: moving,
+            Following(state.actor, state.target_actor, state.target_critic, state.actor_metrics),
+            new_critic.params,
+            batch,
+            state.step,
         )
-        return new_state, prefixed(critic=critic_metrics, actor=new_state.actor_metrics)
+        new_state = TD3State(step=state.step + 1, critic=new_critic, **followed._asdict())
+        return new_state, prefixed(critic=critic_metrics, actor=followed.actor_metrics)
 
     def act(params: Params, observation: jax.Array, key: Key) -> jax.Array:
         action = policy.mode(params, observation)
