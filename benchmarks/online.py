@@ -16,6 +16,7 @@ from benchmarks import report, targets, work
 from benchmarks.operations import NEEDED
 from experiments import build
 from experiments.build import Experiment
+from experiments.devices import spare
 from rankq_jax import loop, tasks
 from rankq_jax.phases import Phase
 from rankq_jax.timing import Stopwatch
@@ -33,6 +34,7 @@ class Setting(NamedTuple):
     Attributes:
       algorithm: name of a configuration.
       environments: of the one seed.
+      threads: of the environments.
       updates: per round, in one dispatch.
       data_rows: of the random dataset.
       measured: rounds of a run that are measured.
@@ -41,6 +43,7 @@ class Setting(NamedTuple):
 
     algorithm: str = "rankq"
     environments: int = 4
+    threads: int = 2
     updates: int = 50
     data_rows: int = 20_000
     measured: int = 3
@@ -74,6 +77,8 @@ def configured(task: str, setting: Setting) -> Experiment:
 def _config(task: str, setting: Setting) -> Any:
     config = importlib.import_module(f"experiments.configs.{setting.algorithm}").get_config(task)
     config.train_envs, config.evaluation_episodes = setting.environments, 1
+    config.threads = setting.threads
+    config.online.overlap = True  # for a device that policies act on while the others update
     config.offline.updates, config.replay_capacity = 0, 100_000
     config.online.env_steps = 100_000 * setting.environments
     config.online.env_steps_per_round = setting.environments
@@ -183,6 +188,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--algorithm", choices=tuple(NEEDED), default=usual.algorithm)
     parser.add_argument("--environments", type=int, default=usual.environments, help="of the one seed")
+    parser.add_argument("--threads", type=int, default=usual.threads, help="of the environments")
     parser.add_argument("--updates", type=int, default=usual.updates, help="per round, in one dispatch")
     parser.add_argument("--rows", type=int, default=usual.data_rows, help="of the random dataset")
     parser.add_argument("--measured", type=int, default=usual.measured, help="rounds of a run that count")
@@ -191,9 +197,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         if task not in tasks.TASKS:
             parser.error(f"--tasks: unknown {task!r}")
     setting = Setting(
-        arguments.algorithm, arguments.environments, arguments.updates, arguments.rows, arguments.measured,
-        arguments.rounds,
+        arguments.algorithm, arguments.environments, arguments.threads, arguments.updates, arguments.rows,
+        arguments.measured, arguments.rounds,
     )  # fmt: skip
+    spare(_config(arguments.tasks[0], setting))  # before the first use of a device
     print(report.heading(arguments))
     print(
         f"{setting.algorithm}, {setting.environments} environments, {setting.updates} updates in a round.\n"
@@ -205,7 +212,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(*lines(results[-1]), sep="\n", flush=True)
     print("", *(judged(figures, targets.of_platform()) for figures in results), sep="\n")
     if jax.default_backend() == "cpu":
-        print("On CPU both compete for the same cores; the target is for where they do not.")
+        print(
+            "On CPU both compete for the same cores, unless each is kept to its own, as here on two cores: "
+            "NPROC=1 python -m benchmarks.online --threads=1"
+        )
     report.write("online", arguments, [figures._asdict() for figures in results])
 
 

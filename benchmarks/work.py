@@ -142,8 +142,8 @@ def dispatched(
 def one_by_one(config: ml_collections.ConfigDict, data: Transition, vmapped: bool = False) -> Run:
     """One call makes one update as published code makes it.
 
-    The batch is drawn by numpy from host arrays and passed to one jitted function of state, key and batch; the
-    metrics stay on the device. As in the published code of IQL and of Cal-QL nothing is donated.
+    The batch is drawn by numpy from host arrays and passed to one jitted function of state, key and batch. As
+    in the published code of IQL and of Cal-QL nothing is donated, and the metrics stay on the device.
 
     Args:
       config: from `configured`.

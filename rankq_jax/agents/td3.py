@@ -110,9 +110,9 @@ def td3(
         """The policy steps, and both targets move; `step` updates were done before this one."""
         actor, metrics = step_actor(moving.actor, batch, q, step)
         targets = (moving.target_actor, moving.target_critic)
-        moved = optax.incremental_update((actor.params, q), targets, target_rate)
+        target_actor, target_critic = optax.incremental_update((actor.params, q), targets, target_rate)
         reported = {name: jnp.asarray(value, jnp.float32) for name, value in metrics.items()}
-        return Following(actor, *moved, reported)
+        return Following(actor, target_actor, target_critic, reported)
 
     def update(state: TD3State, batch: Transition, key: Key) -> tuple[TD3State, Metrics]:
         proposed = policy.mode(state.target_actor, batch.next_observation)
