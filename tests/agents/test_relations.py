@@ -12,7 +12,7 @@ from rankq_jax.agents import cal_ql, cql, rankq, sac
 from rankq_jax.agents.backups import max_of
 from rankq_jax.agents.regularisers import CriticView, conservative, dual_scaled, rank, scaled
 from rankq_jax.losses import RANKQ_ORDER
-from tests.conftest import make_parts
+from tests.conftest import make_agent, make_parts
 
 
 def three_updates(agent, batch, key):
@@ -203,3 +203,15 @@ def test_the_gap_is_clipped_before_the_weight(batch, key):
     view = linear_view(jnp.zeros(2), None, batch.action)
     penalty, _ = scaled(conservative(samples=1, clip=(-1.0, 0.5)), 4.0)(view, batch, key)
     np.testing.assert_allclose(penalty, np.full((1, 8), 4.0 * 0.5))
+
+
+@pytest.mark.parametrize("name", ["td3_bc", "rebrac"])
+def test_between_its_steps_the_policy_of_td3_reports_the_last_one(name, batch, key):
+    agent = make_agent(name)
+    update, state, reported = jax.jit(agent.update), agent.init(key, batch), []
+    for _ in range(4):
+        state, metrics = update(state, batch, key)
+        reported.append({k: float(v) for k, v in metrics.items() if k.startswith("actor/")})
+    assert set(reported[0].values()) == {0.0}  # nothing yet
+    assert reported[1] == reported[2] != reported[3]
+    assert reported[1]["actor/gradient_norm"] > 0.0
