@@ -101,9 +101,10 @@ def rounds(phase: Phase, built: Experiment, place: loop.World) -> list[dict[str,
         def ended(name: str, progress: loop.Progress, values: dict[str, np.ndarray]) -> None:
             marks.append({**stopwatch.seconds, "clock": time.perf_counter()})
 
-        quiet = loop.Listener(
-            ended, lambda progress, episodes: None, lambda *evaluation: None, lambda state: None
-        )
+        def nothing(*told: Any) -> None:
+            pass
+
+        quiet = loop.Listener(ended, nothing, nothing, nothing)
         state = loop.initial((phase,), place, built.layout)
         loop.run((phase,), place, built.layout, state, quiet, stopwatch)
     return marks

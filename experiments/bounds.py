@@ -9,6 +9,7 @@ AT_LEAST = {
     "seed": 0, "seeds": 1, "threads": 0, "dataset_steps": 0, "dataset_seed": 0, "batch_size": 1,
     "critics": 1, "actor_learning_rate": 0, "critic_learning_rate": 0, "max_gradient_norm": 0,
     "replay_capacity": 1, "train_envs": 1, "evaluation_episodes": 1, "keep_checkpoints": 1,
+    "keep_best_checkpoints": 0, "checkpoint_minutes": 0, "restarts": 0,
     "offline.updates": 0, "offline.updates_per_round": 1, "offline.evaluate_every": 0,
     "offline.checkpoint_every": 0, "online.env_steps": 0, "online.env_steps_per_round": 1,
     "online.updates_per_step": 0, "online.updates_per_dispatch": 1, "online.mixing_anneal": 0,

@@ -1,21 +1,26 @@
-"""How every command ends: 0 done, 2 the input is wrong, 3 the numbers went bad, 130 interrupted."""
+"""How every command ends: 0 done, 2 wrong input, 3 bad numbers, 75 stopped and can go on, 130 interrupted."""
 
+import functools
 import os
 import re
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
 from experiments.compilation import keep_programs
-from rankq_jax.errors import InputError, NumericsError, suggestion
+from rankq_jax.errors import InputError, NumericsError, Stopped, suggestion
 
 INTERRUPTED = 130
 
 
 def _fail(message: str, status: int) -> NoReturn:
-    print(f"error: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
+    _end(f"error: {message}", status)
+
+
+def _end(message: str, status: int) -> NoReturn:
+    print(" ".join(message.split()), file=sys.stderr, flush=True)
     # Threads of environments and checkpoints must not keep a failed process alive.
     sys.stdout.flush()
     os._exit(status)
@@ -81,9 +86,20 @@ def no_more(arguments: list[str]) -> None:
         raise InputError(f"unexpected argument {arguments[0]!r}; values go to flags, --name=value.")
 
 
+def _unraisable(tell: Callable[[Any], object], found: Any) -> None:
+    """Tells an error that nobody can catch, but for those of files of a checkpoint of which one has failed.
+
+    Orbax reads and writes them at the same time, and waits for none after the first that fails, which is
+    raised. The others then find nobody to report to.
+    """
+    if not (isinstance(found.exc_value, RuntimeError) and str(found.exc_value) == "Event loop is closed"):
+        tell(found)
+
+
 def run(main: Callable[[list[str]], None]) -> None:
     """Parses the flags, runs `main` on the other words and exits with the status of the outcome."""
-    logging.set_verbosity(logging.WARNING)  # orbax tells every step of every checkpoint
+    logging.set_verbosity(logging.FATAL)  # what orbax has to tell of a checkpoint is told in one line here
+    sys.unraisablehook = functools.partial(_unraisable, sys.unraisablehook)
 
     def start(words: list[str]) -> None:
         keep_programs()
@@ -97,5 +113,7 @@ def run(main: Callable[[list[str]], None]) -> None:
         # Disks and permissions: whatever could be foreseen has its own message.
         place = error.filename or "the disk"
         _fail(f"{place}: {error.strerror or error}; free it or choose another.", InputError.exit_status)
+    except Stopped as request:
+        _end(f"stopped: {request}", request.exit_status)
     except KeyboardInterrupt:
         _fail("interrupted", INTERRUPTED)

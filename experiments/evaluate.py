@@ -1,4 +1,4 @@
-"""Evaluates the newest checkpoint of a run with its greedy policy.
+"""Evaluates the newest checkpoint of a run, or its best one, with the greedy policy.
 
 python -m experiments.evaluate --workdir=DIR --episodes=100
 """
@@ -17,6 +17,7 @@ from rankq_jax.evaluation import evaluate, for_all_rows
 from rankq_jax.lifting import stepwise
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+BEST = flags.DEFINE_bool("best", False, "Take the checkpoint of the best evaluation, not the newest.")
 EPISODES = flags.DEFINE_integer("episodes", 100, "Episodes per seed.")
 SEED = flags.DEFINE_integer("seed", 0, "Of the start states, which training evaluations do not use.")
 
@@ -28,7 +29,7 @@ def main(arguments: list[str]) -> None:
         raise InputError(f"--episodes={EPISODES.value} must be at least 1.")
     if SEED.value < 0:
         raise InputError(f"--seed={SEED.value} must not be negative.")
-    restored = restore(Path(WORKDIR.value or ""))
+    restored = restore(Path(WORKDIR.value or ""), BEST.value)
     seeds = restored.built.seeds
     env = restored.built.task.environment(len(seeds) * EPISODES.value, restored.config.threads)
     keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))

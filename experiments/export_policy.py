@@ -13,6 +13,7 @@ from rankq_jax.data.generate import policy
 from rankq_jax.errors import InputError
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; its first seed is exported.")
+BEST = flags.DEFINE_bool("best", False, "Take the checkpoint of the best evaluation, not the newest.")
 OUT = flags.DEFINE_string("out", None, "File to write, ending in .npz.")
 
 
@@ -24,7 +25,7 @@ def main(arguments: list[str]) -> None:
         raise InputError(f"--out={out}: must end in .npz.")
     if not out.parent.is_dir():
         raise InputError(f"--out={out}: its folder does not exist; make it.")
-    policy.save(weights.export(restore(folder), folder), out)
+    policy.save(weights.export(restore(folder, BEST.value), folder), out)
     print(f"policy: {out}")
 
 

@@ -94,6 +94,11 @@ def _join(member: Member) -> None:
         raise InputError(f"{name}: the processes were not joined ({error}); check the flags.") from error
 
 
+def joined() -> bool:
+    """Whether this process and others train one learner."""
+    return jax.process_count() > 1
+
+
 def first() -> bool:
     """Whether this process writes what processes that are joined leave behind."""
     return jax.process_index() == 0
@@ -101,8 +106,15 @@ def first() -> bool:
 
 def wait(name: str) -> None:
     """Returns when all processes that are joined have come here."""
-    if jax.process_count() > 1:
+    if joined():
         multihost_utils.sync_global_devices(name)
+
+
+def agreed(wish: bool) -> bool:
+    """Whether any of the processes that are joined wishes it; all of them ask at the same point."""
+    if not joined():
+        return wish
+    return bool(np.any(multihost_utils.process_allgather(np.asarray(wish))))
 
 
 @contextlib.contextmanager

@@ -1,16 +1,19 @@
 """What a run leaves in its folder while it trains: lines, events, checkpoints, a progress bar."""
 
+import contextlib
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ml_collections
 import numpy as np
 from tqdm import tqdm
 
-from rankq_jax.checkpoints import Checkpoints
+from rankq_jax.checkpoints import Checkpoints, Found, Held
 from rankq_jax.evaluation import Evaluation
-from rankq_jax.loop import Listener, Progress, RunState
+from rankq_jax.loop import Listener, Progress
 from rankq_jax.timing import Stopwatch
 from rankq_jax.types import Episodes
 from rankq_jax.writers import JsonLines, TensorBoard
@@ -24,41 +27,51 @@ class Records:
     def __init__(
         self,
         folder: Path,
-        seeds: list[int],
+        config: ml_collections.ConfigDict,
         checkpoints: Checkpoints,
         stopwatch: Stopwatch,
-        notes: dict[str, Any] | None,
-        updates: int,
+        found: Found | None,
+        score: Callable[[Evaluation], float],
     ) -> None:
         """Opens the files.
 
         Args:
           folder: the `--workdir`.
-          seeds: of the run.
+          config: of the run.
           checkpoints: where states go.
           stopwatch: whose seconds each record carries.
-          notes: of the checkpoint that the run goes on from; None starts from nothing. What was
-            written after that checkpoint is dropped, because it will be written again.
-          updates: of the whole run, roughly, for the progress bar.
+          found: the checkpoint that the run goes on from; None starts from nothing. What was written after
+            that checkpoint is dropped, because it will be written again.
+          score: by which the best checkpoints are chosen.
+
+        Raises:
+          InputError: if a file is shorter than it was at the checkpoint.
         """
-        keep = notes or {"metrics": 0, "evaluations": 0, "seconds": {}}
-        self._folder, self._seeds, self._stopwatch = folder, seeds, stopwatch
+        keep: dict[str, Any] = found.notes if found else {"metrics": 0, "evaluations": 0, "updates": None}
+        self._folder, self._stopwatch = folder, stopwatch
+        self._seeds = [config.seed + i for i in range(config.seeds)]
         self._metrics = JsonLines(folder / "metrics.jsonl", keep["metrics"])
         self._evaluations = JsonLines(folder / "evaluations.jsonl", keep["evaluations"])
-        self._board = TensorBoard(folder / "tensorboard")
-        self._checkpoints = checkpoints
-        for section, seconds in keep["seconds"].items():
-            if section == "total":
-                stopwatch.earlier += seconds
-            else:
-                stopwatch.seconds[section] += seconds
+        self._board = TensorBoard(folder / "tensorboard", keep["updates"])
+        self._checkpoints, self._score = checkpoints, score
+        self._keep_best = config.keep_best_checkpoints > 0
+        self._scored: tuple[int, int, float] | None = None  # updates, environment steps, score
+        self._interval = 60.0 * config.checkpoint_minutes
+        self._saved = time.monotonic()  # which no change of the system's clock moves
         self._recent: deque[bool] = deque(maxlen=RECENT_EPISODES)
+        updates = config.offline.updates + int(config.online.env_steps * config.online.updates_per_step)
         self._bar = tqdm(total=updates, unit="update", smoothing=0.1, dynamic_ncols=True)
         self._mark = (time.perf_counter(), 0)
 
     def listener(self) -> Listener:
         """What `loop.run` reports to."""
-        return Listener(self._on_metrics, self._on_episodes, self._on_evaluation, self._on_checkpoint)
+        return Listener(
+            metrics=self._on_metrics,
+            episodes=self._on_episodes,
+            evaluation=self._on_evaluation,
+            checkpoint=self._on_checkpoint,
+            due=self._due,
+        )
 
     def _on_metrics(self, phase: str, progress: Progress, metrics: dict[str, np.ndarray]) -> None:
         now = time.perf_counter()
@@ -94,6 +107,7 @@ class Records:
                 "evaluation/episode_length": float(result.length[i].mean()),
             }
             self._board.write(seed, progress.updates, rates)
+        self._scored = (progress.updates, progress.env_steps, self._score(result))
         self._recent.clear()
         self._recent.extend(result.success.ravel().tolist())
         self._bar.set_postfix_str(f"evaluation: success {result.success.mean():.2f}")
@@ -118,14 +132,27 @@ class Records:
         )
         unfinished.replace(path)
 
-    def _on_checkpoint(self, state: RunState) -> None:
+    def _due(self) -> bool:
+        """Whether a checkpoint is wanted for the time that has passed, or for the best evaluation so far."""
+        if self._keep_best and self._scored is not None:
+            best = self._checkpoints.best_score
+            if best is None or self._scored[2] > best:
+                return True
+        return time.monotonic() - self._saved >= self._interval > 0.0
+
+    def _on_checkpoint(self, parts: dict[str, Any], held: Held) -> None:
+        progress = parts["progress"]
         notes = {
-            "metrics": self._metrics.position,
-            "evaluations": self._evaluations.position,
+            "metrics": self._metrics.sync(),
+            "evaluations": self._evaluations.sync(),
             "seconds": self._seconds(),
+            "updates": progress.updates,
+            "env_steps": progress.env_steps,
         }
-        step = state.progress.updates + state.progress.env_steps
-        self._checkpoints.save(step, state._asdict(), notes)
+        same = self._scored is not None and self._scored[:2] == (progress.updates, progress.env_steps)
+        score = self._scored[2] if self._scored is not None and same else None
+        self._checkpoints.save(parts, notes, held, score)
+        self._saved, self._scored = time.monotonic(), None
 
     def _success(self) -> str:
         return f"{np.mean(self._recent):.2f}" if self._recent else "-"
@@ -135,21 +162,23 @@ class Records:
         return {name: round(value, 3) for name, value in seconds.items()}
 
     def close(self) -> None:
-        """Closes every file and waits for the last checkpoint."""
+        """Closes every file and waits for the last checkpoint.
+
+        Raises:
+          InputError: if that could not be written; the files are closed all the same.
+        """
         self._bar.close()
-        self._metrics.close()
-        self._evaluations.close()
-        self._board.close()
-        self._checkpoints.close()
+        with contextlib.ExitStack() as closing:  # from the last to the first, whichever of them fails
+            for part in (self._checkpoints, self._board, self._evaluations, self._metrics):
+                closing.callback(part.close)
 
 
-def silent() -> Listener:
-    """What writes nothing: the others of processes that are joined report to it."""
+def _nothing(*told: Any) -> None:
+    pass
 
-    def nothing(*told: Any) -> None:
-        pass
 
-    return Listener(nothing, nothing, nothing, nothing)
+# What writes nothing: of processes that are joined all but the first one report to it.
+SILENT = Listener(_nothing, _nothing, _nothing, _nothing)
 
 
 def _place(phase: str, progress: Progress, seed: int) -> dict[str, Any]:

@@ -1,6 +1,8 @@
-"""One HTML page about one or several runs.
+"""One HTML page about one or several runs, or about whole sweeps.
 
-python -m experiments.report --out=DIR WORKDIR [WORKDIR ...]
+python -m experiments.report --out=DIR FOLDER [FOLDER ...]
+
+A folder with a config.json is the workdir of a run; one without is that of a sweep, and holds workdirs.
 """
 
 from pathlib import Path
@@ -12,11 +14,12 @@ from absl import flags
 from experiments import cli
 from experiments.restore import restore
 from rankq_jax import tasks
-from rankq_jax.analysis import page, pictures, results
+from rankq_jax.analysis import curves, page, pictures, results, trajectories
 from rankq_jax.analysis.q_landscape import landscape
 from rankq_jax.analysis.results import Curve, Run
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import Scene
+from rankq_jax.writers import write_text
 
 OUT = flags.DEFINE_string("out", None, "Folder that index.html is written to.")
 
@@ -35,12 +38,12 @@ def _overview(runs: list[Run]) -> str:
     for run in runs:
         summary = run.summary
         if summary is None:
-            rows.append([run.name, run.config["task"], "-", "not finished", *["-"] * 5])
+            rows.append([run.name, run.setting("task"), "-", "not finished", *["-"] * 5])
             continue
         rows.append(
             [
                 run.name,
-                run.config["task"],
+                run.setting("task"),
                 ", ".join(map(str, summary["seeds"])),
                 _percent(summary["offline_success_rate"]),
                 _percent(summary["final_success_rate"]),
@@ -52,7 +55,7 @@ def _overview(runs: list[Run]) -> str:
         )
     about = runs[0]
     text = (
-        f"Success and length are means over {about.config['evaluation_episodes']} greedy evaluation "
+        f"Success and length are means over {about.setting('evaluation_episodes')} greedy evaluation "
         "episodes per seed: offline after the last offline update, final after the last update of the run, "
         f"not the best. Commit {about.commit}; "
         + ", ".join(f"{name} {version}" for name, version in about.versions.items())
@@ -62,7 +65,7 @@ def _overview(runs: list[Run]) -> str:
 
 def _curves(runs: list[Run]) -> str:
     fields = {"success rate": "success", "episode length (steps)": "length"}
-    if any(tasks.find(run.config["task"]).success is None for run in runs):
+    if any(tasks.find(run.setting("task")).success is None for run in runs):
         fields = {"return (raw reward)": "return", **fields}
     panels: dict[str, dict[str, list[Curve]]] = {quantity: {} for quantity in fields}
     for run in runs:
@@ -71,17 +74,11 @@ def _curves(runs: list[Run]) -> str:
                 panels[quantity].setdefault(run.name, []).append(results.curve(run, field))
     if not panels["success rate"]:
         return page.note("No evaluation has been recorded yet.")
-    return page.picture(pictures.learning_curves(panels), "Success rate and episode length over training")
+    return page.picture(curves.learning_curves(panels), "Success rate and episode length over training")
 
 
 def _maze(run: Run, scene: Scene) -> str:
-    phases = {}
-    for path in sorted(run.folder.glob("trajectories-*.npz")):
-        with np.load(path) as saved:
-            first = saved["seed"] == saved["seed"][0]
-            paths = np.split(saved["observation"][:, :2], np.cumsum(saved["length"])[:-1])
-            kept = [p for p, mine in zip(paths, first, strict=True) if mine]
-            phases[path.stem.removeprefix("trajectories-")] = (kept, saved["success"][first])
+    phases = trajectories.of_first_seed(run)
     if not phases:
         return page.note("No phase has ended yet.")
     return page.picture(pictures.maze_trajectories(scene, phases), "Evaluation trajectories in the maze")
@@ -96,8 +93,12 @@ def _landscapes(run: Run) -> str:
         return page.note("No evaluation has been recorded yet.")
     if restored.value is None:
         return page.note("This agent learns no values.")
-    starts = np.asarray([record["start"] for record in run.evaluations])
-    scene = tasks.find(run.config["task"]).scene
+    try:
+        starts = np.asarray([record["start"] for record in run.evaluations], np.float64)
+    except (KeyError, TypeError, ValueError) as error:
+        path = run.folder / "evaluations.jsonl"
+        raise InputError(f"{path}: a record lacks the field 'start'; restore the file.") from error
+    scene = tasks.find(run.setting("task")).scene
     order = np.arange(len(starts))
     if scene is not None:  # from far to near
         order = np.argsort(-np.linalg.norm(starts[:, :2] - scene.goal, axis=1), kind="stable")
@@ -115,27 +116,41 @@ def _landscapes(run: Run) -> str:
     )
 
 
-def write(out: Path, workdirs: list[Path]) -> Path:
-    """Writes `out/index.html` about the runs in `workdirs`.
+def _about_runs(workdirs: list[Path]) -> tuple[str, list[tuple[str, str]]]:
+    runs = [results.read(folder) for folder in workdirs]
+    sections = [("Results", _overview(runs)), ("Learning curves", _curves(runs))]
+    for run in runs:
+        scene = tasks.find(run.setting("task")).scene
+        if scene is not None:
+            sections.append((f"{run.name}: evaluation trajectories", _maze(run, scene)))
+        sections.append((f"{run.name}: the value of actions", _landscapes(run)))
+    return ", ".join(dict.fromkeys(run.setting("task") for run in runs)), sections
+
+
+def _about_sweeps(folders: list[Path]) -> tuple[str, list[tuple[str, str]]]:
+    # Every training run imports this file for its own page, which needs no statistics.
+    from rankq_jax.analysis import sweep_page, sweeps
+
+    sweep = sweeps.read(folders)
+    return f"sweep over {', '.join(sweep.sections) or 'no readable run'}", sweep_page.sections(sweep)
+
+
+def write(out: Path, folders: list[Path]) -> Path:
+    """Writes `out/index.html` in one move, about runs or, if one of the folders is a sweep's, about all runs.
 
     Returns:
       The page's path.
 
     Raises:
-      InputError: if a folder is no run's, or `out` cannot be written to.
+      InputError: if a folder is no run's and no sweep's, a file of a run is damaged (a sweep lists that run
+        as failed instead), or `out` cannot be written to.
     """
-    runs = [results.read(folder) for folder in workdirs]
-    sections = [("Results", _overview(runs)), ("Learning curves", _curves(runs))]
-    for run in runs:
-        scene = tasks.find(run.config["task"]).scene
-        if scene is not None:
-            sections.append((f"{run.name}: evaluation trajectories", _maze(run, scene)))
-        sections.append((f"{run.name}: the value of actions", _landscapes(run)))
-    title = f"rankq_jax: {', '.join(dict.fromkeys(run.config['task'] for run in runs))}"
+    one_by_one = all((folder / "config.json").exists() for folder in folders)
+    title, sections = (_about_runs if one_by_one else _about_sweeps)(folders)
     path = out / "index.html"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        path.write_text(page.page(title, sections), encoding="utf-8")
+        write_text(path, page.page(f"rankq_jax: {title}", sections))
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}).") from error
     return path
@@ -144,7 +159,7 @@ def write(out: Path, workdirs: list[Path]) -> Path:
 def main(arguments: list[str]) -> None:
     """Entry point."""
     if not arguments:
-        raise InputError("give the --workdir of one run or of several.")
+        raise InputError("give the --workdir of one run or of several, or the folder of a sweep.")
     print(f"report: {write(Path(OUT.value or ''), [Path(a) for a in arguments])}")
 
 

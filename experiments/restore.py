@@ -10,6 +10,8 @@ import ml_collections
 
 from experiments import build
 from experiments.build import Experiment
+from experiments.configs import base
+from rankq_jax import tasks
 from rankq_jax.analysis import results
 from rankq_jax.checkpoints import Checkpoints
 from rankq_jax.errors import InputError
@@ -19,7 +21,7 @@ from rankq_jax.types import Agent
 
 
 class Restored(NamedTuple):
-    """The newest checkpoint of a run.
+    """A checkpoint of a run.
 
     Attributes:
       config: resolved configuration.
@@ -37,13 +39,33 @@ class Restored(NamedTuple):
     value: Callable[[int], Callable[[jax.Array, jax.Array], jax.Array]] | None
 
 
-def restore(folder: Path) -> Restored:
-    """Reads the newest checkpoint below a `--workdir`.
+def _merged(defaults: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
+    """`chosen`, and what it does not mention."""
+    both = {**defaults, **chosen}
+    for name, value in defaults.items():
+        if isinstance(value, dict) and isinstance(chosen.get(name), dict):
+            both[name] = _merged(value, chosen[name])
+    return both
+
+
+def recorded(folder: Path) -> ml_collections.ConfigDict:
+    """The configuration of a run; fields that are younger than the run have their defaults.
 
     Raises:
-      InputError: if the folder is no run's, or holds no checkpoint yet.
+      InputError: if the folder is no run's, or its task is unknown.
     """
-    config = ml_collections.ConfigDict(results.about(folder)["config"])
+    chosen = results.about(folder)["config"]
+    defaults = base.defaults(tasks.find(chosen["task"]), chosen["algorithm"])
+    return ml_collections.ConfigDict(_merged(defaults.to_dict(), chosen))
+
+
+def restore(folder: Path, best: bool = False) -> Restored:
+    """Reads a checkpoint below a `--workdir`: the newest, or that of the best evaluation.
+
+    Raises:
+      InputError: if the folder is no run's, or holds no checkpoint yet, or none that was evaluated.
+    """
+    config = recorded(folder)
     # One device holds the parameters of all seeds, and divides every batch.
     built = build.experiment(config, jax.local_devices()[:1])
     if not (folder / "checkpoints").is_dir():
@@ -53,9 +75,11 @@ def restore(folder: Path) -> Restored:
     keys = jax.vmap(jax.random.key)(jnp.asarray(built.seeds, jnp.uint32))
     layout = built.layout
     like = layout.merge(agent.init(layout.split(keys), layout.replicate(example)))
-    checkpoints = Checkpoints(folder / "checkpoints")
+    checkpoints = Checkpoints(folder / "checkpoints", reading=True)
+    if best and checkpoints.best is None:
+        raise InputError(f"{folder}: holds no checkpoint that was evaluated; leave --best out.")
     try:
-        state = checkpoints.restore({"agent": like})[0]["agent"]
+        state = checkpoints.restore({"agent": like}, number=checkpoints.best if best else None).parts["agent"]
     except FileNotFoundError as error:
         raise InputError(f"{folder}: holds no checkpoint yet; train it first.") from error
     finally:

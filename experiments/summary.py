@@ -67,7 +67,8 @@ def join(folder: Path, parts: list[Path], config: ml_collections.ConfigDict, wri
     slowest = max((summary["wall_seconds"] for summary in own), key=lambda seconds: seconds["total"])
     seeds = [seed for summary in own for seed in summary["seeds"]]
     shared = {name: own[0][name] for name in ("dataset", "updates", "env_steps")}
-    summary = summarise(folder, config, seeds) | shared | {"wall_seconds": slowest}
+    restarts = sum(summary["restarts"] for summary in own)
+    summary = summarise(folder, config, seeds) | shared | {"restarts": restarts, "wall_seconds": slowest}
     unfinished = folder / f"unfinished-{writer}.json"
     write_json(unfinished, summary)
     unfinished.replace(folder / "summary.json")

@@ -1,15 +1,24 @@
 """The folder of one run: whose it is, and what it was made with."""
 
+import contextlib
+import hashlib
+import os
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import filelock
+import jax
 import ml_collections
+import numpy as np
 
 from rankq_jax.analysis import results
 from rankq_jax.errors import InputError
+from rankq_jax.types import Transition
 from rankq_jax.writers import plain, write_json
 
 PACKAGES = (
@@ -18,6 +27,16 @@ PACKAGES = (
 )  # fmt: skip
 
 PART = "process-"  # begins the name of the folder of one process's seeds
+# May lie in a folder that nobody has claimed yet: what claiming it leaves, and what belongs to launchers.
+OWN = ("config.tmp", "lock", "owner.json", "owner.tmp")
+OTHERS = (PART, "job.")
+PATIENCE = 2.0  # seconds for a folder that somebody looks at, or is about to leave
+
+# Of `experiments`: no number of a run depends on them.
+COMMANDS = (
+    "report", "table", "evaluate", "export_policy", "weights", "inspect_dataset", "inspection",
+    "convert_dataset",
+)  # fmt: skip
 
 
 def versions() -> dict[str, str]:
@@ -41,6 +60,36 @@ def git_commit() -> str:
         return "unknown"
 
 
+def source() -> str:
+    """A digest of the code that a run's results depend on: not of tables and pages, not of configurations."""
+    root = Path(__file__).resolve().parents[1]
+    library = [path for path in (root / "rankq_jax").rglob("*") if path.suffix in (".py", ".xml")]
+    files = [path for path in library if "analysis" not in path.parts]
+    files += [path for path in (root / "experiments").glob("*.py") if path.stem not in COMMANDS]
+    found = hashlib.sha256()
+    for path in sorted(files):
+        found.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()[:12]
+
+
+def fingerprint(dataset: Transition) -> str:
+    """A digest of the transitions as they are learned from."""
+    found = hashlib.blake2b(digest_size=6)
+    for leaf in jax.tree.leaves(dataset):
+        found.update(np.ascontiguousarray(leaf).data)
+    return found.hexdigest()
+
+
+def description(config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """What `config.json` says about a run, apart from its dataset."""
+    return {
+        "config": config.to_dict(),
+        "versions": versions(),
+        "git_commit": git_commit(),
+        "source": source(),
+    }
+
+
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     if not isinstance(value, dict):
         return {prefix: value}
@@ -50,40 +99,96 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     return pairs
 
 
-def belongs(folder: Path, config: ml_collections.ConfigDict) -> bool:
+def _differences(theirs: dict[str, Any], mine: dict[str, Any]) -> list[str]:
+    """What differs of the sections that `mine` has, in words."""
+    found = []
+    for section in ("config", "versions", "source", "dataset"):
+        if section not in mine:
+            continue
+        ours, others = _flat(plain(mine[section])), _flat(theirs.get(section, {}))
+        for key in sorted(ours | others):
+            if ours.get(key) != others.get(key) and not (section == "config" and key in results.FREE):
+                name = f"field {key!r}" if section == "config" else f"{section} {key}".strip()
+                found.append(f"{name} is {others.get(key)!r} there and {ours.get(key)!r} here")
+    return found
+
+
+def compare(folder: Path, mine: dict[str, Any], accept: bool) -> list[str]:
+    """What differs between this run and the one that the folder belongs to; nothing is written.
+
+    Args:
+      folder: of a run.
+      mine: as `description`; sections that it leaves out are not compared.
+      accept: that it may differ.
+
+    Raises:
+      InputError: if it does and may not; names everything that does.
+    """
+    found = _differences(results.about(folder), mine)
+    if found and not accept:
+        raise InputError(
+            f"{folder / 'config.json'}: {'; '.join(found)}; choose another --workdir, or go on all the same "
+            "with --accept_changes."
+        )
+    return found
+
+
+def belongs(folder: Path, config: ml_collections.ConfigDict, accept: bool = False) -> bool:
     """Whether the folder is this configuration's already; nothing is written.
 
     Raises:
-      InputError: if it belongs to another configuration (names the field) or holds other files.
+      InputError: if it belongs to another configuration (names the fields) or holds other files.
     """
-    path = folder / "config.json"
     # Looked at first: another process may claim the folder meanwhile, or have begun its part in it.
     entries = [entry.name for entry in folder.iterdir()] if folder.exists() else []
-    if not path.exists():
-        if any(name != "config.tmp" and not name.startswith(PART) for name in entries):
+    if not (folder / "config.json").exists():
+        if any(name not in OWN and not name.startswith(OTHERS) for name in entries):
             raise InputError(f"{folder}: holds files of something else; choose another --workdir.")
         return False
-    mine, theirs = _flat(plain(config.to_dict())), _flat(results.about(folder)["config"])
-    differing = sorted(k for k in mine | theirs if mine.get(k) != theirs.get(k))
-    if differing:
-        first = differing[0]
-        more = f" and {len(differing) - 1} more fields" if len(differing) > 1 else ""
-        raise InputError(
-            f"{path}: field {first!r} is {theirs.get(first)!r} there and {mine.get(first)!r} here"
-            f"{more}; choose another --workdir."
-        )
+    compare(folder, {"config": config.to_dict()}, accept)
     return True
 
 
-def claim(folder: Path, config: ml_collections.ConfigDict) -> None:
-    """Makes a folder this configuration's own.
+def claim(folder: Path, about: dict[str, Any]) -> None:
+    """Makes a folder this run's own; what it was until now is kept under `earlier`.
 
     Raises:
       InputError: if it cannot be written to.
     """
+    path = folder / "config.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        about = {"config": config.to_dict(), "versions": versions(), "git_commit": git_commit()}
-        write_json(folder / "config.json", about)
+        if path.exists():
+            before = results.about(folder)
+            about = {**about, "earlier": [*before.pop("earlier", []), before]}
+        write_json(path, about)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written to ({error.strerror}).") from error
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Inside, no other process works in the folder, on this machine or on another that shares the disk.
+
+    The system gives the folder free when the process ends, in whatever way.
+
+    Raises:
+      InputError: if somebody else does (names the host and the process), or it cannot be written to.
+    """
+    lock, owner = filelock.FileLock(folder / "lock"), folder / "owner.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=PATIENCE)
+        write_json(owner, {"host": socket.gethostname(), "process": os.getpid()})
+    except filelock.Timeout as error:
+        other = results.read_json(owner)
+        raise InputError(
+            f"{folder}: process {other['process']} on {other['host']} works in it; wait until it has ended, "
+            "or choose another --workdir."
+        ) from error
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written to ({error.strerror}).") from error
+    try:
+        yield
+    finally:
+        lock.release()

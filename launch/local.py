@@ -1,80 +1,121 @@
-"""Runs the jobs of a sweep one after the other in subprocesses; those done before end at once.
+"""Runs the jobs of a sweep on this machine, so many at a time; those done before are skipped.
 
-python -m launch.local launch/sweeps/pointmaze.py --out=runs/pointmaze
+python -m launch.local launch/sweeps/smoke.py --parallel=2
 """
 
-import argparse
-import subprocess
+import os
+import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from launch import sweep
+from launch import commands, job, record, states, sweep
+from launch.runner import Runner, Slot
 
-INTERRUPTED = 130
+PAUSE = 0.05  # seconds between two looks at what runs
+FAILED = 1  # exit status if a job has failed
 
 
-def execute(command: Sequence[str]) -> int:
-    """Runs a command to its end, also when it is interrupted.
+def slots_of(parallel: int, gpus: Sequence[str] = (), cores: int = 0) -> list[Slot]:
+    """Slots that share what the machine has.
+
+    Args:
+      parallel: how many.
+      gpus: numbers of GPUs, handed out in turn; all slots see all of them if empty.
+      cores: of each slot; 0 lets all run everywhere.
+
+    Raises:
+      ValueError: if there are not enough cores, or a number makes no sense.
+    """
+    if parallel < 1:
+        raise ValueError(f"--parallel={parallel}: must be at least 1.")
+    there = sorted(os.sched_getaffinity(0))
+    if cores < 0 or parallel * cores > len(there):
+        raise ValueError(
+            f"--cores={cores}: {parallel} at a time do not fit on {len(there)} cores; take less."
+        )
+    return [
+        Slot(
+            {"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} if gpus else {},
+            tuple(there[i * cores : (i + 1) * cores]),
+        )
+        for i in range(parallel)
+    ]
+
+
+def run(
+    jobs: Sequence[sweep.Job],
+    out: Path,
+    slots: Sequence[Slot] = (Slot(),),
+    attempts: int = job.ATTEMPTS,
+) -> dict[str, job.Outcome]:
+    """Runs jobs to their end, or until SIGTERM or SIGINT, after which each writes a checkpoint.
+
+    Args:
+      jobs: in the order in which they are started.
+      out: folder of their workdirs.
+      slots: one for each job that runs at the same time.
+      attempts: crashes after which a job is given up.
 
     Returns:
-      Its exit status.
+      `{name: outcome}`, without the jobs that a stop kept from being started.
     """
-    process = subprocess.Popen(command)
+    echo = len(slots) == 1 and sys.stderr.isatty()
+    if echo:
+        slots = [Slot({"TQDM_MININTERVAL": "1", **slots[0].environment}, slots[0].cores)]
+    runner = Runner(jobs, out, slots, attempts, echo)
+    asked: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: asked.append(number))
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
     try:
-        return process.wait()
-    except KeyboardInterrupt:
-        process.wait()  # the same Ctrl-C reached it; it closes its files first
-        raise
+        while runner.step():
+            if asked:
+                runner.stop()
+            time.sleep(PAUSE)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return runner.outcomes
 
 
-def run(jobs: list[sweep.Job], out: Path) -> dict[str, int]:
-    """Runs every job with its workdir below `out`; a finished one is noticed by the training command.
+def status_of(jobs: Sequence[sweep.Job], outcomes: dict[str, job.Outcome]) -> int:
+    """Says on stderr what is left to do.
 
     Returns:
-      `{name: exit status}` of the jobs that failed.
+      The exit status: 0 if all jobs are done, 1 if one has failed, 75 if the same command goes on.
     """
-    failed = {}
-    for i, job in enumerate(jobs):
-        print(f"[{i + 1}/{len(jobs)}] {job.name}", flush=True)
-        flags = [flag.replace("{out}", str(out)) for flag in job.arguments]
-        workdir = f"--workdir={out / job.name}"
-        status = execute([sys.executable, "-m", "experiments.train", *flags, workdir])
-        if status:
-            failed[job.name] = status
-    return failed
+    ended = [outcomes[job.name].state for job in jobs if job.name in outcomes]
+    checkpointed = ended.count(record.PREEMPTED)
+    if checkpointed or len(ended) < len(jobs):
+        rest = len(jobs) - len(ended)
+        text = f"stopped: {checkpointed} left a checkpoint, {rest} not started"
+        print(f"{text}; the same command goes on", file=sys.stderr)
+        return job.STOPPED
+    return FAILED if record.FAILED in ended else 0
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """The flags of every command that runs a sweep."""
-    flags = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    flags.add_argument("sweep", help="file that defines SWEEP or BUDGETS")
-    flags.add_argument("--out", type=Path, required=True, help="folder of the workdirs")
-    flags.add_argument("--budget", help=f"name in BUDGETS; {sweep.DEFAULT_BUDGET} where there is no SWEEP")
-    return flags
-
-
-def report(failed: dict[str, int]) -> None:
-    """Names the failed jobs on stderr."""
-    for name, status in failed.items():
-        print(f"failed: {name} with status {status}", file=sys.stderr)
+def _local() -> int:
+    flags = commands.parser(__doc__)
+    commands.add_pack(flags)
+    commands.add_attempts(flags)
+    flags.add_argument("--parallel", type=int, help="jobs at the same time; one per GPU, or 1, if left out")
+    flags.add_argument("--gpus", default="", help="numbers of the GPUs to use, e.g. 0,1; handed out in turn")
+    flags.add_argument("--cores", type=int, default=0, help="cores of each job, its own; 0: not pinned")
+    arguments = flags.parse_args()
+    jobs, out = commands.jobs_of(arguments)
+    gpus = [gpu.strip() for gpu in arguments.gpus.split(",") if gpu.strip()]
+    parallel = max(len(gpus), 1) if arguments.parallel is None else arguments.parallel
+    outcomes = run(jobs, out, slots_of(parallel, gpus, arguments.cores), arguments.attempts)
+    states.show([states.of(job, out) for job in jobs])
+    return status_of(jobs, outcomes)
 
 
 def main() -> int:
-    """Entry point: 0 if every job is done, 1 if one failed, 2 if the sweep file is wrong."""
-    arguments = parser(__doc__).parse_args()
-    try:
-        failed = run(sweep.read(arguments.sweep, arguments.budget), arguments.out)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("error: interrupted; run the same command to go on", file=sys.stderr)
-        return INTERRUPTED
-    report(failed)
-    return 1 if failed else 0
+    """Entry point: 0 all done, 1 one failed, 2 wrong input, 75 stopped and the same command goes on."""
+    return commands.run(_local)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,13 @@ python -m launch.results launch/sweeps/pointmaze.py --out=runs/pointmaze --table
 """
 
 import shlex
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from launch import local, sweep
-
-FAILED = 1  # exit status if a job failed; the table is about the others
+from launch import commands, local, record
+from launch.job import STOPPED
 
 
 def table_command(
@@ -30,34 +30,36 @@ def table_command(
     return [sys.executable, "-m", "experiments.table", *flags, *remarks, "--", *map(str, workdirs)]
 
 
-def main() -> int:
-    """Entry point: 0 if every job is in the table, 1 if one failed, 2 if the input is wrong."""
-    parser = local.parser(__doc__)
+def _results() -> int:
+    parser = commands.parser(__doc__)
+    commands.add_attempts(parser)
     parser.add_argument("--table", type=Path, required=True, help="Markdown file that is written")
     parser.add_argument("--reference", default="rankq", help="run that the others are compared with")
     parser.add_argument("--note", action="append", default=[], help="remark under the tables; repeatable")
     arguments = parser.parse_args()
     command = shlex.join(["python", "-m", "launch.results", *sys.argv[1:]])
-    try:
-        jobs = sweep.read(arguments.sweep, arguments.budget)
-        failed = local.run(jobs, arguments.out)
-        done = [arguments.out / job.name for job in jobs if job.name not in failed]
-        local.report(failed)
-        if not done:
-            print("error: no job has finished, so there is no table", file=sys.stderr)
-            return FAILED
-        notes = list(arguments.note)
-        if failed:
-            named = ", ".join(f"{name} (status {status})" for name, status in failed.items())
-            notes.append(f"Failed, and missing above: {named}.")
-        status = local.execute(table_command(done, arguments.table, arguments.reference, command, notes))
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("error: interrupted; run the same command to go on", file=sys.stderr)
-        return local.INTERRUPTED
-    return status or (FAILED if failed else 0)
+    jobs, out = commands.jobs_of(arguments)
+    outcomes = local.run(jobs, out, attempts=arguments.attempts)
+    if (status := local.status_of(jobs, outcomes)) == STOPPED:
+        return status
+    failed = {name: ended for name, ended in outcomes.items() if ended.state == record.FAILED}
+    for name, ended in failed.items():
+        print(f"failed: {name}: {ended.error}", file=sys.stderr)
+    done = [out / job.name for job in jobs if job.name not in failed]
+    if not done:
+        print("error: no job has finished, so there is no table", file=sys.stderr)
+        return local.FAILED
+    notes = list(arguments.note)
+    if failed:
+        named = ", ".join(f"{name} (status {ended.status})" for name, ended in failed.items())
+        notes.append(f"Failed, and missing above: {named}.")
+    line = table_command(done, arguments.table, arguments.reference, command, notes)
+    return subprocess.run(line).returncode or status
+
+
+def main() -> int:
+    """Entry point: 0 if every job is in the table, 1 if one failed, 2 wrong input, 75 stopped."""
+    return commands.run(_results)
 
 
 if __name__ == "__main__":

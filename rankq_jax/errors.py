@@ -1,4 +1,4 @@
-"""The two errors that a run ends with on purpose, each with its exit status."""
+"""What a run ends with on purpose, each with its exit status."""
 
 import difflib
 from collections.abc import Iterable
@@ -14,6 +14,15 @@ class NumericsError(ArithmeticError):
     """A number that training depends on became NaN or infinite."""
 
     exit_status = 3
+
+
+class Stopped(KeyboardInterrupt):
+    """The run was asked to stop, and goes on when the same command is given again.
+
+    Like `KeyboardInterrupt` it passes whoever catches every `Exception`, and those who clean up after one.
+    """
+
+    exit_status = 75  # EX_TEMPFAIL of sysexits.h: try again
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

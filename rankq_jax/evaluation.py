@@ -45,17 +45,20 @@ def for_all_rows(step: Callable[..., jax.Array], params: Params, keys: Key, seed
     return act
 
 
-def evaluate(env: BatchEnv, act: Act, starts: list[int]) -> Evaluation:
+def evaluate(
+    env: BatchEnv, act: Act, starts: list[int], progress: Callable[[int], Any] = lambda steps: None
+) -> Evaluation:
     """One episode per row.
 
     Args:
       env: `S * n` rows, those of one seed together.
       act: the greedy policies of all seeds, from `for_all_rows`.
       starts: for each seed, the seed of its start states.
+      progress: told the number of steps taken, over all rows, after each of them.
     """
     seeds, rows = len(starts), env.rows // len(starts)
     state = env.reset(np.concatenate([streams(start, rows) for start in starts]))
-    collected = collect(env, state, recorder(env), act, env.horizon, once=True)
+    collected = collect(env, state, recorder(env), act, env.horizon, once=True, progress=progress)
     episodes = [episode for _, episode in sorted(collected.episodes, key=lambda pair: pair[0])]
 
     def table(value: Callable[[Episodes], Any]) -> np.ndarray:

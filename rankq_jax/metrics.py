@@ -1,6 +1,7 @@
 """Metrics of many updates: their means, and the first one that went bad."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,8 @@ import numpy as np
 
 from rankq_jax.errors import NumericsError
 from rankq_jax.types import Metrics
+
+ADVICE = "lower the learning rates or set --config.max_gradient_norm."
 
 
 @jax.jit
@@ -35,6 +38,27 @@ def finite_means(metrics: Metrics, seeds: Sequence[int], first: int) -> dict[str
     update, seed = np.unravel_index(np.argmax(bad[name].T), bad[name].T.shape)
     value = np.asarray(metrics[name])[seed, update]
     raise NumericsError(
-        f"metric {name!r} is {value} at update {first + int(update) + 1} of seed {seeds[int(seed)]}; "
-        "lower the learning rates or set --config.max_gradient_norm."
+        f"metric {name!r} is {value} at update {first + int(update) + 1} of seed {seeds[int(seed)]}; {ADVICE}"
     )
+
+
+def check_finite(state: Any, seeds: Sequence[int], updates: int) -> None:
+    """Looks for bad numbers in a state, which no metric has shown yet.
+
+    Args:
+      state: leaves `[S, ...]`.
+      seeds: the S seeds, for the message.
+      updates: done so far.
+
+    Raises:
+      NumericsError: names the first leaf and seed with a NaN or an infinity.
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(state):
+        if jnp.issubdtype(leaf.dtype, jnp.floating):
+            good = np.isfinite(np.asarray(leaf)).reshape(len(seeds), -1).all(axis=1)
+            if not good.all():
+                name = jax.tree_util.keystr(path)
+                seed = seeds[int(np.argmin(good))]
+                raise NumericsError(
+                    f"state {name} is not finite after update {updates} of seed {seed}; {ADVICE}"
+                )

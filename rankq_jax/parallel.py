@@ -28,6 +28,8 @@ class Layout(NamedTuple):
         device (leaves `[ceil(S / D), ...]` where `in_axes` is 0, shared where it is None).
       split: `[S, ...]` host value -> value on the devices, along the seeds.
       merge: the inverse of `split`, on the first device.
+      blocks: a value on the devices -> what each device holds of it, leaves `[1, s, ...]`, without a copy; in
+        the order of the seeds, each seed on one device of this process.
       replicate: a value -> the same value on every device.
       devices: D.
     """
@@ -35,6 +37,7 @@ class Layout(NamedTuple):
     lift: Callable[..., Callable[..., Any]]
     split: Callable[[Any], Any]
     merge: Callable[[Any], Any]
+    blocks: Callable[[Any], list[Any]]
     replicate: Callable[[Any], Any]
     devices: int
 
@@ -53,6 +56,15 @@ def _sharding(devices: Sequence[jax.Device], spec: PartitionSpec) -> NamedShardi
 def _replicated(value: Any, devices: Sequence[jax.Device]) -> Any:
     # Placed once: a host array with in_axes=None would travel again at every call.
     return jax.device_put(value, _sharding(devices, PartitionSpec()))
+
+
+def _shard(value: Any, index: int) -> Any:
+    """What one device of this process holds of a value that lies over devices."""
+
+    def one(x: jax.Array) -> jax.Array:
+        return sorted(x.addressable_shards, key=lambda shard: shard.index[0].start or 0)[index].data
+
+    return jax.tree.map(one, value)
 
 
 def _padded(x: Any, rows: int) -> Any:
@@ -88,6 +100,7 @@ def seeds_over_devices(seeds: int, devices: Sequence[jax.Device]) -> Layout:
         lift=_pmapped(used),
         split=split,
         merge=merge,
+        blocks=lambda value: [_shard(value, i) for i in range(count)],
         replicate=lambda value: _replicated(value, used),
         devices=count,
     )
@@ -119,6 +132,7 @@ def batch_over_devices(devices: Sequence[jax.Device]) -> Layout:
         lift=_pmapped(used),
         split=split,
         merge=merge,
+        blocks=lambda value: [_shard(value, 0)],
         replicate=lambda value: _replicated(value, own),
         devices=len(used),
     )

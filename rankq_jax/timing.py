@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import jax
 
@@ -30,6 +30,14 @@ class Stopwatch:
     def _heard(self, event: str, duration_secs: float, **kwargs: str | int) -> None:
         if event.startswith("/jax/core/compile/"):
             self.seconds["compile"] += duration_secs
+
+    def go_on(self, seconds: Mapping[str, float]) -> None:
+        """Counts the seconds of an earlier part of the same run: sections, and `total`."""
+        for section, value in seconds.items():
+            if section == "total":
+                self.earlier = value
+            else:
+                self.seconds[section] += value
 
     @property
     def total(self) -> float:

@@ -1,14 +1,21 @@
 """Records on disk. The JSON lines are the source of truth, everything else is derived from them."""
 
+import contextlib
 import json
-from collections.abc import Mapping
+import os
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tensorboardX import SummaryWriter
+from tensorboardX import summary
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from rankq_jax.errors import InputError
+
+FLUSH_SECONDS = 120.0  # between two looks that TensorBoard can take at new events
 
 
 def plain(value: Any) -> Any:
@@ -31,31 +38,50 @@ class JsonLines:
           keep: bytes to keep of what is there, so that a resumed run drops what it will write again.
 
         Raises:
-          InputError: if the file is shorter than that.
+          InputError: if the file is shorter than that; it stays as it is.
         """
-        self._file = path.open("a", encoding="utf-8")
-        if keep is not None:
-            if self._file.tell() < keep:
+        if keep:
+            size = path.stat().st_size if path.exists() else 0
+            if size < keep:
                 raise InputError(
-                    f"{path}: ends at byte {self._file.tell()}, the checkpoint was taken at {keep}; "
+                    f"{path}: ends at byte {size}, the checkpoint was taken at {keep}; "
                     "put the file back or choose another --workdir."
                 )
+        self._path = path
+        self._file = path.open("a", encoding="utf-8")
+        if keep is not None:
             self._file.truncate(keep)
             self._file.seek(keep)
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Appends one record."""
-        self._file.write(json.dumps(plain(record)) + "\n")
-        self._file.flush()
+        """Appends one record.
 
-    @property
-    def position(self) -> int:
-        """Bytes written so far."""
+        Raises:
+          InputError: if the disk does not take it.
+        """
+        with _named(self._path):
+            self._file.write(json.dumps(plain(record)) + "\n")
+            self._file.flush()
+
+    def sync(self) -> int:
+        """Waits until everything written is on the disk itself; returns how many bytes that is.
+
+        Raises:
+          InputError: if the disk does not take it.
+        """
+        with _named(self._path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
         return self._file.tell()
 
     def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
+        """Closes the file.
+
+        Raises:
+          InputError: if the disk does not take what is left to write.
+        """
+        with _named(self._path):
+            self._file.close()
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -76,27 +102,93 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Writes a JSON file in one move, so that a reader sees the old file or the new one."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(plain(value), indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    """Writes a JSON file in one move, as `write_text`."""
+    write_text(path, json.dumps(plain(value), indent=2) + "\n")
 
 
 class TensorBoard:
-    """Event files for TensorBoard, one run per seed."""
+    """Event files for TensorBoard, one run per seed.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._writers: dict[int, SummaryWriter] = {}
+    Written by whoever calls: tensorboardX's own writer hands events to a thread, which a full disk ends, and
+    then waits for ever for that thread to take the next one.
+    """
+
+    def __init__(self, folder: Path, keep: int | None = None) -> None:
+        """Nothing is written yet.
+
+        Args:
+          folder: of the event files.
+          keep: what was written of later updates than these is hidden, because it will be written again.
+        """
+        self._folder, self._purged = folder, None if keep is None else keep + 1
+        self._writers: dict[int, EventsWriter] = {}
+        self._flushed = time.monotonic()
 
     def write(self, seed: int, step: int, scalars: Mapping[str, float]) -> None:
-        """Scalars of one seed at `step` updates."""
-        if seed not in self._writers:
-            self._writers[seed] = SummaryWriter(str(self._folder / f"seed{seed}"))
-        for name, value in scalars.items():
-            self._writers[seed].add_scalar(name, float(value), step)
+        """Scalars of one seed at `step` updates.
+
+        Raises:
+          InputError: if the disk does not take them.
+        """
+        with _named(self._folder):
+            if seed not in self._writers:
+                self._writers[seed] = self._opened(seed)
+            for name, value in scalars.items():
+                about = summary.scalar(name, float(value))
+                self._writers[seed].write_event(Event(wall_time=time.time(), step=step, summary=about))
+            if time.monotonic() - self._flushed > FLUSH_SECONDS:
+                self._flushed = time.monotonic()
+                for writer in self._writers.values():
+                    writer.flush()
+
+    def _opened(self, seed: int) -> EventsWriter:
+        own = self._folder / f"seed{seed}"
+        own.mkdir(parents=True, exist_ok=True)
+        writer = EventsWriter(str(own / "events"))
+        if self._purged is not None:
+            start = SessionLog(status=SessionLog.START)
+            writer.write_event(Event(wall_time=time.time(), step=self._purged, session_log=start))
+        return writer
 
     def close(self) -> None:
-        """Flushes and closes every file."""
-        for writer in self._writers.values():
-            writer.close()
+        """Flushes and closes every file.
+
+        Raises:
+          InputError: if the disk does not take what is left to write.
+        """
+        with _named(self._folder), contextlib.ExitStack() as closing:  # each, whichever of them fails
+            for writer in self._writers.values():
+                closing.callback(writer.close)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Gives an error of the disk, which does not know it, the name of what was written."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}); make room or mend it, and give the same command "
+            "again: it goes on from the last checkpoint."
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file in one move: a reader sees the old file or the new one, also after a crash.
+
+    What could not be written whole, e.g. on a full disk, is removed.
+
+    Raises:
+      OSError: if it cannot be written; the old file stays.
+    """
+    temporary = path.with_suffix(".tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise

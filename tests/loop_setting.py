@@ -5,6 +5,7 @@ import pytest
 
 from rankq_jax import loop, tasks
 from rankq_jax.agents import rankq, sac
+from rankq_jax.checkpoints import Checkpoints
 from rankq_jax.data import mixture
 from rankq_jax.data.episodes import cut_at_success, relabel
 from rankq_jax.data.prepare import prepare
@@ -52,9 +53,9 @@ def make_plan(layout, parallel_batch=False, overlap=False):
 
 
 class Recorded:
-    """A listener that remembers everything; `stop_after` checkpoints it raises."""
+    """A listener that remembers everything; after `stop_after` checkpoints it raises."""
 
-    def __init__(self, checkpoints=None, stop_after=None):
+    def __init__(self, checkpoints=None, stop_after=None, stop=lambda: False):
         self.metrics, self.evaluations, self.saved = [], [], 0
         self._checkpoints, self._stop_after = checkpoints, stop_after
         self.listener = loop.Listener(
@@ -62,12 +63,13 @@ class Recorded:
             lambda progress, ended: None,
             lambda phase, progress, result, last: self.evaluations.append((phase, progress, result)),
             self.checkpoint,
+            stop=stop,
         )
 
-    def checkpoint(self, state):
+    def checkpoint(self, parts, held):
         self.saved += 1
         if self._checkpoints is not None:
-            self._checkpoints.save(self.saved, state._asdict(), {})
+            self._checkpoints.save(parts, {}, held)
         if self.saved == self._stop_after:
             raise KeyboardInterrupt
 
@@ -79,3 +81,13 @@ def execute(dataset, seeds, devices=1):
         state = loop.initial(plan, world, layout)
         final = loop.run(plan, world, layout, state, recorded.listener, stopwatch)
     return layout, final, recorded, stopwatch
+
+
+def go_on(folder, plan, world, layout, listener=None):
+    """The state at the end of a run that goes on from the newest checkpoint below `folder`."""
+    checkpoints = Checkpoints(folder)
+    state = loop.initial(plan, world, layout)
+    found = checkpoints.restore(loop.portable(state, layout), world.dataset)
+    checkpoints.close()
+    state = loop.restored(state, found.parts, found.rows, world, layout)
+    return loop.run(plan, world, layout, state, listener or Recorded().listener, Stopwatch())

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import (
+    checkpoints,
     devices,
     envs,
     layouts,
@@ -28,7 +29,7 @@ from rankq_jax import tasks
 TINY = Sizes(hidden=(8, 6), batch=4)
 COMMANDS = {
     "updates": updates, "seeds": seeds, "devices": devices, "online": online, "envs": envs, "memory": memory,
-    "layouts": layouts,
+    "layouts": layouts, "checkpoints": checkpoints,
 }  # fmt: skip
 
 

@@ -29,17 +29,20 @@ ONLY_IN = {
     "mujoco.batch": {"rankq_jax/envs/physics.py"},
     "distrax": {"rankq_jax/networks/gaussian.py"},
     "flax": {"rankq_jax/networks"},
-    "orbax": {"rankq_jax/checkpoints.py"},
+    "orbax": {"rankq_jax/checkpoints"},
     "minari": {"rankq_jax/data"},
     "h5py": {"rankq_jax/data/sources/containers.py", "rankq_jax/data/export.py"},
     "gymnasium_robotics": {"rankq_jax/envs/robotics.py"},
-    "matplotlib": {"rankq_jax/analysis/pictures.py"},
+    "matplotlib": {"rankq_jax/analysis/pictures.py", "rankq_jax/analysis/curves.py"},
     "rliable": {"rankq_jax/analysis/statistics.py"},
     "tensorboardX": {"rankq_jax/writers.py"},
     "ml_collections": {"experiments"},
     "absl": {"experiments"},
     "tqdm": {"experiments"},
-    "filelock": {"experiments/compilation.py"},
+    "ray": {"launch/ray.py", "launch/actors.py"},
+    "rich": {"launch/states.py"},
+    "submitit": {"launch/slurm.py"},
+    "filelock": {"experiments/compilation.py", "experiments/workdir.py"},
 }
 
 

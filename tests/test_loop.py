@@ -11,14 +11,14 @@ from rankq_jax import loop
 from rankq_jax.agents import sac
 from rankq_jax.checkpoints import Checkpoints
 from rankq_jax.data import mixture
-from rankq_jax.errors import NumericsError
+from rankq_jax.errors import NumericsError, Stopped
 from rankq_jax.lifting import repeated, sampled, seeded
 from rankq_jax.metrics import finite_means
 from rankq_jax.parallel import batch_over_devices, distributed, seeds_over_devices
 from rankq_jax.phases import Phase, due
 from rankq_jax.timing import Stopwatch
 from tests.conftest import make_parts
-from tests.loop_setting import EPISODES, ROWS, Recorded, dataset, execute, make_plan, make_world
+from tests.loop_setting import EPISODES, ROWS, Recorded, dataset, execute, go_on, make_plan, make_world
 
 __all__ = ["dataset"]  # a fixture
 
@@ -91,12 +91,8 @@ def test_interrupted_and_resumed_equals_straight(dataset, two_seeds, tmp_path, s
     with pytest.raises(KeyboardInterrupt):
         loop.run(plan, world, layout, loop.initial(plan, world, layout), first.listener, Stopwatch())
     checkpoints.close()
-    reopened = Checkpoints(tmp_path / "checkpoints")
-    like = loop.portable(loop.initial(plan, world, layout), layout)
-    parts, _ = reopened.restore(like._asdict())
-    reopened.close()
     second = Recorded()
-    final = loop.run(plan, world, layout, loop.restored(parts, layout), second.listener, Stopwatch())
+    final = go_on(tmp_path / "checkpoints", plan, world, layout, second.listener)
     chex.assert_trees_all_equal(jax.device_get(final), jax.device_get(straight))  # bit for bit
     resumed = first.metrics + second.metrics
     assert [p for _, p, _ in resumed] == [p for _, p, _ in recorded.metrics]
@@ -106,6 +102,93 @@ def test_interrupted_and_resumed_equals_straight(dataset, two_seeds, tmp_path, s
         first.evaluations + second.evaluations, recorded.evaluations, strict=True
     ):
         chex.assert_trees_all_equal(ours, theirs)
+
+
+class Asked:
+    """Whether to stop: from the `after`th time on that it is asked."""
+
+    def __init__(self, after):
+        self.left = after
+
+    def __call__(self):
+        self.left -= 1
+        return self.left < 0
+
+
+# Asked once a round, and once a step of the evaluations, which are in rounds 2, 4 and 6.
+@pytest.mark.parametrize(
+    ("after", "updated", "round_"), [(0, False, (0, 1)), (1, True, (0, 1)), (90, True, (0, 1))]
+)
+def test_a_run_that_is_asked_to_stop_goes_on_exactly(dataset, two_seeds, tmp_path, after, updated, round_):
+    """Between rounds, and in the middle of the episodes of an evaluation, which is made again."""
+    layout, straight, recorded, _ = two_seeds
+    plan, world = make_plan(layout), make_world(dataset, [0, 1])
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    first = Recorded(checkpoints, stop=Asked(after))
+    with pytest.raises(Stopped):
+        loop.run(plan, world, layout, loop.initial(plan, world, layout), first.listener, Stopwatch())
+    checkpoints.close()
+    like = loop.portable(loop.initial(plan, world, layout), layout)
+    progress = loop.Progress(*checkpoints.restore(like).parts["progress"])
+    assert bool(progress.updated) is updated and (progress.phase, progress.round) == (0, 1)
+    assert len(first.metrics) == (2 if updated else 1) and first.evaluations == []
+    second = Recorded()
+    final = go_on(tmp_path / "checkpoints", plan, world, layout, second.listener)
+    chex.assert_trees_all_equal(jax.device_get(final), jax.device_get(straight))  # bit for bit
+    assert len(first.metrics + second.metrics) == len(recorded.metrics)
+    for (_, _, ours), (_, _, theirs) in zip(second.evaluations, recorded.evaluations, strict=True):
+        chex.assert_trees_all_equal(ours, theirs)
+
+
+def test_a_request_at_the_very_end_changes_nothing(dataset, two_seeds):
+    """The last round is over: there is nothing to go on with."""
+    layout, straight, recorded, _ = two_seeds
+    plan, world = make_plan(layout), make_world(dataset, [0, 1])
+    late = Recorded()
+    listener = late.listener._replace(stop=lambda: late.evaluations[2:] != [])
+    final = loop.run(plan, world, layout, loop.initial(plan, world, layout), listener, Stopwatch())
+    assert final.progress == straight.progress and late.saved == recorded.saved
+
+
+def test_a_checkpoint_is_taken_when_the_listener_wants_one(dataset):
+    layout = seeds_over_devices(1, jax.devices()[:1])
+    plan = tuple(phase._replace(checkpoint_every=0) for phase in make_plan(layout))
+    world, recorded, wishes = make_world(dataset, [0]), Recorded(), iter([True, False, True, False])
+    listener = recorded.listener._replace(due=lambda: next(wishes))
+    loop.run(plan, world, layout, loop.initial(plan, world, layout), listener, Stopwatch())
+    # of rounds 1 to 6 the ends of the phases, 2 and 6, have one anyway; 1 and 4 are wished for
+    assert recorded.saved == 4 and next(wishes, None) is None
+
+
+def test_another_attempt_draws_other_numbers_and_the_first_the_same(dataset, two_seeds):
+    layout, straight, _, _ = two_seeds
+    plan, world = make_plan(layout), make_world(dataset, [0, 1])
+    state = loop.initial(plan, world, layout)
+    state = state._replace(progress=state.progress._replace(attempt=1))
+    final = loop.run(plan, world, layout, state, Recorded().listener, Stopwatch())
+    assert final.progress == straight.progress._replace(attempt=1)
+    ours, theirs = (jax.tree.leaves(layout.merge(one.agent)) for one in (final, straight))
+    assert any(not np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+def test_a_state_with_bad_numbers_is_no_checkpoint(dataset):
+    """The last update of a round can ruin parameters that no metric has looked at yet."""
+    layout = seeds_over_devices(2, jax.devices()[:1])
+
+    def ruined(phase):
+        def update(state, sources, keys):
+            state, metrics = phase.agent.update(state, sources, keys)
+            kernel = jax.tree.leaves(state.critic.params)[0]
+            bad = jax.tree.map(lambda x: x.at[:, 1].set(np.nan) if x is kernel else x, state)
+            return bad, metrics
+
+        return phase._replace(agent=phase.agent._replace(update=update), rounds=1)
+
+    plan, world, recorded = (ruined(make_plan(layout)[0]),), make_world(dataset, [4, 7]), Recorded()
+    plan = (plan[0]._replace(updates=5),)
+    with pytest.raises(NumericsError, match=r"state \.critic\..* is not finite after update 5 of seed 7"):
+        loop.run(plan, world, layout, loop.initial(plan, world, layout), recorded.listener, Stopwatch())
+    assert recorded.saved == 0 and len(recorded.metrics) == 1
 
 
 def test_a_checkpoint_survives_what_comes_after_it_and_another_number_of_devices(
@@ -122,12 +205,8 @@ def test_a_checkpoint_survives_what_comes_after_it_and_another_number_of_devices
     checkpoints.close()
     shutil.rmtree(tmp_path / "checkpoints" / "4")
     plan = make_plan(layout)
-    reopened = Checkpoints(tmp_path / "checkpoints")
-    assert reopened.latest == 3
-    like = loop.portable(loop.initial(plan, world, layout), layout)
-    parts, _ = reopened.restore(like._asdict())
-    reopened.close()
-    final = loop.run(plan, world, layout, loop.restored(parts, layout), Recorded().listener, Stopwatch())
+    assert Checkpoints(tmp_path / "checkpoints").numbers == [3]
+    final = go_on(tmp_path / "checkpoints", plan, world, layout)
     assert final.progress == straight.progress
     ours, theirs = layout.merge(final.agent), layout.merge(straight.agent)
     chex.assert_trees_all_close(jax.device_get(ours), jax.device_get(theirs), rtol=1e-3, atol=1e-5)
@@ -142,7 +221,7 @@ def test_nothing_is_compiled_again_after_the_first_rounds_of_a_phase(dataset):
             events.append(event)
 
     recorded = Recorded()
-    listener = recorded.listener._replace(checkpoint=lambda state: rounds.append(len(events)))
+    listener = recorded.listener._replace(checkpoint=lambda parts, held: rounds.append(len(events)))
     jax.monitoring.register_event_duration_secs_listener(heard)
     try:
         loop.run(plan, world, layout, loop.initial(plan, world, layout), listener, Stopwatch())

@@ -9,7 +9,7 @@ from rankq_jax import loop
 from rankq_jax.checkpoints import Checkpoints
 from rankq_jax.parallel import seeds_over_devices
 from rankq_jax.timing import Stopwatch
-from tests.loop_setting import Recorded, dataset, make_plan, make_world
+from tests.loop_setting import Recorded, dataset, go_on, make_plan, make_world
 
 __all__ = ["dataset"]  # a fixture
 
@@ -67,8 +67,5 @@ def test_an_overlapping_run_resumes_exactly(dataset, overlapping, tmp_path, stop
         state = loop.initial(plan, world, layout)
         loop.run(plan, world, layout, state, Recorded(checkpoints, stop_after).listener, Stopwatch())
     checkpoints.close()
-    reopened = Checkpoints(tmp_path / "checkpoints")
-    parts, _ = reopened.restore(loop.portable(loop.initial(plan, world, layout), layout)._asdict())
-    reopened.close()
-    final = loop.run(plan, world, layout, loop.restored(parts, layout), Recorded().listener, Stopwatch())
+    final = go_on(tmp_path / "checkpoints", plan, world, layout)
     chex.assert_trees_all_equal(jax.device_get(final), jax.device_get(overlapping[0]))

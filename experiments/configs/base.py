@@ -174,7 +174,10 @@ def defaults(task: tasks.Task, algorithm: str) -> ml_collections.ConfigDict:
         arguments=dict(),  # of the agent, in place of those in its section
     )
     config.evaluation_episodes = 100
-    config.keep_checkpoints = 2
+    config.checkpoint_minutes = 5.0  # at most, between checkpoints; those of the phases come besides
+    config.keep_checkpoints = 2  # the newest
+    config.keep_best_checkpoints = 1  # of the highest success rate (return, where a task has no success)
+    config.restarts = 0  # after bad numbers: from the last checkpoint, with other random numbers
     return config
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import html
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; }
@@ -13,6 +13,8 @@ th, td { padding: .3rem .8rem; border-bottom: 1px solid #ddd; text-align: right;
 th:first-child, td:first-child { text-align: left; }
 img { max-width: 100%; }
 p.note { color: #555; }
+p.warning { border-left: .3rem solid #c60; padding-left: .7rem; }
+th.words, td.words { text-align: left; overflow-wrap: anywhere; }
 """
 
 
@@ -22,18 +24,25 @@ def picture(png: bytes, text: str) -> str:
     return f'<img alt="{html.escape(text)}" src="data:image/png;base64,{data}">'
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of plain texts."""
-    cells = "".join(f"<th>{html.escape(name)}</th>" for name in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], sentences: Collection[str] = ()) -> str:
+    """A table of plain texts; the columns named in `sentences` hold more than a number or a word."""
+    classes = [' class="words"' if name in sentences else "" for name in head]
+    cells = "".join(f"<th{kind}>{html.escape(name)}</th>" for name, kind in zip(head, classes, strict=True))
+    body = ""
+    for row in rows:
+        filled = zip(row, classes, strict=True)
+        body += f"<tr>{''.join(f'<td{kind}>{html.escape(cell)}</td>' for cell, kind in filled)}</tr>"
     return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def note(text: str) -> str:
     """A paragraph of explanation."""
     return f'<p class="note">{html.escape(text)}</p>'
+
+
+def warning(text: str) -> str:
+    """A paragraph that a reader should not pass over."""
+    return f'<p class="warning">{html.escape(text)}</p>'
 
 
 def page(title: str, sections: Sequence[tuple[str, str]]) -> str:

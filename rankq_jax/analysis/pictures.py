@@ -12,47 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from rankq_jax.analysis.q_landscape import Landscape
-from rankq_jax.analysis.results import Curve
 from rankq_jax.envs.maze_map import MazeMap
 from rankq_jax.tasks import Scene
 
-COLOURS = matplotlib.color_sequences["tab10"]
 
-
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """The picture of a figure."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
     return buffer.getvalue()
-
-
-def learning_curves(panels: Mapping[str, Mapping[str, Sequence[Curve]]]) -> bytes:
-    """One panel per quantity: mean over seeds, with the range of the seeds as a band.
-
-    Args:
-      panels: `{quantity: {algorithm: curves}}`; the curves of one algorithm are of different runs.
-    """
-    figure = Figure(figsize=(5.2 * len(panels), 3.6))
-    for i, (quantity, algorithms) in enumerate(panels.items()):
-        axes = figure.add_subplot(1, len(panels), i + 1)
-        for colour, (name, curves) in zip(COLOURS, algorithms.items(), strict=False):
-            for j, one in enumerate(curves):
-                mean = np.nanmean(one.value, axis=1)
-                label = name if j == 0 else None
-                axes.plot(one.position, mean, color=colour, label=label, marker=".")
-                low, high = np.nanmin(one.value, axis=1), np.nanmax(one.value, axis=1)
-                axes.fill_between(one.position, low, high, color=colour, alpha=0.15, linewidth=0)
-        axes.axvline(0.0, color="black", linestyle="--", linewidth=1)
-        axes.annotate(
-            "offline | online", (0.0, 1.01), xycoords=("data", "axes fraction"), ha="center", fontsize=8
-        )
-        axes.xaxis.set_major_locator(MaxNLocator(6))
-        axes.set_xlabel("environment steps (left of the line: offline updates)")
-        axes.set_ylabel(quantity)
-        if quantity == "success rate":
-            axes.set_ylim(-0.03, 1.05)
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
-    return _png(figure)
 
 
 def _draw_maze(axes: Axes, maze: MazeMap) -> None:
@@ -84,7 +52,7 @@ def maze_trajectories(scene: Scene, phases: Mapping[str, tuple[Sequence[np.ndarr
             axes.plot(*path[0], color="black", marker=".", markersize=3)
         axes.add_patch(matplotlib.patches.Circle(tuple(scene.goal), scene.radius, color="gold", alpha=0.6))
         axes.set_title(f"{name}: {int(np.sum(success))} of {len(success)} reach the goal", fontsize=9)
-    return _png(figure)
+    return png(figure)
 
 
 def coverage(scene: Scene, position: np.ndarray, per_cell: int = 10) -> bytes:
@@ -115,7 +83,7 @@ def coverage(scene: Scene, position: np.ndarray, per_cell: int = 10) -> bytes:
         matplotlib.patches.Circle(tuple(scene.goal), scene.radius, fill=False, color="red", linewidth=1.5)
     )
     axes.set_title("visited positions, the goal in red", fontsize=9)
-    return _png(figure)
+    return png(figure)
 
 
 def distributions(
@@ -157,7 +125,7 @@ def distributions(
     axes.set_ylabel("dimension")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     figure.tight_layout()
-    return _png(figure)
+    return png(figure)
 
 
 def landscapes(places: Mapping[str, Landscape]) -> bytes:
@@ -185,4 +153,4 @@ def landscapes(places: Mapping[str, Landscape]) -> bytes:
         axes.set_ylabel("action 1")
         axes.set_title(name, fontsize=9)
     figure.tight_layout()
-    return _png(figure)
+    return png(figure)

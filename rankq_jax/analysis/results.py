@@ -9,6 +9,18 @@ import numpy as np
 from rankq_jax.errors import InputError
 from rankq_jax.writers import read_lines
 
+# Fields of the summary that pages and tables read; the last three have a value for each seed.
+SUMMARY = (
+    "seeds", "dataset", "updates", "env_steps", "wall_seconds",
+    "offline_success_rate", "final_success_rate", "final_episode_length",
+)  # fmt: skip
+PER_SEED = SUMMARY[-3:]
+# Of the configuration: no number of the results depends on them.
+FREE = (
+    "threads", "keep_checkpoints", "keep_best_checkpoints", "checkpoint_minutes", "restarts",
+    "offline.checkpoint_every", "online.checkpoint_every",
+)  # fmt: skip
+
 
 class Run(NamedTuple):
     """A finished or unfinished run.
@@ -20,6 +32,9 @@ class Run(NamedTuple):
       commit: of the source tree.
       evaluations: one record per evaluation episode.
       summary: None if it has not finished.
+      source: digest of the code that it ran with; empty if it was not recorded.
+      dataset: digest of the transitions that it learned from; empty if it was not recorded.
+      changes: how often it was continued although something of this had changed.
     """
 
     folder: Path
@@ -28,11 +43,18 @@ class Run(NamedTuple):
     commit: str
     evaluations: list[dict[str, Any]]
     summary: dict[str, Any] | None
+    source: str = ""
+    dataset: str = ""
+    changes: int = 0
 
     @property
     def name(self) -> str:
-        """The configuration's own name; without one the algorithm, and that of another online phase."""
-        first, then = self.config["algorithm"], self.config["online"]["algorithm"]
+        """The configuration's own name; without one the algorithm, and that of another online phase.
+
+        Raises:
+          InputError: if the recorded configuration does not say.
+        """
+        first, then = self.setting("algorithm"), self.setting("online.algorithm")
         return self.config.get("name") or (first if then in ("", first) else f"{first} then {then}")
 
     def setting(self, field: str) -> Any:
@@ -74,7 +96,30 @@ def about(folder: Path) -> dict[str, Any]:
     for field in ("config", "versions", "git_commit"):
         if field not in recorded:
             raise InputError(f"{path}: cannot be read (field {field!r} is missing); restore the file.")
+    for field in ("config", "versions"):
+        if not isinstance(recorded[field], dict):
+            raise InputError(f"{path}: field {field!r} is no mapping; restore the file.")
     return recorded
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float)
+
+
+def _summary(path: Path) -> dict[str, Any]:
+    summary = read_json(path)
+    for field in SUMMARY:
+        if field not in summary:
+            raise InputError(f"{path}: field {field!r} is missing; restore the file.")
+    lists = [summary[field] for field in ("seeds", *PER_SEED)]
+    if not all(isinstance(values, list) and len(values) == len(lists[0]) for values in lists):
+        raise InputError(f"{path}: does not have one result for each seed; restore the file.")
+    known = [x for values in lists for x in values if x is not None] + [summary["updates"]]
+    seconds = summary["wall_seconds"]
+    known += [seconds.get(name) for name in ("update", "total")] if isinstance(seconds, dict) else [None]
+    if not all(_number(x) for x in [*known, summary["env_steps"]]):
+        raise InputError(f"{path}: holds something else where a number belongs; restore the file.")
+    return summary
 
 
 def read(folder: Path) -> Run:
@@ -85,13 +130,17 @@ def read(folder: Path) -> Run:
     """
     started = about(folder)
     evaluations, summary = folder / "evaluations.jsonl", folder / "summary.json"
+    dataset, earlier = started.get("dataset"), started.get("earlier")
     return Run(
         folder=folder,
         config=started["config"],
         versions=started["versions"],
         commit=started["git_commit"],
         evaluations=read_lines(evaluations) if evaluations.exists() else [],
-        summary=read_json(summary) if summary.exists() else None,
+        summary=_summary(summary) if summary.exists() else None,
+        source=str(started.get("source", "")),
+        dataset=str(dataset.get("fingerprint", "")) if isinstance(dataset, dict) else "",
+        changes=len(earlier) if isinstance(earlier, list) else 0,
     )
 
 
@@ -107,23 +156,86 @@ class Curve(NamedTuple):
     value: np.ndarray
 
 
+class _Episode(NamedTuple):
+    """Of an evaluation: where in the run, of which seed, and one of its numbers."""
+
+    phase: str
+    updates: int
+    env_steps: int
+    seed: int
+    value: float
+
+
+def _episodes(run: Run, field: str) -> list[_Episode]:
+    episodes = []
+    for i, record in enumerate(run.evaluations):
+        try:
+            updates, env_steps, seed = (int(record[name]) for name in ("updates", "env_steps", "seed"))
+            episodes.append(_Episode(str(record["phase"]), updates, env_steps, seed, float(record[field])))
+        except (KeyError, TypeError, ValueError) as error:
+            path = run.folder / "evaluations.jsonl"
+            raise InputError(
+                f"{path}: line {i + 1}: {field!r} or its place in the run cannot be read ({error!r}); "
+                "delete that line."
+            ) from error
+    return episodes
+
+
 def curve(run: Run, field: str) -> Curve:
-    """Mean over the episodes of each evaluation of `field`, e.g. `success` or `length`."""
-    offline = max((r["updates"] for r in run.evaluations if r["env_steps"] == 0), default=0)
+    """Mean over the episodes of each evaluation of `field`, e.g. `success` or `length`.
+
+    Of an unfinished run an evaluation that was broken off is left out.
+
+    Raises:
+      InputError: if a record has no such number; names the file and the line.
+    """
+    records = _episodes(run, field)
+    offline = max((r.updates for r in records if not r.env_steps), default=0)
+    if run.summary is None and not any(r.env_steps for r in records) and records:
+        offline = max(offline, int(run.setting("offline.updates")))  # where that phase will end
     episodes: dict[tuple[int, int], list[float]] = {}
-    for record in run.evaluations:
-        steps = record["env_steps"]
-        position = steps if steps else record["updates"] - offline
-        episodes.setdefault((position, record["seed"]), []).append(float(record[field]))
+    for r in records:
+        position = r.env_steps if r.env_steps else r.updates - offline
+        episodes.setdefault((position, r.seed), []).append(r.value)
+    if run.summary is None:
+        whole = max(map(len, episodes.values()), default=0)
+        episodes = {place: values for place, values in episodes.items() if len(values) == whole}
     positions = sorted({position for position, _ in episodes})
     seeds = sorted({seed for _, seed in episodes})
     value = [[np.mean(episodes.get((p, s), [np.nan])) for s in seeds] for p in positions]
     return Curve(np.asarray(positions), np.asarray(value).reshape(len(positions), len(seeds)))
 
 
+def last(run: Run, field: str, phase: str | None = None) -> np.ndarray | None:
+    """`[S]`, mean of `field` over the last evaluation of each seed of a finished run.
+
+    Args:
+      run: the run.
+      field: e.g. `return`.
+      phase: the last evaluation of that phase; by default of the run.
+
+    Returns:
+      In the order of the summary's seeds; None if a seed was not evaluated or the run has not finished.
+
+    Raises:
+      InputError: if a record has no such number; names the file and the line.
+    """
+    ends: dict[int, tuple[tuple[int, int], list[float]]] = {}
+    for r in _episodes(run, field):
+        if phase in (None, r.phase):
+            place = (r.updates, r.env_steps)
+            at, values = ends.get(r.seed, (place, []))
+            if place >= at:
+                ends[r.seed] = (place, [*(values if place == at else []), r.value])
+    seeds = run.summary["seeds"] if run.summary else []
+    if not seeds or not all(seed in ends for seed in seeds):
+        return None
+    return np.array([np.mean(ends[seed][1]) for seed in seeds])
+
+
 def updates_per_second(run: Run) -> float:
     """Updates per second of the update section alone, compilation aside, summed over seeds."""
-    if run.summary is None:
+    if run.summary is None or not run.summary["wall_seconds"]["update"]:
         return float("nan")
     seconds = run.summary["wall_seconds"]["update"]
     return run.summary["updates"] * len(run.summary["seeds"]) / seconds

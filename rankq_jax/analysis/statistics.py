@@ -35,6 +35,20 @@ class Estimate(NamedTuple):
     high: float
 
 
+class Band(NamedTuple):
+    """Estimates along an axis of a figure, in the unit of the scores.
+
+    Attributes:
+      value: `[P]` the estimates.
+      low: `[P]` lower ends of their 95 % intervals.
+      high: `[P]` upper ends.
+    """
+
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
 @contextlib.contextmanager
 def _seeded() -> Iterator[None]:
     """rliable draws from numpy's global generator, whatever generator it is given."""
@@ -57,16 +71,20 @@ def _scores(scores: np.ndarray) -> np.ndarray:
     return table
 
 
-def _estimate(function: Callable[..., float], *scores: np.ndarray) -> Estimate:
+def _band(function: Callable[..., np.ndarray], *scores: np.ndarray) -> Band:
+    """Of a function whose values are `[P]`."""
     given = scores[0] if len(scores) == 1 else list(scores)
     with _seeded():
         values, intervals = library.get_interval_estimates(
-            {"": given},
-            lambda *resampled: np.array([function(*resampled)]),
-            reps=RESAMPLES,
-            confidence_interval_size=CONFIDENCE,
+            {"": given}, function, reps=RESAMPLES, confidence_interval_size=CONFIDENCE
         )
-    return Estimate(*(float(x) for x in (values[""][0], intervals[""][0, 0], intervals[""][1, 0])))
+    return Band(values[""], *intervals[""])
+
+
+def _middle_half(scores: np.ndarray) -> np.ndarray:
+    """`[runs, P] -> [P]`: what `metrics.aggregate_iqm` does, of all columns at once and ten times as fast."""
+    cut = len(scores) // 4
+    return np.sort(scores, axis=0)[cut : len(scores) - cut].mean(axis=0)
 
 
 def interquartile_mean(scores: np.ndarray) -> Estimate:
@@ -83,7 +101,65 @@ def interquartile_mean(scores: np.ndarray) -> Estimate:
     Raises:
       ValueError: if there is no score, or one is not finite.
     """
-    return _estimate(metrics.aggregate_iqm, _scores(scores))
+    band = _band(lambda resampled: _middle_half(resampled.reshape(-1, 1)), _scores(scores))
+    return Estimate(*(float(x[0]) for x in band))
+
+
+def interquartile_means(scores: np.ndarray) -> Band:
+    """The interquartile mean of each column on its own, for a curve.
+
+    A resample draws runs, the same ones at every point, so that the band of a curve is as smooth as its
+    runs; the interval of a point is the one that `interquartile_mean` gives for it.
+
+    Args:
+      scores: `[runs, P]`; NaN where a run has no score, whose place the other runs then take.
+
+    Returns:
+      `[P]` means and intervals.
+
+    Raises:
+      ValueError: if there is no point, or one without a score.
+    """
+    table = np.asarray(scores, np.float64)
+    known = np.isfinite(table)
+    if table.ndim != 2 or not table.size or not known.any(axis=0).all():
+        raise ValueError(f"scores must be [runs, points] with a finite one at every point, not {table.shape}")
+    band = np.empty((3, table.shape[1]))
+    patterns, which = np.unique(known, axis=1, return_inverse=True)
+    for i, present in enumerate(patterns.T):
+        points = which.ravel() == i
+        chosen = table[np.ix_(present, points)]
+        rows = np.arange(len(chosen))[:, None]
+        band[:, points] = _band(lambda drawn, chosen=chosen: _middle_half(chosen[drawn[:, 0]]), rows)
+    return Band(*band)
+
+
+def performance_profile(scores: np.ndarray, thresholds: np.ndarray) -> Band:
+    """Share of the runs of all tasks with a score above each threshold (arXiv 2108.13264, section 4.3).
+
+    Args:
+      scores: `[runs]` or `[runs, tasks]`, in one unit.
+      thresholds: `[P]`, in the same unit.
+
+    Returns:
+      `[P]` shares and intervals.
+
+    Raises:
+      ValueError: if there is no score, or one is not finite.
+    """
+
+    def above(table: np.ndarray, limits: np.ndarray) -> np.ndarray:
+        return (table[..., None] > limits).mean(axis=(0, 1))
+
+    with _seeded():
+        shares, intervals = library.create_performance_profile(
+            {"": _scores(scores)},
+            np.asarray(thresholds, np.float64),
+            custom_profile_func=above,
+            reps=RESAMPLES,
+            confidence_interval_size=CONFIDENCE,
+        )
+    return Band(shares[""], *intervals[""])
 
 
 def probability_of_improvement(better: np.ndarray, other: np.ndarray) -> Estimate:
@@ -105,4 +181,5 @@ def probability_of_improvement(better: np.ndarray, other: np.ndarray) -> Estimat
     first, second = _scores(better), _scores(other)
     if first.shape[1] != second.shape[1]:
         raise ValueError(f"scores of {first.shape[1]} and {second.shape[1]} tasks cannot be compared")
-    return _estimate(metrics.probability_of_improvement, first, second)
+    band = _band(lambda *drawn: np.array([metrics.probability_of_improvement(*drawn)]), first, second)
+    return Estimate(*(float(x[0]) for x in band))

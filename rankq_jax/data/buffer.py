@@ -58,3 +58,12 @@ def add(buffer: Buffer, rows: Transition, count: jax.Array) -> Buffer:
     index = jnp.where(offset < count, (buffer.inserted + offset) % room, room)
     data = jax.tree.map(lambda x, new: x.at[index].set(new, mode="drop"), buffer.data, rows)
     return Buffer(data, buffer.inserted + jnp.asarray(count, jnp.int32))
+
+
+def read(buffer: Buffer, first: jax.Array, count: int) -> Transition:
+    """`[count, ...]`: row `first` `[]`, counted from the first that was ever added, and those after it.
+
+    What has not been added yet or is not held any more has the row in its place.
+    """
+    index = (first + jnp.arange(count, dtype=jnp.int32)) % capacity(buffer)
+    return jax.tree.map(lambda x: x[index], buffer.data)

@@ -1,6 +1,6 @@
 """Finished episodes on their way into the replay buffers of all seeds."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -35,13 +35,20 @@ def blocks(
         mine = [episode for owner, episode in ended if owner == seed]
         if mine:
             labelled[seed] = prepare(concatenate(mine))
-    longest = max((len(rows.reward) for rows in labelled.values()), default=0)
+    yield from stacked(labelled, seeds, like, capacity)
+
+
+def stacked(
+    rows: Mapping[int, Transition], seeds: int, like: Transition, capacity: int
+) -> Iterator[tuple[Transition, np.ndarray]]:
+    """Rows `[n, ...]` of some of the seeds, by their index, in the blocks of `blocks`."""
+    longest = max((len(mine.reward) for mine in rows.values()), default=0)
     size = min(ROWS_PER_BLOCK, capacity)
     for start in range(0, longest, size):
         block = jax.tree.map(lambda x: np.zeros((seeds, size, *x.shape[1:]), x.dtype), like)
         counts = np.zeros(seeds, np.int32)
-        for seed, rows in labelled.items():
-            part = jax.tree.map(lambda x, s=start: x[s : s + size], rows)
+        for seed, mine in rows.items():
+            part = jax.tree.map(lambda x, s=start: x[s : s + size], mine)
             counts[seed] = len(part.reward)
             for leaf, values in zip(jax.tree.leaves(block), jax.tree.leaves(part), strict=True):
                 leaf[seed, : len(values)] = values

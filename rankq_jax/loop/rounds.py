@@ -120,6 +120,7 @@ def _must_wait(ratio: np.ndarray, buffer: Any, layout: Layout) -> bool:
 
 def next_round(progress: Progress, phase: Phase) -> Progress:
     """`progress` at the start of the round that follows."""
+    progress = progress._replace(updated=False)
     if progress.round + 1 < phase.rounds:
         return progress._replace(round=progress.round + 1)
     return progress._replace(phase=progress.phase + 1, round=0, phase_env_steps=0, owed=0.0)

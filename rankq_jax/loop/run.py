@@ -1,19 +1,23 @@
 """Running a plan, round after round."""
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rankq_jax.checkpoints import Held
 from rankq_jax.data import buffer as ring
 from rankq_jax.envs.batch import stream_seed, streams
 from rankq_jax.envs.rollout import recorder
+from rankq_jax.errors import Stopped
 from rankq_jax.evaluation import Evaluation, evaluate
 from rankq_jax.lifting import stepwise
 from rankq_jax.loop import rounds
-from rankq_jax.loop.state import Progress, RunState, World, portable
+from rankq_jax.loop.state import Progress, RunState, World, held, portable
+from rankq_jax.metrics import check_finite
 from rankq_jax.parallel import Layout
 from rankq_jax.phases import Phase, due
 from rankq_jax.timing import Stopwatch
@@ -27,21 +31,31 @@ class Listener(NamedTuple):
       metrics: called once per round with `(phase name, progress, {name: [S]})`.
       episodes: called with `(progress, [(seed, Episodes)])` when training episodes end.
       evaluation: called with `(phase name, progress, Evaluation, last of the phase)`.
-      checkpoint: called with a `portable` state; must copy what it keeps before it returns.
+      checkpoint: called with the parts of a `portable` state and the rows that the buffers hold; must copy
+        what it keeps before it returns.
+      due: whether a checkpoint is wanted at the end of this round, besides those that its phase has.
+      stop: whether the run is to end, with a checkpoint, at the end of this round; asked during evaluations
+        too, which are then given up and made again by who goes on. Processes that train together must agree.
     """
 
     metrics: Callable[[str, Progress, dict[str, np.ndarray]], None]
     episodes: Callable[[Progress, list[tuple[int, Episodes]]], None]
     evaluation: Callable[[str, Progress, Evaluation, bool], None]
-    checkpoint: Callable[[RunState], None]
+    checkpoint: Callable[[dict[str, Any], Held], None]
+    due: Callable[[], bool] = lambda: False
+    stop: Callable[[], bool] = lambda: False
 
 
-def _keys(seeds: Sequence[int], *path: int) -> Key:
-    """`[S]` keys: a function of the seed and of the place in the run, so resuming needs no generator."""
+def _keys(seeds: Sequence[int], *path: int, attempt: int = 0) -> Key:
+    """`[S]` keys: a function of the seed and of the place in the run, so resuming needs no generator.
+
+    Another `attempt` at the same place has other keys, lest it ends the same.
+    """
+    steps = path if attempt == 0 else (*path, attempt)
 
     def one(seed: jax.Array) -> Key:
         key = jax.random.key(seed)
-        for step in path:
+        for step in steps:
             key = jax.random.fold_in(key, step)
         return key
 
@@ -64,6 +78,17 @@ def initial(plan: Sequence[Phase], world: World, layout: Layout) -> RunState:
         progress=Progress(),
         labels=labeller.init(_keys(world.seeds, 0, 1), world.dataset) if labeller else (),
     )
+
+
+def _given_up(listener: Listener) -> Callable[[int], None]:
+    """Ends an evaluation in the middle of its episodes where the run is to stop."""
+
+    def progress(steps: int) -> None:
+        # Processes that train together evaluate alike, but are not asked at the same moment.
+        if jax.process_count() == 1 and listener.stop():
+            raise Stopped
+
+    return progress
 
 
 def run(
@@ -97,47 +122,72 @@ def run(
 
     Raises:
       NumericsError: at the end of a round with a metric that is NaN or infinite; names metric, seed, update.
+        Before a checkpoint of a state that is; names its leaf.
+      Stopped: when `listener.stop` has said so and there is a checkpoint.
     """
     dataset = layout.replicate(jax.tree.map(jnp.asarray, world.dataset))
     add = layout.lift(jax.vmap(ring.add), in_axes=(0, 0, 0), donate=0)
+
+    def checkpoint(state: RunState) -> None:
+        parts = portable(state, layout)
+        check_finite(parts["agent"], world.seeds, state.progress.updates)
+        listener.checkpoint(parts, held(state, layout))
+
+    def updated(phase: Phase, done: int, state: RunState, keys: Callable[[int], Key]) -> RunState:
+        """Everything of a round but its evaluation."""
+        update = (phase, world, layout, dataset, keys(1))
+        if phase.collect:
+            # Before the updates, which may start first: they consume the state that acts.
+            policy = rounds.policy(act, phase, world, state, keys(0))
+            state = state._replace(progress=rounds.counted(state.progress, phase, world))
+        if phase.overlap:
+            with stopwatch("update"):
+                state, pending = rounds.dispatched(state, *update)
+                if not concurrently:
+                    jax.block_until_ready(state.agent)
+        if phase.collect:
+            with stopwatch("collect"):
+                state, ended = rounds.collected(state, phase, world, layout, policy, add)
+            listener.episodes(state.progress, ended)
+        with stopwatch("update"):
+            if not phase.overlap:
+                state, pending = rounds.dispatched(state, *update)
+            means = rounds.means(pending, world, layout)
+        if phase.labeller is not None and done in phase.labeller.rounds:
+            with stopwatch("label"):
+                params = phase.agent.params(state.agent)
+                labels, found = phase.labeller.label(state.labels, mode, params, world.dataset, keys(3))
+            state, means = state._replace(labels=labels), {**means, **found}
+        state = state._replace(progress=state.progress._replace(updated=True))
+        if means:
+            listener.metrics(phase.name, state.progress, means)
+        return state
+
+    def evaluated(phase: Phase, index: int, done: int, state: RunState, keys: Callable[[int], Key]) -> None:
+        greedy = rounds.policy(mode, phase, world, state, keys(2))
+        starts = [stream_seed(seed, index, done) for seed in world.seeds]
+        try:
+            with stopwatch("evaluate"):
+                result = evaluate(world.evaluation_env, greedy, starts, _given_up(listener))
+        except Stopped:
+            checkpoint(state)
+            raise
+        listener.evaluation(phase.name, state.progress, result, done == phase.rounds)
+
     for index in range(state.progress.phase, len(plan)):
         phase = plan[index]
         act, mode = stepwise(phase.agent.act), stepwise(phase.agent.mode)
         for done in range(state.progress.round + 1, phase.rounds + 1):
-            k_act, k_update, k_evaluate = (_keys(world.seeds, index + 1, done, use) for use in range(3))
-            update = (phase, world, layout, dataset, k_update)
-            if phase.collect:
-                # Before the updates, which may start first: they consume the state that acts.
-                policy = rounds.policy(act, phase, world, state, k_act)
-                state = state._replace(progress=rounds.counted(state.progress, phase, world))
-            if phase.overlap:
-                with stopwatch("update"):
-                    state, pending = rounds.dispatched(state, *update)
-                    if not concurrently:
-                        jax.block_until_ready(state.agent)
-            if phase.collect:
-                with stopwatch("collect"):
-                    state, ended = rounds.collected(state, phase, world, layout, policy, add)
-                listener.episodes(state.progress, ended)
-            with stopwatch("update"):
-                if not phase.overlap:
-                    state, pending = rounds.dispatched(state, *update)
-                means = rounds.means(pending, world, layout)
-            if phase.labeller is not None and done in phase.labeller.rounds:
-                with stopwatch("label"):
-                    k_label = _keys(world.seeds, index + 1, done, 3)
-                    params = phase.agent.params(state.agent)
-                    labels, found = phase.labeller.label(state.labels, mode, params, world.dataset, k_label)
-                state, means = state._replace(labels=labels), {**means, **found}
-            state = state._replace(progress=rounds.next_round(state.progress, phase))
-            if means:
-                listener.metrics(phase.name, state.progress, means)
+            keys = functools.partial(_keys, world.seeds, index + 1, done, attempt=state.progress.attempt)
+            if not state.progress.updated:
+                state = updated(phase, done, state, keys)
             if due(phase.evaluate_every, done, phase.rounds):
-                with stopwatch("evaluate"):
-                    starts = [stream_seed(seed, index, done) for seed in world.seeds]
-                    greedy = rounds.policy(mode, phase, world, state, k_evaluate)
-                    result = evaluate(world.evaluation_env, greedy, starts)
-                listener.evaluation(phase.name, state.progress, result, done == phase.rounds)
-            if due(phase.checkpoint_every, done, phase.rounds):
-                listener.checkpoint(portable(state, layout))
+                evaluated(phase, index, done, state, keys)
+            state = state._replace(progress=rounds.next_round(state.progress, phase))
+            last = state.progress.phase == len(plan)
+            stopped = not last and listener.stop()
+            if due(phase.checkpoint_every, done, phase.rounds) or listener.due() or stopped:
+                checkpoint(state)
+            if stopped:
+                raise Stopped
     return state

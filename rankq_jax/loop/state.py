@@ -1,11 +1,15 @@
 """What a run acts on, and everything that its rest depends on."""
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from rankq_jax.checkpoints import Held, Rows
+from rankq_jax.data import buffer as ring
+from rankq_jax.data.intake import ROWS_PER_BLOCK, stacked
 from rankq_jax.envs.rollout import Recorder
 from rankq_jax.parallel import Layout
 from rankq_jax.types import BatchEnv, EnvState, Episodes, Transition
@@ -35,7 +39,18 @@ class World(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """Where a run is. Plain numbers; counts are per seed."""
+    """Where a run is. Plain numbers; counts are per seed.
+
+    Attributes:
+      phase: index in the plan.
+      round: of the phase, from 0.
+      updates: done in all phases.
+      env_steps: done in all phases.
+      phase_env_steps: done in this phase.
+      owed: updates that are due and not done.
+      updated: whether the round waits for its evaluation alone.
+      attempt: how often the run was started again from a checkpoint because its numbers went bad.
+    """
 
     phase: int = 0
     round: int = 0
@@ -43,6 +58,8 @@ class Progress(NamedTuple):
     env_steps: int = 0
     phase_env_steps: int = 0
     owed: float = 0.0
+    updated: bool = False
+    attempt: int = 0
 
 
 class RunState(NamedTuple):
@@ -56,14 +73,79 @@ class RunState(NamedTuple):
     labels: Any  # state of the labeller of the plan, on the host; empty without one
 
 
-def portable(state: RunState, layout: Layout) -> RunState:
-    """`state` with `[S, ...]` leaves, for a checkpoint that any number of devices can restore."""
-    return state._replace(agent=layout.merge(state.agent), buffer=layout.merge(state.buffer))
+def portable(state: RunState, layout: Layout) -> dict[str, Any]:
+    """The parts of `state` with `[S, ...]` leaves, which any number of devices can restore.
+
+    Of the buffers it holds the number of rows that were ever added, `inserted` `[S]`; see `held`.
+    """
+    parts = state._asdict()
+    buffer = parts.pop("buffer")
+    return parts | {"agent": layout.merge(state.agent), "inserted": layout.merge(buffer.inserted)}
 
 
-def restored(parts: Mapping[str, Any], layout: Layout) -> RunState:
-    """The state whose `portable` form was saved as `parts`, on the devices of `layout`."""
-    state = RunState(**parts)
-    progress = Progress(*(np.asarray(number).item() for number in state.progress))
-    agent, buffer = layout.split(state.agent), layout.split(state.buffer)
-    return state._replace(agent=agent, buffer=buffer, progress=progress)
+_read = jax.jit(jax.vmap(jax.vmap(functools.partial(ring.read, count=ROWS_PER_BLOCK))))
+
+
+def held(state: RunState, layout: Layout) -> Held:
+    """What the buffers of `state` hold; to be read before the run goes on."""
+    end = np.asarray(layout.merge(state.buffer.inserted), np.int64)
+    oldest = np.maximum(0, end - ring.capacity(state.buffer))
+
+    def since(first: np.ndarray) -> Rows:
+        first = np.maximum(first, oldest)
+        data: list[Any] = []
+        for buffer in layout.blocks(state.buffer):  # on the device that holds them
+            own = slice(len(data), len(data) + buffer.inserted.shape[1])
+            begin, count = first[own], (end - first)[own]
+            # Devices are filled up with copies of the last seed.
+            starts = np.pad(begin, (0, buffer.inserted.shape[1] - len(begin)))[None].astype(np.int32)
+            blocks = [
+                jax.tree.map(lambda x: np.asarray(x)[0], _read(buffer, starts + done))
+                for done in range(0, max(count.max(initial=0), 1), ROWS_PER_BLOCK)
+            ]
+            for seed, rows in enumerate(count):
+                data.append(
+                    jax.tree.map(lambda *x, s=seed, n=rows: np.concatenate([b[s] for b in x])[:n], *blocks)
+                )
+        return Rows(first, data)
+
+    return Held(oldest, since)
+
+
+def restored(
+    state: RunState, parts: Mapping[str, Any], rows: Iterable[Rows], world: World, layout: Layout
+) -> RunState:
+    """The state that `portable` made `parts` of, on the devices of `layout`.
+
+    Args:
+      state: from `initial`, with empty buffers. It is consumed.
+      parts: by name.
+      rows: of the buffers, oldest first.
+      world: of the run.
+      layout: of the run; of any number of devices.
+
+    Raises:
+      ValueError: if `rows` are not those that the buffers held.
+    """
+    end = np.asarray(parts["inserted"], np.int64)
+    oldest = np.maximum(0, end - world.capacity)
+    add = layout.lift(jax.vmap(ring.add), in_axes=(0, 0, 0), donate=0)
+    buffer = state.buffer._replace(inserted=layout.split(oldest.astype(np.int32)))
+    reached = oldest.copy()
+    for some in rows:
+        late = np.maximum(0, oldest - some.first)  # rows that the buffers no longer held
+        mine = {
+            seed: jax.tree.map(lambda x, k=late[seed]: x[k:], data)
+            for seed, data in enumerate(some.data)
+            if some.end[seed] > max(oldest[seed], some.first[seed])
+        }
+        if any(some.first[seed] + late[seed] != reached[seed] for seed in mine):
+            raise ValueError("rows of the replay buffers are missing between two segments")
+        reached = np.maximum(reached, some.end)
+        for block, counts in stacked(mine, len(end), world.dataset, world.capacity):
+            buffer = add(buffer, layout.split(block), layout.split(counts))
+    if (reached != end).any():
+        raise ValueError(f"the replay buffers end at rows {reached}, and not at {end}")
+    progress = Progress(*(np.asarray(number).item() for number in parts["progress"]))
+    kept = {name: parts[name] for name in ("env", "recorder", "labels")}
+    return RunState(agent=layout.split(parts["agent"]), buffer=buffer, progress=progress, **kept)

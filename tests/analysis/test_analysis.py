@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rankq_jax.analysis import page, pictures, results
+from rankq_jax.analysis import curves, page, pictures, results
 from rankq_jax.analysis.q_landscape import landscape
 from rankq_jax.envs.maze_map import centred
 from rankq_jax.errors import InputError
@@ -100,7 +100,7 @@ def test_folders_that_are_no_runs(tmp_path):
 
 def test_pictures_are_pictures(tmp_path, key):
     curve = results.curve(make_run(tmp_path), "success")
-    assert pictures.learning_curves({"success rate": {"rankq": [curve]}}).startswith(PNG)
+    assert curves.learning_curves({"success rate": {"rankq": [curve]}}).startswith(PNG)
     maze, path = centred(((1, 1, 1), (1, 0, 1), (1, 1, 1)), 1.0), np.zeros((4, 2))
     scene = Scene(maze, np.zeros(2), radius=0.4, max_step=0.1)
     drawn = pictures.maze_trajectories(scene, {"offline": ([path], [True])})
@@ -119,7 +119,7 @@ def test_lines_can_be_rolled_back(tmp_path):
     path = tmp_path / "lines.jsonl"
     lines = JsonLines(path)
     lines.write({"a": np.float32(1.5), "b": np.arange(2), "c": (True, np.bool_(False))})
-    kept = lines.position
+    kept = lines.sync()
     lines.write({"a": 2})
     lines.close()
     again = JsonLines(path, keep=kept)

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from rankq_jax.analysis.statistics import interquartile_mean, probability_of_improvement
+from rankq_jax.analysis.statistics import (
+    interquartile_mean,
+    interquartile_means,
+    performance_profile,
+    probability_of_improvement,
+)
 
 
 def test_the_interquartile_mean_leaves_out_a_quarter_at_either_end():
@@ -83,3 +88,53 @@ def test_scores_that_are_none(scores):
 def test_different_numbers_of_tasks():
     with pytest.raises(ValueError, match="1 and 2 tasks"):
         probability_of_improvement(np.zeros(3), np.zeros((3, 2)))
+
+
+def test_the_means_of_a_curve_are_those_of_its_points():
+    # 5 runs, one left out at either end: (1 + 2 + 3) / 3, and (4 + 5 + 6) / 3
+    scores = np.array([[0.0, 9.0], [3.0, 4.0], [1.0, 6.0], [2.0, 5.0], [100.0, -50.0]])
+    band = interquartile_means(scores)
+    np.testing.assert_allclose(band.value, [2.0, 5.0])
+    for point in (0, 1):
+        np.testing.assert_allclose([x[point] for x in band], interquartile_mean(scores[:, point]))
+
+
+def test_three_runs_of_a_curve_reach_from_end_to_end_at_every_point():
+    band = interquartile_means(np.array([[0.1, 0.9], [0.4, 0.3], [0.7, 0.6]]))
+    np.testing.assert_allclose(band, [[0.4, 0.6], [0.1, 0.3], [0.7, 0.9]])
+
+
+def test_runs_that_have_not_come_so_far_are_left_out_of_a_point():
+    missing = np.nan
+    scores = np.array([[0.2, missing, 0.5], [0.6, 0.4, missing], [0.7, 0.8, missing]])
+    band = interquartile_means(scores)
+    np.testing.assert_allclose(band.value, [0.5, 0.6, 0.5])
+    np.testing.assert_allclose(band.low, [0.2, 0.4, 0.5])
+    np.testing.assert_allclose(band.high, [0.7, 0.8, 0.5])
+
+
+@pytest.mark.parametrize(
+    "scores", [np.zeros((0, 2)), np.zeros((2, 0)), np.zeros(3), np.array([[1.0, np.nan], [1.0, np.nan]])]
+)
+def test_curves_without_a_score_at_a_point(scores):
+    with pytest.raises(ValueError, match="finite one at every point"):
+        interquartile_means(scores)
+
+
+def test_a_profile_counts_the_runs_above_each_threshold():
+    scores = np.array([[0.2, 0.4], [0.4, 0.9]])  # above 0.2: three of four; a run at the threshold is not
+    profile = performance_profile(scores, np.array([0.0, 0.2, 0.3, 0.4, 0.9, 1.0]))
+    np.testing.assert_allclose(profile.value, [1, 0.75, 0.75, 0.25, 0, 0])
+    np.testing.assert_allclose(performance_profile(np.array([1.0, 0.0, 0.0]), np.array([0.5])).value, [1 / 3])
+
+
+def test_the_band_of_a_profile_resamples_runs_within_their_task():
+    # both of two runs above in one resample of four, none in another: more than 2.5 % at either end
+    np.testing.assert_allclose(performance_profile(np.array([0.0, 1.0]), np.array([0.5])), [[0.5], [0], [1]])
+    table = np.array([[0.0, 1.0]] * 3)  # every resample is the table itself
+    np.testing.assert_allclose(performance_profile(table, np.array([0.5])), [[0.5], [0.5], [0.5]])
+
+
+def test_a_profile_of_no_scores():
+    with pytest.raises(ValueError, match="scores must be"):
+        performance_profile(np.array([0.5, np.nan]), np.array([0.5]))

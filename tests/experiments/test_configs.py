@@ -204,7 +204,7 @@ def test_an_argument_that_the_agent_does_not_take_fails():
         ({"parallel": "batch", "batch_size": 3}, "does not divide over 2 devices"),
         ({"seeds": 0}, "--config.seeds=0 must be at least 1"),
         ({"discount": 1.0}, "--config.discount=1.0"),
-        ({"offline.updates": 1_500}, "--config.offline.updates=1500 is not a multiple of the 1000"),
+        ({"offline.updates": 1_750}, "--config.offline.updates=1750 is not a multiple of the 500"),
         ({"online.env_steps_per_round": 201}, "is not a multiple of the 4"),
         ({"online.mixing_ratio": -1.0, "online.mixing_anneal": 10}, "between 0 and 1"),
         ({"offline.updates": 0, "online.env_steps": 0}, "nothing to do"),

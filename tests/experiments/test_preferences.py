@@ -8,6 +8,7 @@ import pytest
 
 from experiments import build, preferences, restore, train
 from experiments.configs import bc, oap_iql, oap_td3_bc, rankq
+from rankq_jax.checkpoints import Checkpoints
 from rankq_jax.errors import InputError
 from rankq_jax.writers import read_lines
 
@@ -83,19 +84,20 @@ def test_a_run_that_is_interrupted_between_questions_ends_the_same(module, exper
     class Stop(Exception):
         pass
 
-    save = train.Checkpoints.save
+    save = Checkpoints.save
     saved = []
 
     def stop_after_the_second(self, *arguments):
         save(self, *arguments)
+        self.wait()
         saved.append(1)
         if len(saved) == 2:
             raise Stop
 
-    monkeypatch.setattr(train.Checkpoints, "save", stop_after_the_second)
+    monkeypatch.setattr(Checkpoints, "save", stop_after_the_second)
     with pytest.raises(Stop):
         train.train(config, tmp_path / "resumed")
-    monkeypatch.setattr(train.Checkpoints, "save", save)
+    monkeypatch.setattr(Checkpoints, "save", save)
     resumed = train.train(config, tmp_path / "resumed")
     assert resumed["final_success_rate"] == straight["final_success_rate"]
     kept = [read_lines(tmp_path / name / "metrics.jsonl") for name in ("straight", "resumed")]

@@ -18,6 +18,7 @@ SWEEPS = [
         (ROOT / "launch/sweeps/oap.py", ("cores",)),
         (ROOT / "launch/sweeps/antmaze.py", ("cores", "paper")),
         (ROOT / "launch/sweeps/adroit.py", ("cores", "paper")),
+        (ROOT / "launch/sweeps/smoke.py", (None,)),
     )
     for budget in budgets
 ]
@@ -56,7 +57,7 @@ def test_every_job_can_be_built_and_shares_the_budget_of_its_task(name, budget):
             known = lengths.setdefault((config.task, phase.name), config[phase.name][field])
             assert config[phase.name][field] == known, job.name
         published = budget == "paper" and name in ("antmaze.py", "adroit.py")
-        assert config.seeds == (4 if published else 3)
+        assert config.seeds == (4 if published or name == "smoke.py" else 3)
 
 
 def test_the_published_protocol_is_ready():

@@ -1,10 +1,12 @@
 """One command: what is missing is run, then the table is written about what has finished."""
 
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from launch import local, results
+from launch import job, local, record, results, sweep
 
 SWEEP = """
 from launch.sweep import Job
@@ -17,15 +19,25 @@ BUDGETS = {
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Commands in place of being executed; `{word in the command: its exit status}` says how they end."""
-    executed, statuses = [], {}
+    """Tables in place of being written; `{word in the command: its exit status}` says how jobs end."""
+    trained, tables, statuses = [], [], {}
 
-    def fake(command):
-        executed.append(list(command))
-        return next((status for word, status in statuses.items() if word in command), 0)
+    def run(jobs, out, attempts):
+        trained.append((jobs, out, attempts))
+        ended = {}
+        for planned in jobs:
+            status = next((found for word, found in statuses.items() if word in planned.arguments), 0)
+            state = {0: record.DONE, job.STOPPED: record.PREEMPTED}.get(status, record.FAILED)
+            ended[planned.name] = job.Outcome(state, status, "broke" if state == record.FAILED else "")
+        return ended
 
-    monkeypatch.setattr(local, "execute", fake)
-    return executed, statuses
+    def table(line):
+        tables.append(line)
+        return subprocess.CompletedProcess(line, statuses.get("experiments.table", 0))
+
+    monkeypatch.setattr(local, "run", run)
+    monkeypatch.setattr(results.subprocess, "run", table)
+    return trained, tables, statuses
 
 
 @pytest.fixture
@@ -42,18 +54,15 @@ def start(tmp_path, monkeypatch):
 
 
 def test_every_job_and_then_the_table(calls, start, tmp_path):
-    executed, _ = calls
+    trained, tables, _ = calls
     assert start("--note=two words", "--note=more") == 0
-    train = [sys.executable, "-m", "experiments.train"]
-    assert executed[:2] == [
-        [*train, "--config=a", "--workdir=runs/first"],
-        [*train, "--config=b", "--workdir=runs/second"],
-    ]
+    jobs = [sweep.Job("first", ("--config=a",)), sweep.Job("second", ("--config=b",))]
+    assert trained == [(jobs, Path("runs"), job.ATTEMPTS)]
     # the document gives the command as a shell takes it
     command = (
         f"python -m launch.results {tmp_path}/sweep.py --out=runs --table=t.md '--note=two words' --note=more"
     )
-    assert executed[2:] == [
+    assert tables == [
         [
             sys.executable, "-m", "experiments.table", "--out=t.md", "--reference=rankq",
             f"--command={command}", "--note=two words", "--note=more", "--", "runs/first", "runs/second",
@@ -62,42 +71,40 @@ def test_every_job_and_then_the_table(calls, start, tmp_path):
 
 
 def test_a_failed_job_is_named_in_the_table_and_in_the_status(calls, start, capsys):
-    executed, statuses = calls
+    _, tables, statuses = calls
     statuses["--config=a"] = 3
     assert start() == 1
-    assert executed[-1][-3:] == [
+    assert tables[0][-3:] == [
         "--note=Failed, and missing above: first (status 3).", "--", "runs/second",
     ]  # fmt: skip
-    assert capsys.readouterr().err == "failed: first with status 3\n"
+    assert capsys.readouterr().err == "failed: first: broke\n"
 
 
 def test_without_a_finished_job_there_is_no_table(calls, start, capsys):
-    executed, statuses = calls
+    _, tables, statuses = calls
     statuses |= {"--config=a": 3, "--config=b": -9}
     assert start() == 1
-    assert len(executed) == 2
+    assert tables == []
     assert capsys.readouterr().err.splitlines()[-1].startswith("error: no job has finished")
 
 
 def test_the_status_of_a_refused_table_is_handed_on(calls, start):
-    _, statuses = calls
+    _, _, statuses = calls
     statuses["experiments.table"] = 2
     assert start() == 2
 
 
 def test_another_budget(calls, start, capsys):
-    executed, _ = calls
-    assert start("--budget=paper", "--reference=sac") == 0
-    assert executed[0][3:] == ["--config=c", "--workdir=runs/long"]
-    assert "--reference=sac" in executed[1]
+    trained, tables, _ = calls
+    assert start("--budget=paper", "--reference=sac", "--attempts=5") == 0
+    assert [planned.name for planned in trained[0][0]] == ["long"] and trained[0][2] == 5
+    assert "--reference=sac" in tables[0]
     assert start("--budget=big") == 2
-    assert "no budget 'big'" in capsys.readouterr().err and len(executed) == 2
+    assert "no budget 'big'" in capsys.readouterr().err and len(trained) == 1
 
 
-def test_an_interruption(monkeypatch, start, capsys):
-    def interrupted(command):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(local, "execute", interrupted)
-    assert start() == 130
-    assert "run the same command to go on" in capsys.readouterr().err
+def test_an_interruption(calls, start, capsys):
+    _, tables, statuses = calls
+    statuses["--config=b"] = job.STOPPED
+    assert start() == 75
+    assert "the same command goes on" in capsys.readouterr().err and tables == []

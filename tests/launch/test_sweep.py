@@ -1,8 +1,6 @@
-import sys
-
 import pytest
 
-from launch import local, sweep
+from launch import sweep
 
 
 def test_product_names_what_varies():
@@ -11,8 +9,8 @@ def test_product_names_what_varies():
         {"rankq.sigma": (0.15, 0.3), "seeds": (3,)},
     )
     assert [job.name for job in jobs] == [
-        "rankq_pointmaze-umaze_rankq.sigma=0.15",
-        "rankq_pointmaze-umaze_rankq.sigma=0.3",
+        "rankq_pointmaze-umaze_smoke_rankq.sigma=0.15",
+        "rankq_pointmaze-umaze_smoke_rankq.sigma=0.3",
         "sac_pointmaze-umaze_rankq.sigma=0.15",
         "sac_pointmaze-umaze_rankq.sigma=0.3",
     ]
@@ -35,11 +33,56 @@ def test_a_variant_names_the_job_and_the_run():
     assert job.arguments[1:] == ("--config.name=iql_offline", "--config.seeds=3")
 
 
-def test_a_job_can_name_the_folder_of_all_workdirs(monkeypatch, tmp_path):
-    commands = []
-    monkeypatch.setattr(local, "execute", lambda command: commands.append(list(command)) or 0)
-    assert local.run([sweep.Job("two", ("--config.preferences.expert={out}/one",))], tmp_path) == {}
-    assert commands[0][3:] == [f"--config.preferences.expert={tmp_path}/one", f"--workdir={tmp_path}/two"]
+def test_a_product_of_files_tasks_overrides_and_seeds():
+    jobs = sweep.product(
+        ("rankq", "my/own.py"), {"rankq.sigma": (0.3,)}, tasks=("pointmaze-umaze,smoke", "x"), seeds=2, seed=5
+    )
+    assert [job.name for job in jobs] == [
+        "rankq_pointmaze-umaze_smoke", "rankq_x", "own_pointmaze-umaze_smoke", "own_x",
+    ]  # fmt: skip
+    flags = ("--config.seed=5", "--config.seeds=2", "--config.rankq.sigma=0.3")
+    assert jobs[1].arguments == ("--config=experiments/configs/rankq.py:x", *flags)
+    assert jobs[2].arguments == ("--config=my/own.py:pointmaze-umaze,smoke", *flags)
+    assert sweep.seeds(jobs[0]) == (5, 2)
+    with pytest.raises(ValueError, match=r"rankq\.py:x: names a task, and so does tasks='y'; leave one out"):
+        sweep.product(("experiments/configs/rankq.py:x",), tasks=("y",))
+
+
+def test_seeds_are_split_into_processes():
+    whole = sweep.product(("rankq",), {"online.env_steps": (9,)}, tasks=("x",), seeds=5, seed=2)
+    own = "--config=experiments/configs/rankq.py:x", "--config.online.env_steps=9"
+    assert sweep.packed(whole, 2) == [
+        ("rankq_x_seeds2-3", (*own, "--config.seed=2", "--config.seeds=2")),
+        ("rankq_x_seeds4-5", (*own, "--config.seed=4", "--config.seeds=2")),
+        ("rankq_x_seed6", (*own, "--config.seed=6", "--config.seeds=1")),
+    ]
+    assert sweep.packed(whole, 0) == sweep.packed(whole, 5) == sweep.packed(whole, 9) == whole
+    assert [job.name for job in sweep.packed(whole, 1)] == [f"rankq_x_seed{i}" for i in (2, 3, 4, 5, 6)]
+    with pytest.raises(ValueError, match="--pack=-1"):
+        sweep.packed(whole, -1)
+    # the first seed is that of the configuration, 0, where the arguments do not say
+    (half, _) = sweep.packed([sweep.arm("rankq", "x", {"seeds": 2})], 1)
+    assert half == ("rankq_x_seed0", (own[0], "--config.seed=0", "--config.seeds=1"))
+    silent = sweep.Job("a", ("--config=b",))
+    assert sweep.seeds(silent) is None and sweep.packed([silent], 1) == [silent]
+
+
+def test_a_job_that_is_needed_stays_whole():
+    first, second = (sweep.arm(name, "x", {"seeds": 2}) for name in ("a", "b"))
+    second = second._replace(arguments=(*second.arguments, "--config.preferences.expert={out}/a_x"))
+    assert sweep.needs(second) == ["a_x"] and sweep.needs(first) == []
+    assert [job.name for job in sweep.packed([first, second], 1)] == ["a_x", "b_x_seed0", "b_x_seed1"]
+
+
+def test_the_jobs_of_the_oap_sweep_need_its_expert():
+    for job in sweep.read("launch/sweeps/oap.py"):
+        assert sweep.needs(job) == (["rankq_pointmaze-umaze"] if job.name.startswith("oap") else [])
+
+
+def test_the_smoke_sweep_is_small():
+    jobs = sweep.read("launch/sweeps/smoke.py")
+    assert len({job.name for job in jobs}) == 4 and {sweep.seeds(job) for job in jobs} == {(0, 4)}
+    assert all(job.arguments[0].endswith(",smoke") for job in jobs)
 
 
 def test_the_runs_of_the_oap_sweep_ask_as_often_as_the_others_step():
@@ -119,6 +162,7 @@ JOB = "from launch.sweep import Job\n"
         (JOB + "BUDGETS = {'cores': [], 'paper': []}", "big", "no budget 'big'; .* of: cores, paper"),
         (JOB + "BUDGETS = {'big': [Job('a', ())]}", None, "no budget 'cores'; .* of: big"),
         ("BUDGETS = ['cores']", "cores", "BUDGETS is not a mapping"),
+        (JOB + "SWEEP = [Job('a', ('{out}/b',)), Job('b', ())]", None, "'a' needs 'b'; put that job before"),
         ("SWEEP = 3", None, "not a list of jobs"),
         ("SWEEP = []", None, "not a list of jobs"),
         ("SWEEP = ['a']", None, "not a list of jobs"),
@@ -140,22 +184,3 @@ def test_a_sweep_file_may_define_both(tmp_path):
     )
     found = [[job.name for job in sweep.read(str(path), budget)] for budget in (None, "cores", "paper")]
     assert found == [["a"], ["b"], ["c"]]
-
-
-def test_jobs_become_command_lines_and_failures_are_reported(tmp_path, monkeypatch):
-    calls = []
-
-    def fake(command):
-        calls.append(command)
-        return 3 if "--bad" in command else 0
-
-    monkeypatch.setattr(local, "execute", fake)
-    jobs = [sweep.Job("good", ("--config=c",)), sweep.Job("broken", ("--bad",)), sweep.Job("last", ())]
-    assert local.run(jobs, tmp_path) == {"broken": 3}
-    workdir = f"--workdir={tmp_path / 'good'}"
-    assert calls[0] == [sys.executable, "-m", "experiments.train", "--config=c", workdir]
-    assert len(calls) == 3  # a failure does not stop the others
-
-
-def test_the_status_of_a_command_is_handed_on():
-    assert local.execute([sys.executable, "-c", "raise SystemExit(3)"]) == 3

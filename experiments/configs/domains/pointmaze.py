@@ -15,6 +15,10 @@ COMMON: Values = {
     "critic_hidden": (128, 128),
     "actor_learning_rate": 3e-4,
     "max_gradient_norm": 1.0,  # as AntMaze
+    # A run that is asked to stop finishes its round first: two seconds on two cores.
+    "offline.updates_per_round": 500,
+    "offline.evaluate_every": 4,
+    "offline.checkpoint_every": 8,
     # Values settle over 1 / (target_rate (1 - discount)) updates: 5,000 here, 20,000 with 0.005.
     **{f"{section}.target_rate": 0.02 for section in _SECTIONS},
 }
@@ -78,6 +82,7 @@ _LONG: Values = {
     **{name: value for name, value in antmaze.COMMON.items() if not name.startswith("reward_")},
     **{f"{section}.target_rate": 0.005 for section in _SECTIONS},
     "train_envs": 4,
+    "offline.updates_per_round": 1_000,
 }
 _NOT_OURS = ("reward_scale", "reward_bias", "discount")
 PAPER: dict[str, Values] = {

@@ -1,0 +1,60 @@
+"""Signals that ask a run to stop: of users, of batch systems, and of machines that go down."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+from typing import Any
+
+from rankq_jax.errors import Stopped
+
+# SIGUSR1 and SIGUSR2 are what batch systems are set to send before a time limit.
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
+SECOND = 1.0  # after so many seconds another Ctrl-C is a second one, and not an echo of the first
+
+
+class Requests:
+    """Requests to stop, heard inside `with`; outside of it there are none.
+
+    The first one raises `Stopped`, as long as nothing would be lost; after `note` it is noted, for the run
+    that asks for it when it can stop. The others change nothing, except a second Ctrl-C, which ends the
+    process at once: the run then goes on from the checkpoint before.
+    """
+
+    def __init__(self) -> None:
+        self._first: float | None = None
+        self._noting = False
+        self._earlier: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "Requests":
+        if threading.current_thread() is threading.main_thread():  # no other thread may install handlers
+            for number in SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                    self._earlier[number] = signal.signal(number, self._heard)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._earlier.items():
+            signal.signal(number, handler)
+        self._earlier.clear()
+        self._noting = False
+
+    def __call__(self) -> bool:
+        """Whether somebody has asked."""
+        return self._first is not None
+
+    def note(self) -> None:
+        """From now on there is something to lose: requests are noted, and interrupt nothing."""
+        self._noting = True
+
+    def _heard(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now
+            if not self._noting:
+                raise Stopped("nothing had been done since the last checkpoint; the same command goes on")
+        elif number == signal.SIGINT and now - self._first > SECOND:
+            print("stopped at once; the same command goes on from the last checkpoint", file=sys.stderr)
+            os._exit(Stopped.exit_status)

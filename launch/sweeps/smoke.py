@@ -1,0 +1,9 @@
+"""Two algorithms on two mazes with four seeds, in seconds: what the launchers are tried with."""
+
+from launch.sweep import product
+
+SWEEP = product(
+    ("rankq", "iql"),
+    tasks=("pointmaze-umaze,smoke", "pointmaze-medium,smoke"),
+    seeds=4,
+)

@@ -1,0 +1,249 @@
+"""States of a run through orbax: written in the background, atomically, the newest and the best ones kept."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from rankq_jax.checkpoints import leaves, replay
+from rankq_jax.checkpoints.replay import Held, Rows, SaveSegment, Segment
+from rankq_jax.checkpoints.retention import options
+from rankq_jax.errors import InputError
+
+ROWS = "replay"  # folder of the segments, inside that of the checkpoints
+
+
+class Found(NamedTuple):
+    """A checkpoint that was read.
+
+    Attributes:
+      number: of the checkpoint, counted from 1 in the order of time.
+      parts: by name, in the structure and on the devices that were asked for.
+      notes: the JSON dictionary that was saved beside them.
+      rows: of the replay buffers, oldest first.
+      damaged: of newer checkpoints that could not be read, one line each, newest first.
+    """
+
+    number: int
+    parts: dict[str, Any]
+    notes: dict[str, Any]
+    rows: list[Rows]
+    damaged: list[str]
+
+
+class Checkpoints:
+    """The states of a run below one folder.
+
+    Of several processes that train together the first one writes, the others read alone.
+    """
+
+    def __init__(self, folder: Path, keep: int = 2, keep_best: int = 0, *, reading: bool = False) -> None:
+        """Opens the folder, and makes it for writing.
+
+        Args:
+          folder: of this run's checkpoints.
+          keep: how many of the newest stay.
+          keep_best: how many of the highest score stay beside them.
+          reading: nothing will be saved; whoever writes to the folder is not disturbed.
+
+        Raises:
+          InputError: if the folder cannot be made.
+        """
+        self._folder = folder.absolute()
+        self._reading = reading or jax.process_index() > 0
+        try:
+            if not reading:
+                self._folder.mkdir(parents=True, exist_ok=True)
+            self._scores: dict[int, float | None] = {}
+            self._manager = ocp.CheckpointManager(
+                self._folder, options=options(keep, keep_best, self._scores, self._reading)
+            )
+        except OSError as error:
+            raise InputError(f"{self._folder}: cannot be used ({error}); make it writable.") from error
+        self._segments: list[Segment] = []  # of the newest checkpoint
+        self._scores.update({n: self._readable(n)[0].get("score") for n in self.numbers})
+
+    @property
+    def numbers(self) -> list[int]:
+        """Those of all finished checkpoints, in the order of time."""
+        return sorted(self._manager.all_steps())
+
+    @property
+    def best(self) -> int | None:
+        """Number of the checkpoint with the highest score; None where none has one."""
+        scored = [(score, number) for number, score in self._scores.items() if score is not None]
+        return max(scored)[1] if scored else None
+
+    @property
+    def best_score(self) -> float | None:
+        """Its score; None where none has one."""
+        return None if self.best is None else self._scores[self.best]
+
+    def path(self, number: int) -> Path:
+        """The folder of a checkpoint."""
+        return self._folder / str(number)
+
+    def save(
+        self,
+        parts: Mapping[str, Any],
+        notes: Mapping[str, Any],
+        buffers: Held | None = None,
+        score: float | None = None,
+    ) -> int:
+        """Starts to save named pytrees of arrays and numbers, and a JSON dictionary beside them.
+
+        Everything is copied before this returns, because the run goes on writing to it.
+
+        Args:
+          parts: pytrees by name.
+          notes: what JSON can hold.
+          buffers: the rows of the replay buffers, of which those are read that no checkpoint has yet.
+          score: by which the best checkpoints are chosen.
+
+        Returns:
+          The number of the checkpoint.
+
+        Raises:
+          InputError: if this or the last checkpoint could not be written.
+        """
+        own = {name: jax.tree.map(leaves.host_copy, part) for name, part in parts.items()}
+        self.wait()
+        with self._writing():
+            number = max(self.numbers, default=0) + 1
+            items: dict[str, Any] = {
+                name: ocp.args.StandardSave(part)
+                for name, part in own.items()
+                if jax.tree.leaves(part)  # orbax refuses an empty tree
+            }
+            if buffers is not None:
+                items |= self._appended(number, buffers)
+            about = {
+                "notes": dict(notes),
+                "score": score,
+                "segments": [list(segment) for segment in self._segments],
+                "checksums": {name: leaves.checksum(part) for name, part in own.items()},
+            }
+            about["checksum"] = leaves.text_checksum(about)
+            self._scores[number] = score
+            self._manager.save(number, args=ocp.args.Composite(about=ocp.args.JsonSave(about), **items))
+        return number
+
+    def _appended(self, number: int, buffers: Held) -> dict[str, Any]:
+        """What is to be written of the buffers, and notes that it belongs to them."""
+        folder = self._folder / ROWS
+        replay.sweep(folder, {segment.name for n in self.numbers for segment in self._readable(n)[1]})
+        if not all((folder / segment.name).exists() for segment in self._segments):
+            self._segments = []  # somebody has deleted them; the buffers still hold what is needed
+        found = buffers.since(np.asarray(self._segments[-1].end) if self._segments else buffers.oldest)
+        self._segments = replay.needed(self._segments, buffers.oldest)
+        if not (found.end > found.first).any():
+            return {}
+        segment = Segment(f"rows-{number}.npz", found.first.tolist(), found.end.tolist())
+        self._segments.append(segment)
+        return {"rows": SaveSegment(folder / segment.name, replay.arrays(found))}
+
+    def restore(self, like: Mapping[str, Any], row: Any = None, number: int | None = None) -> Found:
+        """The newest checkpoint that can be read.
+
+        Args:
+          like: parts by name, whose structure and devices the result has; others are not read.
+          row: a pytree `[N, ...]` with the structure and types of the buffers' rows; None reads no rows.
+          number: of the one checkpoint to read; None takes the newest, or one before it if that is damaged.
+
+        Raises:
+          FileNotFoundError: if there is no checkpoint.
+          InputError: if none can be read: they are damaged, or belong to another structure.
+        """
+        numbers = self.numbers[::-1] if number is None else [number]
+        if not numbers:
+            raise FileNotFoundError("no checkpoint to restore")
+        damaged: list[str] = []
+        for one in numbers:
+            try:
+                return self._restored(one, like, row)._replace(damaged=damaged)
+            except Exception as error:  # damage has many types in orbax and the store below it
+                damaged.append(f"{self.path(one)}: cannot be restored ({_reason(error)})")
+        raise InputError(
+            f"{damaged[0]}; {'nor can those before it; ' if damaged[1:] else ''}"
+            "put the files back, or start again in another folder."
+        )
+
+    def _restored(self, number: int, like: Mapping[str, Any], row: Any) -> Found:
+        about, segments = self._about(number)
+        hosts = {name: jax.tree.map(leaves.host_copy, part) for name, part in like.items()}
+        items = {
+            name: ocp.args.StandardRestore(part) for name, part in hosts.items() if jax.tree.leaves(part)
+        }
+        read = self._manager.restore(number, args=ocp.args.Composite(**items)) if items else {}
+        parts = {}
+        for name, part in like.items():
+            values = read[name] if name in items else part
+            leaves.check_alike(values, hosts[name])
+            if leaves.checksum(values) != about["checksums"][name]:
+                raise ValueError(f"{name} is not what was saved")
+            parts[name] = jax.tree.map(leaves.placed, values, part)
+        rows = [] if row is None else [replay.read(self._folder / ROWS, one, row) for one in segments]
+        return Found(number, parts, about["notes"], rows, [])
+
+    def _about(self, number: int) -> tuple[dict[str, Any], list[Segment]]:
+        """The notes of a checkpoint, and the segments of its buffers."""
+        args = ocp.args.Composite(about=ocp.args.JsonRestore())
+        about = dict(self._manager.restore(number, args=args)["about"])
+        if about.pop("checksum") != leaves.text_checksum(about):
+            raise ValueError("its notes are not what was saved")
+        return about, [Segment(*one) for one in about["segments"]]
+
+    def go_on_from(self, number: int) -> None:
+        """Forgets what is newer than a checkpoint, so that the run writes it again.
+
+        Raises:
+          InputError: if it cannot be deleted.
+        """
+        with self._writing():
+            for newer in [one for one in self.numbers if one > number]:
+                self._manager.delete(newer)
+                self._scores.pop(newer, None)
+            self._segments = self._about(number)[1]
+
+    def wait(self) -> None:
+        """Returns when what was saved is on disk.
+
+        Raises:
+          InputError: if it could not be written.
+        """
+        with self._writing():
+            self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits for what is being written.
+
+        Raises:
+          InputError: if it could not be written.
+        """
+        self.wait()
+        self._manager.close()
+
+    def _readable(self, number: int) -> tuple[dict[str, Any], list[Segment]]:
+        """As `_about`; empty for a damaged checkpoint."""
+        try:
+            return self._about(number)
+        except Exception:  # `restore` says so, if it comes to that
+            return {}, []
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # full disks have many types in orbax and the store below it
+            raise InputError(
+                f"{self._folder}: the checkpoint was not written ({_reason(error)}); make room or mend "
+                "it, and give the same command again: it goes on from the checkpoint before."
+            ) from error
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

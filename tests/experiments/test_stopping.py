@@ -1,0 +1,58 @@
+"""Requests to stop: at once while nothing would be lost, noted afterwards."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from experiments.stopping import SIGNALS, Requests
+from rankq_jax.errors import Stopped
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_request_is_raised_and_after_note_is_noted(number):
+    before = signal.getsignal(number)
+    with Requests() as requests:
+        assert not requests()
+        with pytest.raises(Stopped, match="the same command goes on"):
+            os.kill(os.getpid(), number)
+        assert requests()
+        os.kill(os.getpid(), number)  # a storm raises nothing more
+    assert signal.getsignal(number) is before
+    with Requests() as requests:
+        requests.note()
+        os.kill(os.getpid(), number)
+        assert requests()
+
+
+def test_a_signal_that_was_ignored_stays_ignored():
+    before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    try:
+        with Requests() as requests:
+            os.kill(os.getpid(), signal.SIGUSR1)
+            assert not requests()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+WAITING = """
+import os, signal, time
+from experiments import stopping
+stopping.SECOND = 0.2
+with stopping.Requests() as requests:
+    requests.note()
+    for pause, number in ((0.0, signal.SIGINT), (0.0, signal.SIGINT), (0.4, signal.SIGTERM)):
+        time.sleep(pause)
+        os.kill(os.getpid(), number)
+    print("still here", flush=True)
+    os.kill(os.getpid(), signal.SIGINT)
+    print("never", flush=True)
+"""
+
+
+def test_a_second_interrupt_ends_the_process_at_once():
+    done = subprocess.run([sys.executable, "-c", WAITING], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 75 and done.stdout == "still here\n"
+    assert done.stderr == "stopped at once; the same command goes on from the last checkpoint\n"
