@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -62,13 +64,22 @@ def finished(*commands):
     return outputs
 
 
-def joined(*arguments):
-    """Runs the command in two processes that are joined."""
+def both_started(*arguments):
+    """Two running commands that are joined."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
     place = [f"--coordinator=localhost:{port}", "--processes=2"]
-    finished(*(started([*arguments, *place, f"--process={i}"]) for i in range(2)))
+    return [started([*arguments, *place, f"--process={i}"]) for i in range(2)]
+
+
+def joined(*arguments):
+    """Runs the command in two processes that are joined."""
+    finished(*both_started(*arguments))
+
+
+def without_seconds(line):
+    return {name: value for name, value in json.loads(line).items() if name != "seconds"}
 
 
 def saved(workdir, process):
@@ -84,6 +95,7 @@ def summary(workdir):
 
 def test_one_learner_over_two_processes(tmp_path):
     arguments = [CONFIG.format("iql"), "--config.parallel=batch", *SMALL]
+    arguments += ["--config.online.env_steps_per_round=200"]  # several rounds to be stopped after
     one, two = tmp_path / "one", tmp_path / "two"
     finished(started([*arguments, f"--workdir={one}"], devices=2))  # makes the dataset too
     joined(*arguments, f"--workdir={two}")
@@ -101,9 +113,22 @@ def test_one_learner_over_two_processes(tmp_path):
     steps = sorted((two / "checkpoints").glob("[0-9]*"), key=lambda path: int(path.name))
     assert len(steps) == 2
     shutil.rmtree(steps[-1])
-    before = summary(two)
+    before, records = summary(two), (two / "metrics.jsonl").read_text().splitlines()
     (two / "summary.json").unlink()
+    both = both_started(*arguments, f"--workdir={two}")
+    while len((two / "metrics.jsonl").read_text().splitlines()) != 3:  # two are offline, one is online
+        assert [command.poll() for command in both] == [None, None]
+        time.sleep(0.01)
+    both[1].send_signal(signal.SIGTERM)  # one of them is asked, both stop
+    errors = [command.communicate(timeout=120)[1] for command in both]
+    assert [command.returncode for command in both] == [75, 75], errors
+    assert all(error.strip().splitlines()[-1].startswith("stopped: ") for error in errors)
+    assert not (two / "summary.json").exists()
     joined(*arguments, f"--workdir={two}")
+    again = (two / "metrics.jsonl").read_text().splitlines()
+    assert len(again) == len(records) and [without_seconds(one) for one in again] == [
+        without_seconds(one) for one in records
+    ]
     assert summary(two) == before
     for process in range(2):
         for mine, others in zip(saved(two, process), first, strict=True):

@@ -7,10 +7,6 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
-# Seconds for a checkpoint to be written. Orbax measures them with the clock of the system, which may jump by
-# days while it waits.
-PATIENCE = 366 * 24 * 3600
-
 
 @dataclasses.dataclass(frozen=True)
 class Retention:
@@ -49,6 +45,5 @@ def options(
         create=False,
         cleanup_tmp_directories=not reading,
         enable_async_checkpointing=True,
-        async_options=ocp.AsyncOptions(timeout_secs=PATIENCE),
         multiprocessing_options=alone if together else ocp.options.MultiprocessingOptions(),
     )

@@ -1,0 +1,29 @@
+"""A clock that jumps by days, forwards and backwards."""
+
+from tests.faults.comparison import newest
+
+# Forwards before the first update, then back by a day in every round. A jump forwards by over ten minutes
+# while a checkpoint is written makes orbax give that one up: docs/reliability.md.
+JUMPS = """
+import time
+from rankq_jax.loop import rounds
+
+days = [0.0]
+time.time = lambda now=time.time: now() + 86_400 * days[0]
+
+def dispatched(state, *rest, inner=rounds.dispatched):
+    days[0] = days[0] - 1 if days[0] else 20.0
+    return inner(state, *rest)
+
+rounds.dispatched = dispatched
+"""
+
+
+def test_the_clock_jumps_in_every_round(straight, tmp_path, assert_ends_alike):
+    prelude, folder = tmp_path / "jumps.py", tmp_path / "run"
+    prelude.write_text(JUMPS)
+    # Checkpoints by time alone, every 60 ms: those at the ends of the phases and of the best evaluations are
+    # fewer than six.
+    flags = ("checkpoint_minutes=0.001", "offline.checkpoint_every=0", "online.checkpoint_every=0")
+    assert_ends_alike(folder, *(f"--config.{flag}" for flag in flags), prelude=prelude)
+    assert int(newest(folder).name) >= 6

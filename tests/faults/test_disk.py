@@ -1,0 +1,100 @@
+"""Disks that are full or may not be written to. They are mounted for the test, which root alone may do."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from tests.faults.comparison import newest
+from tests.faults.conftest import contents, one_line
+from tests.faults.watching import Watched
+
+WORDS = ("No space left on device", "RESOURCE_EXHAUSTED", "no space", "Errno 28")
+
+
+def assert_full(result, folder):
+    """One line, that names the folder of the run and says that the disk is full."""
+    # A run that had no room for a checkpoint says that it starts anew.
+    line = one_line(result, 2, "error: ", str(folder), warnings=1)
+    assert any(word in line for word in WORDS), line
+
+
+def test_a_disk_that_is_too_small_and_grows(small_disk, train, assert_ends_alike):
+    """Sizes at which config.json, events, the first checkpoint, and a later one or its rows are cut off."""
+    place, remount = small_disk
+    folder = place / "run"
+    for size in ("16k", "64k", "400k", "1200k"):
+        remount(f"size={size}")
+        assert_full(train(folder).result(60), place)
+    remount("size=50m")
+    assert_ends_alike(folder)
+
+
+def filled(place):
+    """Leaves no byte free."""
+    with (place / "ballast").open("wb", buffering=0) as file:
+        with pytest.raises(OSError, match="No space left"):
+            while True:
+                file.write(b"x" * 65_536)
+
+
+def test_a_disk_that_fills_up_online_and_at_the_report(small_disk, train, assert_ends_alike):
+    place, remount = small_disk
+    remount("size=10m")
+    folder = place / "run"
+    command = train(folder)
+    assert command.until(lambda: Watched(folder, command).phase() == "online")
+    filled(place)
+    assert_full(command.result(60), folder)
+    last = newest(folder)
+    (place / "ballast").unlink()
+    command = train(folder)
+    assert command.until(lambda: (folder / "summary.json").exists())
+    filled(place)
+    result = command.result(60)
+    assert int(newest(folder).name) > int(last.name)
+    assert_full(result, folder / "report")
+    (place / "ballast").unlink()
+    assert_ends_alike(folder)
+
+
+def test_records_alone_meet_the_full_disk(small_disk, train, assert_ends_alike):
+    """Without checkpoints in between: lines of metrics and events are what comes first."""
+    place, remount = small_disk
+    remount("size=10m")
+    folder = place / "run"
+    seldom = ("--config.offline.checkpoint_every=0", "--config.online.checkpoint_every=0")
+    few = (*seldom, "--config.keep_best_checkpoints=0")
+    command = train(folder, *few)
+    assert command.until(lambda: Watched(folder, command).phase() == "online")
+    filled(place)
+    assert_full(command.result(60), folder)
+    (place / "ballast").unlink()
+    assert_ends_alike(folder, *few)
+
+
+def test_events_alone_meet_the_full_disk(small_disk, train, stopped):
+    """TensorBoard's files are derived from the records, and written by a thread."""
+    place, remount = small_disk
+    remount("size=4k")
+    shutil.rmtree(stopped / "tensorboard")
+    (stopped / "tensorboard").symlink_to(place)
+    one_line(train(stopped).result(60), 2, "tensorboard")
+
+
+def test_a_folder_that_may_not_be_written_to(small_disk, train, straight, stopped):
+    place, remount = small_disk
+    remount("size=10m")
+    shutil.copytree(stopped, place / "run")
+    before = contents(place)
+    remount("ro")
+    try:
+        for folder in (place / "run", place / "new"):
+            one_line(train(folder).result(), 2, str(folder), "cannot be written to (Read-only file system)")
+        assert contents(place) == before
+    finally:
+        remount("rw")
+
+
+def test_nothing_of_the_tests_stays_mounted():
+    assert "rankq_jax-test" not in subprocess.run(["mount"], capture_output=True, text=True).stdout

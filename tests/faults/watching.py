@@ -1,0 +1,110 @@
+"""Where a run is, from its folder alone, and waiting for the moments that a kill is aimed at."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.faults.commands import Running
+
+EVERYWHERE = ("start-up", "offline", "online", "evaluating", "checkpoint", "summary or report")
+
+
+class Watched:
+    """The folder of a run that a command works in."""
+
+    def __init__(self, folder: Path, command: Running) -> None:
+        self.folder, self.command = folder, command
+
+    def new(self, path: Path) -> bool:
+        """Whether the path is there and was changed since the command was started."""
+        try:
+            return path.stat().st_ctime > self.command.launched
+        except OSError:
+            return False
+
+    def begun(self) -> bool:
+        """Whether the command has begun to train: it has cut or written its metrics."""
+        return self.new(self.folder / "metrics.jsonl")
+
+    def unfinished(self) -> list[str]:
+        """Names of what this command has begun to write of a checkpoint."""
+        folder = self.folder / "checkpoints"
+        found = [*folder.glob("*.orbax-checkpoint-tmp*"), *folder.glob("replay/rows-*.tmp")]
+        return [path.name for path in found if self.new(path)]
+
+    def last(self, name: str) -> dict[str, Any]:
+        """The last whole record of a file; empty without one."""
+        try:
+            lines = (self.folder / name).read_text().split("\n")[:-1]
+            return json.loads(lines[-1])
+        except (OSError, IndexError, ValueError):
+            return {}
+
+    def evaluating(self) -> bool:
+        """Whether updates were made that were not evaluated yet, where every round is evaluated."""
+        if not self.begun():
+            return False
+        places = [
+            (record.get("updates"), record.get("env_steps"))
+            for record in (self.last("metrics.jsonl"), self.last("evaluations.jsonl"))
+        ]
+        return places[0] != places[1]
+
+    def phase(self) -> str:
+        """Of the newest record."""
+        return self.last("metrics.jsonl").get("phase", "") if self.begun() else ""
+
+    def summarised(self) -> bool:
+        """Whether training is over."""
+        return (self.folder / "summary.json").exists() or (self.folder / "summary.tmp").exists()
+
+    def place(self) -> str:
+        """Where the command is, or was when it ended; one of `EVERYWHERE`."""
+        if self.summarised():
+            return "summary or report"
+        if not self.begun():
+            return "start-up"
+        if self.unfinished():
+            return "checkpoint"
+        return "evaluating" if self.evaluating() else self.phase() or "offline"
+
+
+class Pace:
+    """How long an uninterrupted run took from its launch to its first record, to its summary, to its end."""
+
+    def __init__(self, start: float, train: float, report: float) -> None:
+        self.start, self.train, self.report = start, train, report
+
+
+def aimed(watched: Watched, aim: str, pace: Pace, random: np.random.Generator) -> float:
+    """Waits for the moment that an aim stands for; returns what then has to be slept.
+
+    Args:
+      watched: the run.
+      aim: "start", "any", "checkpoint", "rows", "evaluating", "report", or the name of a phase.
+      pace: of an uninterrupted run.
+      random: where in the aim.
+    """
+    until = watched.command.until
+    if aim == "start":
+        return float(random.uniform(0.0, pace.start))
+    if aim in ("any", "checkpoint", "rows", "evaluating"):
+        until(watched.begun)
+    if aim == "any":
+        return float(random.uniform(0.0, pace.train))
+    if aim in ("checkpoint", "rows"):
+        prefix = "rows-" if aim == "rows" else ""
+        for _ in range(int(random.integers(1, 4))):
+            until(lambda: not watched.unfinished(), pause=0.001)
+            until(lambda: any(name.startswith(prefix) for name in watched.unfinished()), pause=0.0005)
+        return float(random.choice([0.0, 0.0, 0.01, 0.03]))
+    if aim == "evaluating":
+        until(watched.evaluating, pause=0.0005)
+        return float(random.uniform(0.0, 0.03))
+    if aim == "report":
+        until(watched.summarised, pause=0.0005)
+        return float(random.choice([0.0, random.uniform(0.0, pace.report)]))
+    until(lambda: watched.phase() == aim)
+    return float(random.uniform(0.0, pace.train / 3))
