@@ -71,7 +71,8 @@ def to_the_end(run: Run) -> loop.Progress:
             print(f"warning: {message} Restart {attempt} of {run.config.restarts}.", file=sys.stderr)
         except Stopped as request:
             processes.wait("the checkpoint is written")
-            raise Stopped(f"{run.folder} has a checkpoint; the same command goes on from there") from request
+            cause = str(request) or f"{run.folder} has a checkpoint"
+            raise Stopped(f"{cause}; the same command with --workdir={run.folder} goes on") from request
 
 
 def _begun(run: Run, checkpoints: Checkpoints) -> tuple[loop.RunState, Found | None]:

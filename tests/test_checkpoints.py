@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +14,7 @@ import pytest
 from rankq_jax.checkpoints import Checkpoints, Held, Rows
 from rankq_jax.errors import InputError
 
+ROOT = Path(__file__).resolve().parent.parent
 ROW = {"x": np.zeros((1, 2), np.float32)}
 
 
@@ -211,6 +215,36 @@ def test_a_write_that_fails_is_said_and_leaves_the_checkpoint_before(folder, mon
     monkeypatch.undo()
     found = opened(folder, state(0.0))
     assert found.number == 3 and numbers(found.rows, 0) == list(range(9))
+
+
+# Orbax waits for its own threads by the system's clock; here that jumps whenever it is looked at. What it
+# leaves behind then warns at the end of the process, so that it has one of its own.
+JUMPING = """
+import itertools, os, sys, time
+from pathlib import Path
+from rankq_jax.checkpoints import Checkpoints
+from rankq_jax.errors import Stopped
+from tests.test_checkpoints import held, state
+
+checkpoints = Checkpoints(Path(sys.argv[1]))
+jumps = itertools.count()
+time.time = lambda: 1e9 + 1e5 * next(jumps)
+try:
+    for value in range(5):
+        checkpoints.save(state(float(value)), {}, held([11, 7]))
+        checkpoints.wait()
+except Stopped as request:
+    print(request, flush=True)
+os._exit(0)
+"""
+
+
+def test_a_checkpoint_that_a_jump_of_the_clock_spoils_stops_the_run(folder):
+    command = [sys.executable, "-c", JUMPING, str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert done.stdout == f"{folder}: a checkpoint was not written in time\n", done.stderr
+    found = opened(folder, state(0.0))
+    assert found.number >= 3 and found.damaged == []
 
 
 def test_saving_does_not_wait_for_the_disk(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ import orbax.checkpoint as ocp
 from rankq_jax.checkpoints import leaves, replay
 from rankq_jax.checkpoints.replay import Held, Rows, SaveSegment, Segment
 from rankq_jax.checkpoints.retention import options
-from rankq_jax.errors import InputError
+from rankq_jax.errors import InputError, Stopped
 
 ROWS = "replay"  # folder of the segments, inside that of the checkpoints
 
@@ -109,6 +109,7 @@ class Checkpoints:
 
         Raises:
           InputError: if this or the last checkpoint could not be written.
+          Stopped: if that took orbax too long, as by the system's clock.
         """
         own = {name: jax.tree.map(leaves.host_copy, part) for name, part in parts.items()}
         self.wait()
@@ -214,16 +215,13 @@ class Checkpoints:
 
         Raises:
           InputError: if it could not be written.
+          Stopped: as `save`.
         """
         with self._writing():
             self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits for what is being written.
-
-        Raises:
-          InputError: if it could not be written.
-        """
+        """As `wait`, for good."""
         self.wait()
         self._manager.close()
 
@@ -238,6 +236,8 @@ class Checkpoints:
     def _writing(self) -> Iterator[None]:
         try:
             yield
+        except TimeoutError as error:  # orbax waits by the system's clock, which may have jumped
+            raise Stopped(f"{self._folder}: a checkpoint was not written in time") from error
         except Exception as error:  # full disks have many types in orbax and the store below it
             raise InputError(
                 f"{self._folder}: the checkpoint was not written ({_reason(error)}); make room or mend "
