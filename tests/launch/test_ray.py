@@ -10,12 +10,10 @@ from pathlib import Path
 import pytest
 
 from launch import record
-from tests.launch import launching, reference
+from tests.launch import launching, ray_cluster, reference
 from tests.launch.launching import begin, launch, starts, until
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
-
-MEMORY = 80 * 2**20  # bytes of the object store of a node, which holds next to nothing
 
 SWEEP = """
 from launch.sweep import Job
@@ -35,16 +33,10 @@ def sweep_file(folder, rounds):
 
 
 @pytest.fixture
-def cluster(monkeypatch):
+def cluster():
     """Two nodes with room for one job each."""
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    from ray.cluster_utils import Cluster
-
-    head = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": MEMORY}
-    made = Cluster(initialize_head=True, head_node_args=head)
-    made.add_node(num_cpus=1, object_store_memory=MEMORY)
-    yield made
-    made.shutdown()
+    with ray_cluster.running() as cluster:
+        yield cluster
 
 
 def parent(process):
@@ -114,9 +106,7 @@ def test_jobs_in_a_cluster_outlive_the_launcher_their_worker_and_its_machine(fol
     os.kill(parent(processes[0]), signal.SIGKILL)
     until(lambda: len(starts(workdirs[0])) == 2)
     # then the machine of the other job, which goes on where there is room
-    machines = {node.all_processes["raylet"][0].process.pid: node for node in cluster.list_all_nodes()}
-    lost = machines[parent(parent(recorded(workdirs[1])["process"]))]
-    cluster.remove_node(lost, allow_graceful=False)
+    cluster.remove(parent(parent(recorded(workdirs[1])["process"])))
     printed, told = launcher.communicate(timeout=120)
     assert launcher.returncode == 0, printed + told
     assert [len(starts(workdir)) for workdir in workdirs] == [2, 2]
