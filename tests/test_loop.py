@@ -9,7 +9,7 @@ import pytest
 
 from rankq_jax import loop
 from rankq_jax.agents import sac
-from rankq_jax.checkpoints import Checkpoints
+from rankq_jax.checkpoints import Checkpoints, Rows
 from rankq_jax.data import mixture
 from rankq_jax.errors import NumericsError, Stopped
 from rankq_jax.lifting import repeated, sampled, seeded
@@ -158,6 +158,42 @@ def test_a_checkpoint_is_taken_when_the_listener_wants_one(dataset):
     loop.run(plan, world, layout, loop.initial(plan, world, layout), listener, Stopwatch())
     # of rounds 1 to 6 the ends of the phases, 2 and 6, have one anyway; 1 and 4 are wished for
     assert recorded.saved == 4 and next(wishes, None) is None
+
+
+def numbered(dataset, first, end):
+    """Rows whose rewards are their numbers."""
+    rows = jax.tree.map(lambda x: np.zeros((end - first, *x.shape[1:]), x.dtype), dataset)
+    return rows._replace(reward=np.arange(first, end, dtype=np.float32))
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_rows_go_back_to_their_places_in_rings_that_have_wrapped(dataset, devices):
+    layout = seeds_over_devices(2, jax.devices()[:devices])
+    plan, world = make_plan(layout), make_world(dataset, [0, 1])._replace(capacity=700)
+    state = loop.initial(plan, world, layout)
+    parts = loop.portable(state, layout) | {"inserted": np.array([3200, 5])}
+    rows = [
+        Rows(np.array([0, 0]), [numbered(dataset, 0, 2600), numbered(dataset, 0, 5)]),
+        Rows(np.array([2600, 5]), [numbered(dataset, 2600, 3200), numbered(dataset, 5, 5)]),
+    ]
+    wrong = parts | {"inserted": np.array([3300, 5])}
+    for some, given, message in ((rows[1:], parts, "missing between"), (rows, wrong, "and not at")):
+        with pytest.raises(ValueError, match=message):
+            loop.restored(loop.initial(plan, world, layout), given, some, world, layout)
+    found = loop.restored(state, parts, rows, world, layout)
+    buffer = layout.merge(found.buffer)
+    assert np.asarray(buffer.inserted).tolist() == [3200, 5]
+    # 3200 = 4 * 700 + 400: the places before 400 have the last 400 rows, those after the 300 before them
+    places = np.concatenate([np.arange(2800, 3200), np.arange(2500, 2800)])
+    np.testing.assert_array_equal(buffer.data.reward[0], places)
+    np.testing.assert_array_equal(buffer.data.reward[1], [0, 1, 2, 3, 4, *[0] * 695])
+    held = loop.held(found, layout)
+    assert held.oldest.tolist() == [2500, 0]
+    again = held.since(np.array([3100, 3]))
+    assert again.first.tolist() == [3100, 3] and again.end.tolist() == [3200, 5]
+    np.testing.assert_array_equal(again.data[0].reward, np.arange(3100, 3200))
+    np.testing.assert_array_equal(again.data[1].reward, [3, 4])
+    np.testing.assert_array_equal(held.since(np.zeros(2, int)).data[0].reward, np.arange(2500, 3200))
 
 
 def test_another_attempt_draws_other_numbers_and_the_first_the_same(dataset, two_seeds):
