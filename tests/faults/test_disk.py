@@ -74,7 +74,7 @@ def test_records_alone_meet_the_full_disk(small_disk, train, assert_ends_alike):
 
 
 def test_events_alone_meet_the_full_disk(small_disk, train, stopped):
-    """TensorBoard's files are derived from the records, and written by a thread."""
+    """Those of TensorBoard, whose own writer waits for ever for a thread that the disk has ended."""
     place, remount = small_disk
     remount("size=4k")
     shutil.rmtree(stopped / "tensorboard")
