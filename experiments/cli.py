@@ -87,13 +87,25 @@ def no_more(arguments: list[str]) -> None:
 
 
 def _unraisable(tell: Callable[[Any], object], found: Any) -> None:
-    """Tells an error that nobody can catch, but for those of files of a checkpoint of which one has failed.
+    """Tells an error that nobody can catch, and does at once what it asks for.
 
-    Orbax reads and writes them at the same time, and waits for none after the first that fails, which is
-    raised. The others then find nobody to report to.
+    A signal may come while Python runs a callback of its garbage collector or a destructor, which pass no
+    error on: a request to stop would be printed, and forgotten.
+
+    Not told are errors of files of a checkpoint of which one has failed. Orbax reads and writes them at the
+    same time, and waits for none after the first that fails, which is raised. The others then find nobody to
+    report to.
     """
+    if isinstance(found.exc_value, KeyboardInterrupt):
+        _interrupted(found.exc_value)
     if not (isinstance(found.exc_value, RuntimeError) and str(found.exc_value) == "Event loop is closed"):
         tell(found)
+
+
+def _interrupted(request: KeyboardInterrupt) -> NoReturn:
+    if isinstance(request, Stopped):
+        _end(f"stopped: {request}", request.exit_status)
+    _fail("interrupted", INTERRUPTED)
 
 
 def run(main: Callable[[list[str]], None]) -> None:
@@ -113,7 +125,5 @@ def run(main: Callable[[list[str]], None]) -> None:
         # Disks and permissions: whatever could be foreseen has its own message.
         place = error.filename or "the disk"
         _fail(f"{place}: {error.strerror or error}; free it or choose another.", InputError.exit_status)
-    except Stopped as request:
-        _end(f"stopped: {request}", request.exit_status)
-    except KeyboardInterrupt:
-        _fail("interrupted", INTERRUPTED)
+    except KeyboardInterrupt as request:
+        _interrupted(request)

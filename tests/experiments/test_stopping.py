@@ -56,3 +56,46 @@ def test_a_second_interrupt_ends_the_process_at_once():
     done = subprocess.run([sys.executable, "-c", WAITING], capture_output=True, text=True, timeout=60)
     assert done.returncode == 75 and done.stdout == "still here\n"
     assert done.stderr == "stopped at once; the same command goes on from the last checkpoint\n"
+
+
+# Where Python passes no error on: it prints "Exception ignored in", and goes on.
+DEAF = """
+import gc, os, signal, sys
+from experiments import cli
+from experiments.stopping import Requests
+
+class Destroyed:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+def collector(phase, information):
+    if phase == "stop":
+        os.kill(os.getpid(), signal.SIGINT)
+
+def body():
+    if PLACE == "destructor":
+        Destroyed()
+    else:
+        gc.callbacks.append(collector)
+        gc.collect()
+    print("went on", flush=True)
+
+def main(words):
+    if not HEARD:
+        body()
+    with Requests():
+        body()
+
+PLACE, HEARD = sys.argv.pop(), sys.argv.pop() == "heard"
+cli.run(main)
+"""
+
+
+@pytest.mark.parametrize("place", ["destructor", "collector"])
+@pytest.mark.parametrize("heard", ["heard", "unheard"])
+def test_a_signal_where_errors_are_swallowed(heard, place):
+    command = [sys.executable, "-c", DEAF, heard, place]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    stopped = (75, "stopped: nothing had been done since the last checkpoint; the same command goes on\n")
+    assert (done.returncode, done.stderr) == (stopped if heard == "heard" else (130, "error: interrupted\n"))
+    assert done.stdout == ""
