@@ -2,6 +2,7 @@
 
 import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,15 +120,23 @@ def _attempted(
 
 
 def _attentive(listener: loop.Listener, requests: Requests) -> loop.Listener:
-    """`listener`, and stops where it is requested: before the first updates of this process at once."""
+    """`listener`, and stops where it is requested: at once before this process writes anything."""
     if processes.joined():
         requests.note()  # nobody leaves the others alone
 
-    def metrics(*told: Any) -> None:
-        requests.note()
-        listener.metrics(*told)
+    def noted(tell: Callable[..., None]) -> Callable[..., None]:
+        def told(*what: Any) -> None:
+            requests.note()
+            tell(*what)
 
-    return listener._replace(metrics=metrics, stop=lambda: processes.agreed(requests()))
+        return told
+
+    return listener._replace(
+        metrics=noted(listener.metrics),
+        evaluation=noted(listener.evaluation),
+        checkpoint=noted(listener.checkpoint),
+        stop=lambda: processes.agreed(requests()),
+    )
 
 
 def _score(run: Run, result: Evaluation) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from absl import app, flags, logging
+from tqdm import tqdm
 
 from experiments.compilation import keep_programs
 from rankq_jax.errors import InputError, NumericsError, Stopped, suggestion
@@ -16,14 +17,16 @@ INTERRUPTED = 130
 
 
 def _fail(message: str, status: int) -> NoReturn:
-    _end(f"error: {message}", status)
+    end(f"error: {message}", status)
 
 
-def _end(message: str, status: int) -> NoReturn:
-    print(" ".join(message.split()), file=sys.stderr, flush=True)
-    # Threads of environments and checkpoints must not keep a failed process alive.
-    sys.stdout.flush()
-    os._exit(status)
+def end(message: str, status: int) -> NoReturn:
+    """Ends the process at once, with one line on stderr."""
+    with tqdm.external_write_mode(file=sys.stderr):  # a line of its own, where a bar is still being drawn
+        print(" ".join(message.split()), file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        # Threads of environments and checkpoints must not keep a failed process alive.
+        os._exit(status)
 
 
 def _parse(arguments: list[str]) -> list[str]:
@@ -104,7 +107,7 @@ def _unraisable(tell: Callable[[Any], object], found: Any) -> None:
 
 def _interrupted(request: KeyboardInterrupt) -> NoReturn:
     if isinstance(request, Stopped):
-        _end(f"stopped: {request}", request.exit_status)
+        end(f"stopped: {request}", request.exit_status)
     _fail("interrupted", INTERRUPTED)
 
 

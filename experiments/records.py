@@ -62,6 +62,7 @@ class Records:
         updates = config.offline.updates + int(config.online.env_steps * config.online.updates_per_step)
         self._bar = tqdm(total=updates, unit="update", smoothing=0.1, dynamic_ncols=True)
         self._mark = (time.perf_counter(), 0)
+        self._rate = 0.0  # environment steps per second
 
     def listener(self) -> Listener:
         """What `loop.run` reports to."""
@@ -74,12 +75,13 @@ class Records:
         )
 
     def _on_metrics(self, phase: str, progress: Progress, metrics: dict[str, np.ndarray]) -> None:
-        now = time.perf_counter()
-        rate = (progress.env_steps - self._mark[1]) / max(now - self._mark[0], 1e-9)
-        self._mark = (now, progress.env_steps)
+        if progress.env_steps != self._mark[1]:  # all dispatches of a round follow its environment steps
+            now = time.perf_counter()
+            self._rate = (progress.env_steps - self._mark[1]) / max(now - self._mark[0], 1e-9)
+            self._mark = (now, progress.env_steps)
         self._bar.set_description(phase)
         self._bar.update(progress.updates - self._bar.n)
-        self._bar.set_postfix_str(f"{rate:.0f} env steps/s, success {self._success()}")
+        self._bar.set_postfix_str(f"{self._rate:.0f} env steps/s, success {self._success()}")
         for i, seed in enumerate(self._seeds):
             values = {name: float(value[i]) for name, value in metrics.items()}
             self._metrics.write({**_place(phase, progress, seed), **values, "seconds": self._seconds()})

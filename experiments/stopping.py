@@ -1,13 +1,12 @@
 """Signals that ask a run to stop: of users, of batch systems, and of machines that go down."""
 
-import os
 import signal
-import sys
 import threading
 import time
 from types import FrameType
 from typing import Any
 
+from experiments import cli
 from rankq_jax.errors import Stopped
 
 # SIGUSR1 and SIGUSR2 are what batch systems are set to send before a time limit.
@@ -56,5 +55,5 @@ class Requests:
             if not self._noting:
                 raise Stopped("nothing had been done since the last checkpoint; the same command goes on")
         elif number == signal.SIGINT and now - self._first > SECOND:
-            print("stopped at once; the same command goes on from the last checkpoint", file=sys.stderr)
-            os._exit(Stopped.exit_status)
+            message = "stopped at once; the same command goes on from the last checkpoint"
+            cli.end(message, Stopped.exit_status)

@@ -19,7 +19,7 @@ from launch.sweep import Job
 
 ORDER = (record.DONE, record.RUNNING, record.QUEUED, record.PREEMPTED, record.FAILED)
 COLOURS = dict(zip(ORDER, ("green", "cyan", "dim", "yellow", "red"), strict=True))
-TAIL = 262_144  # bytes of metrics.jsonl that are read, enough for two rounds of many seeds
+TAIL = 262_144  # bytes of metrics.jsonl that are read, enough for two records of each of many seeds
 GRACE = 120.0  # seconds without a sign after which a job on another machine counts as gone
 WIDE = 10_000  # columns where no terminal limits them
 
@@ -54,8 +54,9 @@ def _json(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _last_rounds(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The last record of `metrics.jsonl` and the one of the same seed a round before, or empty ones."""
+def _last_stretch(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The last record of `metrics.jsonl` and the earliest one in its tail of the same seed and phase, or
+    empty ones. Between two records that follow each other there may be an evaluation or none."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - TAIL))
@@ -63,6 +64,7 @@ def _last_rounds(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     except OSError:
         return {}, {}
     last: dict[str, Any] = {}
+    before: dict[str, Any] = {}
     for line in reversed(lines):
         try:
             found = dict(json.loads(line))
@@ -71,9 +73,11 @@ def _last_rounds(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             continue
         if not last:
             last = found
-        elif found.get("seed") == last.get("seed") and found.get("updates") != last.get("updates"):
-            return last, found
-    return last, {}
+        elif found.get("phase") != last.get("phase"):
+            break
+        elif found.get("seed") == last.get("seed") and found["updates"] < last["updates"]:
+            before = found
+    return last, before
 
 
 def _updates(config: dict[str, Any]) -> float:
@@ -87,7 +91,7 @@ def _updates(config: dict[str, Any]) -> float:
 def _advance(folder: Path) -> tuple[float | None, float | None, float | None]:
     """Share of the updates done, updates per second, seconds left."""
     total = _updates(_json(folder / "config.json").get("config", {}))
-    last, before = _last_rounds(folder / "metrics.jsonl")
+    last, before = _last_stretch(folder / "metrics.jsonl")
     if not total or not last:
         return (0.0 if total else None), None, None
     progress = min(last["updates"] / total, 1.0)

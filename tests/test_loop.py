@@ -105,39 +105,84 @@ def test_interrupted_and_resumed_equals_straight(dataset, two_seeds, tmp_path, s
 
 
 class Asked:
-    """Whether to stop: from the `after`th time on that it is asked."""
+    """Whether to stop: once so many evaluations are over, from the `after`th time on that it is asked."""
 
-    def __init__(self, after):
-        self.left = after
+    def __init__(self, evaluations, after):
+        self.evaluations, self.left, self.recorded = evaluations, after, None
 
     def __call__(self):
-        self.left -= 1
+        if len(self.recorded.evaluations) >= self.evaluations:
+            self.left -= 1
         return self.left < 0
 
 
-# Asked once a round, and once a step of the evaluations, which are in rounds 2, 4 and 6.
+# Asked between the two dispatches of an offline round, at the end of each round, and at each step of an
+# evaluation; rounds 2, 4 and 6 have one. Online there are 8 updates in the first round, then 13, in fours.
 @pytest.mark.parametrize(
-    ("after", "updated", "round_"), [(0, False, (0, 1)), (1, True, (0, 1)), (90, True, (0, 1))]
+    ("evaluations", "after", "phase", "round_", "place"),
+    [
+        (0, 0, 0, 0, dict(begun=True, dispatches=1, updated=False)),
+        (0, 1, 0, 1, dict(begun=False, dispatches=0, updated=False)),
+        (0, 2, 0, 1, dict(begun=True, dispatches=1, updated=False)),
+        (0, 3, 0, 1, dict(begun=True, dispatches=2, updated=True)),
+        (0, 90, 0, 1, dict(begun=True, dispatches=2, updated=True)),
+        (1, 0, 1, 0, dict(begun=False, dispatches=0, updated=False)),
+        (1, 1, 1, 0, dict(begun=True, dispatches=1, updated=False)),
+        (1, 4, 1, 1, dict(begun=True, dispatches=2, updated=False)),
+    ],
 )
-def test_a_run_that_is_asked_to_stop_goes_on_exactly(dataset, two_seeds, tmp_path, after, updated, round_):
-    """Between rounds, and in the middle of the episodes of an evaluation, which is made again."""
+def test_a_run_that_is_asked_to_stop_goes_on_exactly(
+    evaluations, after, phase, round_, place, dataset, two_seeds, tmp_path
+):
+    """Between dispatches, between rounds, and inside an evaluation, which is made again."""
     layout, straight, recorded, _ = two_seeds
-    plan, world = make_plan(layout), make_world(dataset, [0, 1])
+    plan, world, asked = make_plan(layout), make_world(dataset, [0, 1]), Asked(evaluations, after)
     checkpoints = Checkpoints(tmp_path / "checkpoints")
-    first = Recorded(checkpoints, stop=Asked(after))
+    asked.recorded = first = Recorded(checkpoints, stop=asked)
     with pytest.raises(Stopped):
         loop.run(plan, world, layout, loop.initial(plan, world, layout), first.listener, Stopwatch())
     checkpoints.close()
     like = loop.portable(loop.initial(plan, world, layout), layout)
     progress = loop.Progress(*checkpoints.restore(like).parts["progress"])
-    assert bool(progress.updated) is updated and (progress.phase, progress.round) == (0, 1)
-    assert len(first.metrics) == (2 if updated else 1) and first.evaluations == []
+    assert {name: getattr(progress, name) for name in place} == place
+    assert (progress.phase, progress.round) == (phase, round_)
+    assert len(first.evaluations) == evaluations
     second = Recorded()
     final = go_on(tmp_path / "checkpoints", plan, world, layout, second.listener)
     chex.assert_trees_all_equal(jax.device_get(final), jax.device_get(straight))  # bit for bit
-    assert len(first.metrics + second.metrics) == len(recorded.metrics)
-    for (_, _, ours), (_, _, theirs) in zip(second.evaluations, recorded.evaluations, strict=True):
+    resumed = first.metrics + second.metrics
+    assert [p for _, p, _ in resumed] == [p for _, p, _ in recorded.metrics]
+    for (_, _, ours), (_, _, theirs) in zip(resumed, recorded.metrics, strict=True):
         chex.assert_trees_all_equal(ours, theirs)
+    resumed = first.evaluations + second.evaluations
+    for (_, _, ours), (_, _, theirs) in zip(resumed, recorded.evaluations, strict=True):
+        chex.assert_trees_all_equal(ours, theirs)
+
+
+def test_a_checkpoint_between_dispatches(dataset, two_seeds, tmp_path):
+    """Wanted in the middle of a round: the run goes on after it, and so does another one from it."""
+    layout, straight, recorded, _ = two_seeds
+    plan = tuple(phase._replace(checkpoint_every=0) for phase in make_plan(layout))
+    world, checkpoints = make_world(dataset, [0, 1]), Checkpoints(tmp_path / "checkpoints", keep=20)
+    first = Recorded(checkpoints)
+    listener = first.listener._replace(due=lambda: True)
+    final = loop.run(plan, world, layout, loop.initial(plan, world, layout), listener, Stopwatch())
+    chex.assert_trees_all_equal(jax.device_get(final), jax.device_get(straight))
+    checkpoints.close()
+    # One between the two dispatches of each offline round; 0, 2, 2 and 2 or 3 of the others
+    like = loop.portable(loop.initial(plan, world, layout), layout)
+    found = [
+        loop.Progress(*checkpoints.restore(like, number=n).parts["progress"]) for n in checkpoints.numbers
+    ]
+    within = [(p.phase, p.round, p.dispatches) for p in found if p.begun]
+    assert within[:2] == [(0, 0, 1), (0, 1, 1)] and len(found) == len(within) + 6
+    middle = checkpoints.numbers[found.index(next(p for p in found if (p.phase, p.dispatches) == (1, 2)))]
+    for number in [n for n in checkpoints.numbers if n > middle]:
+        shutil.rmtree(checkpoints.path(number))
+    second = Recorded()
+    final = go_on(tmp_path / "checkpoints", plan, world, layout, second.listener)
+    chex.assert_trees_all_equal(jax.device_get(final), jax.device_get(straight))
+    assert [p for _, p, _ in second.metrics] == [p for _, p, _ in recorded.metrics][-len(second.metrics) :]
 
 
 def test_a_request_at_the_very_end_changes_nothing(dataset, two_seeds):
@@ -153,11 +198,12 @@ def test_a_request_at_the_very_end_changes_nothing(dataset, two_seeds):
 def test_a_checkpoint_is_taken_when_the_listener_wants_one(dataset):
     layout = seeds_over_devices(1, jax.devices()[:1])
     plan = tuple(phase._replace(checkpoint_every=0) for phase in make_plan(layout))
-    world, recorded, wishes = make_world(dataset, [0]), Recorded(), iter([True, False, True, False])
-    listener = recorded.listener._replace(due=lambda: next(wishes))
+    world, recorded, wishes = make_world(dataset, [0]), Recorded(), [True, False, True, False] + 9 * [False]
+    listener = recorded.listener._replace(due=lambda: wishes.pop(0))
     loop.run(plan, world, layout, loop.initial(plan, world, layout), listener, Stopwatch())
-    # of rounds 1 to 6 the ends of the phases, 2 and 6, have one anyway; 1 and 4 are wished for
-    assert recorded.saved == 4 and next(wishes, None) is None
+    # Rounds have 2, 2, 2, 3, 3 and 3 dispatches. It is asked between them and at the end of rounds, but for 2
+    # and 6, the ends of the phases, which have one anyway; the first and the third time it is wished for.
+    assert recorded.saved == 4 and wishes == []
 
 
 def numbered(dataset, first, end):

@@ -155,6 +155,7 @@ def defaults(task: tasks.Task, algorithm: str) -> ml_collections.ConfigDict:
         algorithm="",  # empty: config.algorithm
         updates=8_000,
         updates_per_round=1_000,
+        updates_per_dispatch=100,  # at most a round; a run that is asked to stop finishes two at most
         evaluate_every=2,  # rounds; 0: at the end alone
         checkpoint_every=4,
     )
@@ -163,7 +164,7 @@ def defaults(task: tasks.Task, algorithm: str) -> ml_collections.ConfigDict:
         env_steps=4_000,  # per seed; 0: no online phase
         env_steps_per_round=200,  # per seed, over its train_envs
         updates_per_step=1.0,
-        updates_per_dispatch=200,
+        updates_per_dispatch=100,
         overlap=False,  # collect while updating: updates then see the episodes up to the round before
         mixing_ratio=0.5,  # share of offline rows in a batch; -1: as in one merged buffer
         mixing_ratio_final=0.5,  # what the ratio has moved to, linearly, after mixing_anneal steps

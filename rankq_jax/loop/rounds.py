@@ -31,15 +31,17 @@ def policy(act: Callable[..., jax.Array], phase: Phase, world: World, state: Run
     return for_all_rows(act, acting(phase, world, state), own, len(world.seeds))
 
 
-def counted(progress: Progress, phase: Phase, world: World) -> Progress:
-    """`progress` after the environment steps of one round: known before they are made."""
+def begun(progress: Progress, phase: Phase, world: World) -> Progress:
+    """`progress` with the environment steps of one round and what is owed for them: known before they are
+    made."""
     steps = phase.collect * (world.env.rows // len(world.seeds))
     before, after = progress.phase_env_steps, progress.phase_env_steps + steps
     owing = max(0, after - max(before, phase.warmup))
     return progress._replace(
         env_steps=progress.env_steps + steps,
         phase_env_steps=after,
-        owed=progress.owed + phase.updates_per_step * owing,
+        owed=progress.owed + phase.updates + phase.updates_per_step * owing,
+        begun=True,
     )
 
 
@@ -62,65 +64,62 @@ def collected(
     return state._replace(buffer=buffer, env=found.state, recorder=found.recorder), ended
 
 
-class Pending(NamedTuple):
+def owed(state: RunState, phase: Phase, layout: Layout) -> int:
+    """Dispatches that this round owes still; none while some seed has nothing to draw from: batches without
+    offline rows, and no ended episode yet."""
+    ratio = phase.mixing_ratio(state.progress.env_steps)
+    # Where there are offline rows nothing is read back from the devices.
+    if ratio == 0.0 and (np.asarray(layout.merge(state.buffer.inserted)) == 0).any():
+        return 0
+    return int(state.progress.owed // phase.block)
+
+
+def sources_of(state: RunState, phase: Phase, world: World, layout: Layout, dataset: Any) -> Sources:
+    """What the updates of this round draw from."""
+    ratio = np.full(len(world.seeds), phase.mixing_ratio(state.progress.env_steps), np.float32)
+    labels = phase.labeller.columns(state.labels) if phase.labeller is not None else {}
+    return Sources(dataset, state.buffer, layout.split(ratio), layout.split(labels))
+
+
+class Dispatch(NamedTuple):
     """Updates that were handed to the devices, which may still be at work on them.
 
     Attributes:
-      metrics: of each block, `{name: [S, K]}` in the devices' layout.
-      first: updates done before the first block.
-      block: K.
+      metrics: `{name: [S, K]}` in the devices' layout.
+      progress: when they are done.
     """
 
-    metrics: list[Metrics]
-    first: int
-    block: int
+    metrics: Metrics
+    progress: Progress
 
 
 def dispatched(
-    state: RunState, phase: Phase, world: World, layout: Layout, dataset: Any, keys: Key
-) -> tuple[RunState, Pending]:
-    """The updates that this round owes, in whole blocks; nothing waits for them, nothing is read back."""
-    progress, agent = state.progress, state.agent
-    ratio = np.full(len(world.seeds), phase.mixing_ratio(progress.env_steps), np.float32)
-    labels = phase.labeller.columns(state.labels) if phase.labeller is not None else {}
-    sources = Sources(dataset, state.buffer, layout.split(ratio), layout.split(labels))
-    owed = progress.owed + phase.updates
-    count = 0 if _must_wait(ratio, state.buffer, layout) else int(owed // phase.block)
-    metrics = []
-    for block in range(count):
-        own = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, block)
-        agent, reported = phase.agent.update(agent, sources, layout.split(own))
-        metrics.append(reported)
-    pending = Pending(metrics, progress.updates, phase.block)
+    state: RunState, phase: Phase, sources: Sources, layout: Layout, keys: Key
+) -> tuple[RunState, Dispatch]:
+    """The next block of the updates that this round owes; nothing waits for them, nothing is read back."""
+    progress = state.progress
+    own = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, progress.dispatches)
+    agent, metrics = phase.agent.update(state.agent, sources, layout.split(own))
     progress = progress._replace(
-        updates=progress.updates + count * phase.block, owed=owed - count * phase.block
+        updates=progress.updates + phase.block,
+        owed=progress.owed - phase.block,
+        dispatches=progress.dispatches + 1,
     )
-    return state._replace(agent=agent, progress=progress), pending
+    return state._replace(agent=agent, progress=progress), Dispatch(metrics, progress)
 
 
-def means(pending: Pending, world: World, layout: Layout) -> dict[str, np.ndarray]:
-    """`{name: [S]}` over all pending updates; waits for them.
+def means(dispatch: Dispatch, phase: Phase, world: World, layout: Layout) -> dict[str, np.ndarray]:
+    """`{name: [S]}` over the updates of a dispatch; waits for them.
 
     Raises:
       NumericsError: names the first metric, update and seed with a NaN or an infinity.
     """
-    found = [
-        finite_means(layout.merge(metrics), world.seeds, pending.first + block * pending.block)
-        for block, metrics in enumerate(pending.metrics)
-    ]
-    return {name: np.mean([m[name] for m in found], axis=0) for name in (found[0] if found else ())}
-
-
-def _must_wait(ratio: np.ndarray, buffer: Any, layout: Layout) -> bool:
-    """Whether some seed has nothing to draw from: batches without offline rows, and no ended episode yet."""
-    if ratio.all():
-        return False  # without reading anything back from the devices
-    return bool(np.any((ratio == 0.0) & (np.asarray(layout.merge(buffer.inserted)) == 0)))
+    return finite_means(layout.merge(dispatch.metrics), world.seeds, dispatch.progress.updates - phase.block)
 
 
 def next_round(progress: Progress, phase: Phase) -> Progress:
     """`progress` at the start of the round that follows."""
-    progress = progress._replace(updated=False)
+    progress = progress._replace(begun=False, dispatches=0, updated=False)
     if progress.round + 1 < phase.rounds:
         return progress._replace(round=progress.round + 1)
     return progress._replace(phase=progress.phase + 1, round=0, phase_env_steps=0, owed=0.0)

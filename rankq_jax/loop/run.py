@@ -1,7 +1,7 @@
 """Running a plan, round after round."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -23,19 +23,22 @@ from rankq_jax.phases import Phase, due
 from rankq_jax.timing import Stopwatch
 from rankq_jax.types import Episodes, Key
 
+Keys = Callable[[int], Key]  # what a part of a round is numbered `->` its keys `[S]`
+
 
 class Listener(NamedTuple):
     """Where a run reports to. The loop itself writes nothing.
 
     Attributes:
-      metrics: called once per round with `(phase name, progress, {name: [S]})`.
+      metrics: called once per dispatch of updates with `(phase name, progress, {name: [S]})`.
       episodes: called with `(progress, [(seed, Episodes)])` when training episodes end.
       evaluation: called with `(phase name, progress, Evaluation, last of the phase)`.
       checkpoint: called with the parts of a `portable` state and the rows that the buffers hold; must copy
         what it keeps before it returns.
-      due: whether a checkpoint is wanted at the end of this round, besides those that its phase has.
-      stop: whether the run is to end, with a checkpoint, at the end of this round; asked during evaluations
-        too, which are then given up and made again by who goes on. Processes that train together must agree.
+      due: whether a checkpoint is wanted, besides those that the phase has; asked after each dispatch and
+        at the end of each round.
+      stop: whether the run is to end, with a checkpoint; asked as `due` is, and during evaluations, which
+        are then given up and made again by who goes on. Processes that train together must agree.
     """
 
     metrics: Callable[[str, Progress, dict[str, np.ndarray]], None]
@@ -80,15 +83,14 @@ def initial(plan: Sequence[Phase], world: World, layout: Layout) -> RunState:
     )
 
 
-def _given_up(listener: Listener) -> Callable[[int], None]:
-    """Ends an evaluation in the middle of its episodes where the run is to stop."""
+def _within_a_round(listener: Listener) -> Listener:
+    """`listener` as it is asked inside a round.
 
-    def progress(steps: int) -> None:
-        # Processes that train together evaluate alike, but are not asked at the same moment.
-        if jax.process_count() == 1 and listener.stop():
-            raise Stopped
-
-    return progress
+    Processes that train together come by the ends of rounds alike, and are asked there alone.
+    """
+    if jax.process_count() == 1:
+        return listener
+    return listener._replace(due=lambda: False, stop=lambda: False)
 
 
 def run(
@@ -126,6 +128,7 @@ def run(
       Stopped: when `listener.stop` has said so and there is a checkpoint.
     """
     dataset = layout.replicate(jax.tree.map(jnp.asarray, world.dataset))
+    within = _within_a_round(listener)
     add = layout.lift(jax.vmap(ring.add), in_axes=(0, 0, 0), donate=0)
 
     def checkpoint(state: RunState) -> None:
@@ -133,42 +136,82 @@ def run(
         check_finite(parts["agent"], world.seeds, state.progress.updates)
         listener.checkpoint(parts, held(state, layout))
 
-    def updated(phase: Phase, done: int, state: RunState, keys: Callable[[int], Key]) -> RunState:
-        """Everything of a round but its evaluation."""
-        update = (phase, world, layout, dataset, keys(1))
+    def means(phase: Phase, dispatch: rounds.Dispatch) -> dict[str, np.ndarray]:
+        with stopwatch("update"):
+            return rounds.means(dispatch, phase, world, layout)
+
+    def report(phase: Phase, dispatches: Iterable[rounds.Dispatch]) -> None:
+        for dispatch in dispatches:
+            listener.metrics(phase.name, dispatch.progress, means(phase, dispatch))
+
+    def begun(phase: Phase, state: RunState, keys: Keys) -> tuple[RunState, list[rounds.Dispatch]]:
+        """The environment steps of a round and, where the phase overlaps, its updates beside them."""
+        pending = []
         if phase.collect:
             # Before the updates, which may start first: they consume the state that acts.
             policy = rounds.policy(act, phase, world, state, keys(0))
-            state = state._replace(progress=rounds.counted(state.progress, phase, world))
+        state = state._replace(progress=rounds.begun(state.progress, phase, world))
         if phase.overlap:
-            with stopwatch("update"):
-                state, pending = rounds.dispatched(state, *update)
-                if not concurrently:
+            sources = rounds.sources_of(state, phase, world, layout, dataset)
+            for _ in range(rounds.owed(state, phase, layout)):
+                with stopwatch("update"):
+                    state, dispatch = rounds.dispatched(state, phase, sources, layout, keys(1))
+                pending.append(dispatch)
+            if not concurrently:
+                with stopwatch("update"):
                     jax.block_until_ready(state.agent)
         if phase.collect:
             with stopwatch("collect"):
                 state, ended = rounds.collected(state, phase, world, layout, policy, add)
             listener.episodes(state.progress, ended)
-        with stopwatch("update"):
-            if not phase.overlap:
-                state, pending = rounds.dispatched(state, *update)
-            means = rounds.means(pending, world, layout)
+        return state, pending
+
+    def paid(phase: Phase, state: RunState, keys: Keys) -> tuple[RunState, list[rounds.Dispatch]]:
+        """The updates that a round owes still; the last ones may be at work. Stops between two dispatches."""
+        pending: list[rounds.Dispatch] = []
+        sources = rounds.sources_of(state, phase, world, layout, dataset)
+        for _ in range(rounds.owed(state, phase, layout)):
+            if pending and (within.due() or within.stop()):
+                report(phase, pending)
+                pending = []
+                checkpoint(state)
+                if within.stop():
+                    raise Stopped
+            with stopwatch("update"):
+                state, dispatch = rounds.dispatched(state, phase, sources, layout, keys(1))
+            report(phase, pending)  # waits for those before, while the devices have work
+            pending = [dispatch]
+        return state, pending
+
+    def updated(phase: Phase, done: int, state: RunState, keys: Keys) -> RunState:
+        """Everything of a round but its evaluation, from wherever it was left."""
+        pending: list[rounds.Dispatch] = []
+        if not state.progress.begun:
+            state, pending = begun(phase, state, keys)
+        if not phase.overlap:
+            state, pending = paid(phase, state, keys)
+        report(phase, pending[:-1])
+        found = means(phase, pending[-1]) if pending else {}
         if phase.labeller is not None and done in phase.labeller.rounds:
             with stopwatch("label"):
                 params = phase.agent.params(state.agent)
-                labels, found = phase.labeller.label(state.labels, mode, params, world.dataset, keys(3))
-            state, means = state._replace(labels=labels), {**means, **found}
+                labels, answers = phase.labeller.label(state.labels, mode, params, world.dataset, keys(3))
+            state, found = state._replace(labels=labels), {**found, **answers}
         state = state._replace(progress=state.progress._replace(updated=True))
-        if means:
-            listener.metrics(phase.name, state.progress, means)
+        if found:
+            listener.metrics(phase.name, state.progress, found)
         return state
 
-    def evaluated(phase: Phase, index: int, done: int, state: RunState, keys: Callable[[int], Key]) -> None:
+    def given_up(steps: int) -> None:
+        if within.stop():
+            raise Stopped
+
+    def evaluated(phase: Phase, index: int, done: int, state: RunState, keys: Keys) -> None:
         greedy = rounds.policy(mode, phase, world, state, keys(2))
         starts = [stream_seed(seed, index, done) for seed in world.seeds]
         try:
             with stopwatch("evaluate"):
-                result = evaluate(world.evaluation_env, greedy, starts, _given_up(listener))
+                result = evaluate(world.evaluation_env, greedy, starts, given_up)
         except Stopped:
             checkpoint(state)
             raise

@@ -48,6 +48,8 @@ class Progress(NamedTuple):
       env_steps: done in all phases.
       phase_env_steps: done in this phase.
       owed: updates that are due and not done.
+      begun: whether the round has made its environment steps, and owes the updates for them.
+      dispatches: of the round's updates that are done.
       updated: whether the round waits for its evaluation alone.
       attempt: how often the run was started again from a checkpoint because its numbers went bad.
     """
@@ -58,6 +60,8 @@ class Progress(NamedTuple):
     env_steps: int = 0
     phase_env_steps: int = 0
     owed: float = 0.0
+    begun: bool = False
+    dispatches: int = 0
     updated: bool = False
     attempt: int = 0
 

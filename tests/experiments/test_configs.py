@@ -205,6 +205,10 @@ def test_an_argument_that_the_agent_does_not_take_fails():
         ({"seeds": 0}, "--config.seeds=0 must be at least 1"),
         ({"discount": 1.0}, "--config.discount=1.0"),
         ({"offline.updates": 1_750}, "--config.offline.updates=1750 is not a multiple of the 500"),
+        (
+            {"offline.updates_per_dispatch": 300},
+            "--config.offline.updates_per_round=500 is not a multiple of the 300 of one dispatch",
+        ),
         ({"online.env_steps_per_round": 201}, "is not a multiple of the 4"),
         ({"online.mixing_ratio": -1.0, "online.mixing_anneal": 10}, "between 0 and 1"),
         ({"offline.updates": 0, "online.env_steps": 0}, "nothing to do"),

@@ -1,12 +1,14 @@
 """Kills training runs at random moments, goes on with the same command, and compares them bit for bit.
 
 python -m tests.faults.kill_loop --kills=100
+python -m tests.faults.kill_loop --kills=100 --signal=TERM
 """
 
 import argparse
 import concurrent.futures
 import contextlib
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -18,20 +20,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tests.faults.commands import Nursery, Running, Shell
+from tests.faults.commands import Ended, Nursery, Running, Shell
 from tests.faults.comparison import Comparison, compare
 from tests.faults.watching import EVERYWHERE, Pace, Watched, aimed
 
 CONFIG = "experiments/configs/{}.py:pointmaze-umaze,smoke"
-# Rounds that end in the middle of episodes (300 steps at most), a ring of rows that wraps several times, an
-# evaluation and a checkpoint in every round.
+# Rounds of four and five dispatches that end in the middle of episodes (300 steps at most), a ring of rows
+# that wraps several times, an evaluation and a checkpoint in every round.
 SMALL = (
     "--config.dataset_steps=3000", "--config.evaluation_episodes=2", "--config.replay_capacity=700",
     "--config.offline.updates=120", "--config.offline.updates_per_round=20",
+    "--config.offline.updates_per_dispatch=5", "--config.online.updates_per_dispatch=1",
     "--config.offline.evaluate_every=1", "--config.offline.checkpoint_every=1",
     "--config.online.env_steps=2500", "--config.online.env_steps_per_round=250",
     "--config.online.evaluate_every=1", "--config.online.checkpoint_every=1",
 )  # fmt: skip
+PATIENCE = 10.0  # seconds from a signal to the end: the promise of docs/reliability.md
 TWO = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
 
 
@@ -82,8 +86,16 @@ class Report(NamedTuple):
 class Loop:
     """Uninterrupted runs, and killed ones beside them."""
 
-    def __init__(self, shell: Shell, folder: Path, random: np.random.Generator, flags: Sequence[str] = ()):
+    def __init__(
+        self,
+        shell: Shell,
+        folder: Path,
+        random: np.random.Generator,
+        flags: Sequence[str] = (),
+        number: signal.Signals = signal.SIGKILL,
+    ):
         self._shell, self._folder, self._random, self._flags = shell, folder, random, list(flags)
+        self._signal = number
         self.paces: dict[str, Pace] = {}
         self._runs: Counter[str] = Counter()
 
@@ -126,9 +138,14 @@ class Loop:
                 if command.ended():
                     _succeeded(command)
                 else:
-                    result = command.kill()
-                    places.append(watched.place() + ("" if result.status < 0 else ", ended"))
+                    place = watched.place()
+                    command.send(self._signal)
+                    result = command.result(PATIENCE)
+                    if self._signal == signal.SIGKILL:
+                        place = watched.place()  # what it left is where it was
+                    places.append(place + ("" if result.status else ", ended"))
                     _quiet(result.error)
+                    _obeyed(result, self._signal)
                 if (folder / "report" / "index.html").exists():
                     break
             _succeeded(self._start(name, folder))
@@ -159,6 +176,17 @@ def _quiet(error: str) -> None:
         assert word not in error, error[-2000:]
 
 
+def _obeyed(result: Ended, number: signal.Signals) -> None:
+    """Fails if a run that was hit by a signal has ended in another way than it should."""
+    if number == signal.SIGKILL:
+        assert result.status in (0, -number), f"status {result.status}: {result.error[-2000:]}"
+    elif result.status == -number:  # Python had not come to the command yet
+        assert not result.out, result.out
+    else:
+        said = [line for line in result.lines if line.startswith("stopped: ")]
+        assert (result.status, result.lines) in ((0, []), (75, said)) and len(said) <= 1, result
+
+
 def _succeeded(command: Running, seconds: float = 300.0) -> None:
     result = command.result(seconds)
     assert result.status == 0, f"status {result.status}: {result.error[-2000:]}"
@@ -177,6 +205,7 @@ def _line(name: str, runs: list[Report]) -> str:
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--signal", choices=("KILL", "TERM"), default="KILL")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--jobs", type=int, default=2, help="scenarios at the same time")
     parser.add_argument("--out", type=Path, help="new folder that stays; a temporary one without it")
@@ -190,6 +219,7 @@ def main(arguments: Sequence[str]) -> int:
     """Prints a line for each scenario; returns 1 if a run has something else than the uninterrupted one."""
     given = _parsed(arguments)
     out = given.out or Path(tempfile.mkdtemp(prefix="kill-loop-"))
+    number = signal.Signals[f"SIG{given.signal}"]
     names, begin = given.only or list(SCENARIOS), time.monotonic()
     with contextlib.ExitStack() as stack, concurrent.futures.ThreadPoolExecutor(given.jobs) as pool:
         loops = {}
@@ -198,7 +228,8 @@ def main(arguments: Sequence[str]) -> int:
             said.mkdir(parents=True)
             if name in names or name == EXPERT:
                 shell = stack.enter_context((Nursery if given.forked else Shell)(said))
-                loops[name] = Loop(shell, out, np.random.default_rng([given.seed, index]), given.flags)
+                random = np.random.default_rng([given.seed, index])
+                loops[name] = Loop(shell, out, random, given.flags, number)
         if any(SCENARIOS[name].expert for name in names):
             loops[EXPERT].prepare(EXPERT)
         shares = [len(part) for part in np.array_split(range(given.kills), len(names))]

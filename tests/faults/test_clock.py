@@ -2,24 +2,25 @@
 
 from tests.faults.comparison import newest
 
-# Forwards before the first update, then back by a day in every round. A jump forwards by over ten minutes
+# Forwards before the first update, then back by a day in every dispatch. A jump forwards by over ten minutes
 # while a checkpoint is written makes orbax give that one up: docs/reliability.md.
 JUMPS = """
+import itertools
 import time
 from rankq_jax.loop import rounds
 
-days = [0.0]
+days, places = [0], itertools.count(20, -1)
 time.time = lambda now=time.time: now() + 86_400 * days[0]
 
 def dispatched(state, *rest, inner=rounds.dispatched):
-    days[0] = days[0] - 1 if days[0] else 20.0
+    days[0] = next(places)
     return inner(state, *rest)
 
 rounds.dispatched = dispatched
 """
 
 
-def test_the_clock_jumps_in_every_round(straight, tmp_path, assert_ends_alike):
+def test_the_clock_jumps_in_every_dispatch(straight, tmp_path, assert_ends_alike):
     prelude, folder = tmp_path / "jumps.py", tmp_path / "run"
     prelude.write_text(JUMPS)
     # Checkpoints by time alone, every 60 ms: those at the ends of the phases and of the best evaluations are

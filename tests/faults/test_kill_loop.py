@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -10,20 +11,29 @@ from tests.faults import kill_loop
 from tests.faults.comparison import compare, newest
 
 
-@pytest.fixture(scope="session")
-def loop(nursery, straight, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("kill_loop")
-    loop = kill_loop.Loop(nursery, folder, np.random.default_rng(0))
-    shutil.copytree(straight, loop.reference("one seed"))
-    loop.paces["one seed"] = kill_loop.Pace(start=0.3, train=1.0, report=0.1)
-    return loop
+@pytest.fixture
+def a_loop(nursery, straight, tmp_path):
+    def make(number):
+        loop = kill_loop.Loop(nursery, tmp_path, np.random.default_rng(0), number=number)
+        shutil.copytree(straight, loop.reference("one seed"))
+        loop.paces["one seed"] = kill_loop.Pace(start=0.3, train=1.0, report=0.1)
+        return loop
+
+    return make
 
 
-def test_runs_that_are_killed_end_like_one_that_is_not(loop):
+def test_runs_that_are_killed_end_like_one_that_is_not(a_loop):
+    loop = a_loop(signal.SIGKILL)
     report = loop.run("one seed", ["start", "offline", "rows", "checkpoint", "report"])
     assert report.found.mismatches == [] and report.found.lost == 0
     assert report.places[0] == "start-up" and report.places[-1] == "summary or report"
     assert "checkpoint" in report.places
+
+
+def test_runs_that_are_asked_to_stop_end_like_one_that_is_not(a_loop):
+    report = a_loop(signal.SIGTERM).run("one seed", ["start", "offline", "online", "any", "report"])
+    assert report.found.mismatches == [] and report.found.lost == 0
+    assert report.places[0] == "start-up" and len(report.places) >= 3
 
 
 def line_dropped(folder):

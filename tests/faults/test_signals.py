@@ -108,3 +108,11 @@ def test_a_storm_of_signals(beginning, train, tmp_path, assert_ends_alike):
         assert result.status == 75, (result.status, result.error)
         assert "Traceback" not in result.error and len(result.lines) <= 1, result.error
     assert_ends_alike(folder)
+
+
+def test_a_round_is_left_between_two_dispatches(stopped, assert_ends_alike):
+    """Asked in the first of the five dispatches of a round, which were two when it was left."""
+    progress = {name: value for name, value in leaves(newest(stopped)).items() if "progress" in name}
+    assert progress["progress['env_steps']"] == 1_250 and progress["progress['begun']"] == 1
+    assert progress["progress['dispatches']"] == 1 and progress["progress['updated']"] == 0
+    assert_ends_alike(stopped)

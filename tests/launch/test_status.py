@@ -19,12 +19,12 @@ HERE = socket.gethostname()
 
 
 def workdir(out, name, **files):
-    """A workdir with JSON files; `metrics` is a list of `(seed, updates, seconds)`."""
+    """A workdir with JSON files; `metrics` is a list of `(phase, seed, updates, seconds)`."""
     folder = out / name
     folder.mkdir(parents=True)
     for stem, value in files.items():
         if stem == "metrics":
-            lines = [{"seed": s, "updates": u, "seconds": {"total": t}} for s, u, t in value]
+            lines = [{"phase": p, "seed": s, "updates": u, "seconds": {"total": t}} for p, s, u, t in value]
             (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         else:
             (folder / f"{stem}.json").write_text(json.dumps(value))
@@ -32,7 +32,16 @@ def workdir(out, name, **files):
 
 
 CONFIG = {"config": {"offline": {"updates": 900}, "online": {"env_steps": 200, "updates_per_step": 0.5}}}
-ROUNDS = [(0, 100, 10.0), (1, 100, 10.0), (0, 250, 25.0), (1, 250, 25.0)]
+DISPATCHES = [
+    (phase, seed, updates, seconds)
+    for phase, updates, seconds in (
+        ("offline", 100, 2.0),
+        ("online", 110, 11.0),
+        ("online", 130, 11.1),
+        ("online", 250, 25.0),
+    )
+    for seed in (0, 1)
+]
 
 
 def of(out, name):
@@ -46,12 +55,12 @@ def test_a_job_that_nobody_has_started(tmp_path):
 
 
 def test_a_running_job_has_progress_rate_and_time_left(tmp_path):
-    folder = workdir(tmp_path, "a", config=CONFIG, metrics=ROUNDS)
+    folder = workdir(tmp_path, "a", config=CONFIG, metrics=DISPATCHES)
     with (folder / "metrics.jsonl").open("a") as file:
         file.write('{"seed": 0, "upd')  # being written
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # 250 of 900 + 200 / 2 updates; 150 in 15 s; 750 are left
+        # 250 of 900 + 200 / 2 updates; online 140 in 14 s; 750 are left
         expected = states.State("a", "running", 0.25, 10.0, 75.0, 0, "started by hand")
         assert of(tmp_path, "a") == expected
     assert of(tmp_path, "a")[:4] == ("a", "preempted", 0.25, None)
@@ -59,7 +68,7 @@ def test_a_running_job_has_progress_rate_and_time_left(tmp_path):
 
 def test_a_record_of_a_process_that_is_gone(tmp_path):
     record = {"state": "running", "host": HERE, "process": os.getpid()}  # not that job's process
-    workdir(tmp_path, "a", job=record, config=CONFIG, metrics=ROUNDS[:2])
+    workdir(tmp_path, "a", job=record, config=CONFIG, metrics=DISPATCHES[:2])
     assert of(tmp_path, "a") == states.State("a", "preempted", 0.1, detail="the same command goes on")
 
 
@@ -76,7 +85,7 @@ def test_a_process_that_has_not_taken_the_lock_yet(tmp_path, monkeypatch):
 
 def test_a_job_on_another_machine_runs_while_there_are_signs(tmp_path):
     record = {"state": "running", "host": "elsewhere", "process": 1}
-    folder = workdir(tmp_path, "a", job=record, metrics=ROUNDS)
+    folder = workdir(tmp_path, "a", job=record, metrics=DISPATCHES)
     assert of(tmp_path, "a")[-1] == "on elsewhere" and of(tmp_path, "a").state == "running"
     old = time.time() - states.GRACE - 10
     os.utime(folder / "job.json", (old, old))
@@ -106,7 +115,7 @@ def test_a_done_job_has_its_success_rates(tmp_path):
 
 def test_only_the_end_of_long_metrics_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(states, "TAIL", 300)
-    rounds = [(0, u, u / 10.0) for u in range(10, 1000, 10)]
+    rounds = [("offline", 0, u, u / 10.0) for u in range(10, 1000, 10)]
     folder = workdir(tmp_path, "a", config=CONFIG, metrics=rounds)
     text = (folder / "metrics.jsonl").read_text()
     (folder / "metrics.jsonl").write_text("not JSON\n" * 1000 + text)
@@ -117,7 +126,7 @@ def test_only_the_end_of_long_metrics_is_read(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("damaged", ["", "{", "[1]", '{"config": 3}', '{"config": {"offline": {}}}'])
 def test_a_damaged_workdir_still_has_a_state(tmp_path, damaged):
-    folder = workdir(tmp_path, "a", metrics=ROUNDS)
+    folder = workdir(tmp_path, "a", metrics=DISPATCHES)
     (folder / "config.json").write_text(damaged)
     assert of(tmp_path, "a")[:3] == ("a", "preempted", None)
 

@@ -15,7 +15,6 @@ COMMON: Values = {
     "critic_hidden": (128, 128),
     "actor_learning_rate": 3e-4,
     "max_gradient_norm": 1.0,  # as AntMaze
-    # A run that is asked to stop finishes its round first: two seconds on two cores.
     "offline.updates_per_round": 500,
     "offline.evaluate_every": 4,
     "offline.checkpoint_every": 8,
