@@ -24,10 +24,12 @@ def add_pack(flags: argparse.ArgumentParser) -> None:
     flags.add_argument("--pack", type=int, default=0, help="seeds of a process at most; 0: all of a job")
 
 
-def add_attempts(flags: argparse.ArgumentParser) -> None:
-    """Adds the flag that limits how often a job may crash."""
+def add_starting(flags: argparse.ArgumentParser) -> None:
+    """Adds what commands take that start jobs: how often one may crash, whether it may have changed."""
     text = f"crashes after which a job is given up; {job.ATTEMPTS} if left out"
     flags.add_argument("--attempts", type=int, default=job.ATTEMPTS, help=text)
+    text = "go on with jobs whose configuration, code, versions or dataset have changed since they began"
+    flags.add_argument("--accept-changes", action="store_true", help=text)
 
 
 def jobs_of(arguments: argparse.Namespace) -> tuple[list[sweep.Job], Path]:
@@ -39,6 +41,8 @@ def jobs_of(arguments: argparse.Namespace) -> tuple[list[sweep.Job], Path]:
     if getattr(arguments, "attempts", 1) < 1:
         raise ValueError(f"--attempts={arguments.attempts}: must be at least 1.")
     jobs = sweep.packed(sweep.read(arguments.sweep, arguments.budget), getattr(arguments, "pack", 0))
+    if getattr(arguments, "accept_changes", False):
+        jobs = [one._replace(arguments=(*one.arguments, "--accept_changes")) for one in jobs]
     return jobs, arguments.out or Path("runs") / Path(arguments.sweep).stem
 
 

@@ -100,7 +100,7 @@ def status_of(jobs: Sequence[sweep.Job], outcomes: dict[str, job.Outcome]) -> in
 def _local() -> int:
     flags = commands.parser(__doc__)
     commands.add_pack(flags)
-    commands.add_attempts(flags)
+    commands.add_starting(flags)
     flags.add_argument("--parallel", type=int, help="jobs at the same time; one per GPU, or 1, if left out")
     flags.add_argument("--gpus", default="", help="numbers of the GPUs to use, e.g. 0,1; handed out in turn")
     flags.add_argument("--cores", type=int, default=0, help="cores of each job, its own; 0: not pinned")

@@ -87,7 +87,7 @@ def run(watch: "Watch", own: bool) -> None:
 def _ray() -> int:
     flags = commands.parser(__doc__)
     commands.add_pack(flags)
-    commands.add_attempts(flags)
+    commands.add_starting(flags)
     flags.add_argument("--address", help="of a cluster, or auto; a local Ray is started if left out")
     flags.add_argument("--cpus-per-job", type=float, default=1.0, help="CPUs that a job occupies")
     flags.add_argument("--gpus-per-job", type=float, default=0.0, help="GPUs of a job, or a fraction of one")

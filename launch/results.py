@@ -32,7 +32,7 @@ def table_command(
 
 def _results() -> int:
     parser = commands.parser(__doc__)
-    commands.add_attempts(parser)
+    commands.add_starting(parser)
     parser.add_argument("--table", type=Path, required=True, help="Markdown file that is written")
     parser.add_argument("--reference", default="rankq", help="run that the others are compared with")
     parser.add_argument("--note", action="append", default=[], help="remark under the tables; repeatable")

@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     """The flags of this command."""
     flags = commands.parser(__doc__)
     commands.add_pack(flags)
-    commands.add_attempts(flags)
+    commands.add_starting(flags)
     flags.add_argument("--partition", help="the cluster's default if left out")
     flags.add_argument("--gpus-per-job", type=int, default=0)
     flags.add_argument("--cpus-per-job", type=int, default=1)

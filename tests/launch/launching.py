@@ -30,6 +30,8 @@ flags.add_argument("--kills", type=int, default=0)  # as many, by SIGKILL
 flags.add_argument("--wrong", action="store_true")
 flags.add_argument("--stops", type=int, default=0)  # of the first starts, without being asked
 flags.add_argument("--expert", type=pathlib.Path)
+flags.add_argument("--version", default="1")  # of its code
+flags.add_argument("--accept_changes", action="store_true")
 given = flags.parse_args()
 folder = given.workdir
 foreign = [p.name for p in folder.iterdir() if not p.name.startswith("job.")]
@@ -52,6 +54,11 @@ with (folder / "starts").open("a") as file:
 if given.wrong:
     print("error: --rounds: makes no sense; take another.", file=sys.stderr)
     sys.exit(2)
+version = folder / "version"
+if version.exists() and version.read_text() != given.version and not given.accept_changes:
+    print("error: config.json: source is another; or go on with --accept_changes.", file=sys.stderr)
+    sys.exit(2)
+version.write_text(given.version)
 if given.expert is not None and not (given.expert / "summary.json").exists():
     print(f"error: {given.expert}: is not finished.", file=sys.stderr)
     sys.exit(2)

@@ -130,6 +130,21 @@ def test_wrong_flags(tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_jobs_of_other_code_go_on_where_that_is_accepted(tmp_path):
+    launching.fake_checkout(tmp_path)
+    sweep_file(tmp_path, ("a", ["--version=1", "--crashes=1"]))
+    first = launching.launch("launch.local", "sweep.py", "--attempts=1", cwd=tmp_path)
+    assert first.returncode == 1 and "round 1 broke" in first.stdout
+    sweep_file(tmp_path, ("a", ["--version=2"]))
+    again = ["launch.local", "sweep.py", "--attempts=2"]
+    refused = launching.launch(*again, cwd=tmp_path)
+    assert refused.returncode == 1 and "source is another" in refused.stdout
+    accepted = launching.launch(*again, "--accept-changes", cwd=tmp_path)
+    assert accepted.returncode == 0 and "a: done" in accepted.stdout
+    (summary,) = launching.values(tmp_path / "runs" / "sweep").values()
+    assert summary["value"] == (1 * 3 + 2) * 3 + 3  # three rounds, none made twice
+
+
 def test_the_smoke_sweep(tmp_path_factory):
     found = launching.values(reference.folder(tmp_path_factory))
     names = [f"{a}_pointmaze-{t}_smoke" for a in ("iql", "rankq") for t in ("medium", "umaze")]
