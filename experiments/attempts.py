@@ -40,10 +40,11 @@ class Run(NamedTuple):
 
 
 def to_the_end(run: Run) -> loop.Progress:
-    """Trains, again from the last checkpoint after bad numbers, as often as `config.restarts` says.
+    """Trains, again after bad numbers, as often as `config.restarts` says.
 
-    The number of the attempt is part of the state, and its random numbers depend on it: where a run was
-    interrupted makes no difference to it.
+    It starts again from the last checkpoint that the phases have: others were taken when the clock said so,
+    or somebody asked. The number of the attempt is part of the state, and its random numbers depend on it.
+    So when a run was interrupted, and how often, makes no difference to it.
 
     Returns:
       Where the run has ended.
@@ -53,11 +54,11 @@ def to_the_end(run: Run) -> loop.Progress:
       NumericsError: if training diverges, and no restart is left; names the last checkpoint.
       Stopped: when it was requested and there is a checkpoint.
     """
-    attempt, seconds_known = 0, False
+    attempt, seconds_known, again = 0, False, False
     while True:
         keep = (run.config.keep_checkpoints, run.config.keep_best_checkpoints)
         checkpoints = Checkpoints(run.folder / "checkpoints", *keep)
-        state, found = _begun(run, checkpoints)
+        state, found = _begun(run, checkpoints, again)
         if found and not seconds_known:
             run.stopwatch.go_on(found.notes["seconds"])
         attempt, seconds_known = max(attempt, state.progress.attempt), True
@@ -68,22 +69,24 @@ def to_the_end(run: Run) -> loop.Progress:
             message = f"{error} {_healthy(run.folder)}"
             if attempt >= run.config.restarts:
                 raise NumericsError(message) from error
-            attempt += 1
+            attempt, again = attempt + 1, True
             print(f"warning: {message} Restart {attempt} of {run.config.restarts}.", file=sys.stderr)
         except Stopped as request:
             processes.wait("the checkpoint is written")
-            cause = str(request) or f"{run.folder} has a checkpoint"
-            raise Stopped(f"{cause}; the same command with --workdir={run.folder} goes on") from request
+            raise Stopped(str(request) or f"{run.folder} has a checkpoint") from request
 
 
-def _begun(run: Run, checkpoints: Checkpoints) -> tuple[loop.RunState, Found | None]:
-    """The state to go on from, and the checkpoint that it comes from."""
+def _begun(run: Run, checkpoints: Checkpoints, again: bool) -> tuple[loop.RunState, Found | None]:
+    """The state to go on from, or to start again from, and the checkpoint that it comes from."""
     layout = run.built.layout
     state = loop.initial(run.built.plan, run.world, layout)
     try:
-        found = checkpoints.restore(loop.portable(state, layout), run.world.dataset)
+        found = checkpoints.restore(loop.portable(state, layout), run.world.dataset, anchors=again)
     except FileNotFoundError:
-        if processes.first() and _begun_before(run.folder):
+        processes.wait("the checkpoint is read")
+        if again:
+            checkpoints.go_on_from(0)
+        elif processes.first() and _begun_before(run.folder):
             print(
                 f"warning: {run.folder / 'checkpoints'}: holds no checkpoint; the run starts anew, and "
                 "what it wrote before is written again.",

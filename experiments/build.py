@@ -58,12 +58,12 @@ def _mixing(online: ml_collections.ConfigDict) -> Schedule:
     return optax.linear_schedule(online.mixing_ratio, online.mixing_ratio_final, online.mixing_anneal)
 
 
-def _parts(total: int, size: int, field: str, of: str = "round") -> int:
+def _rounds(total: int, per_round: int, field: str) -> int:
     check(
-        size > 0 and total % size == 0,
-        f"--config.{field}={total} is not a multiple of the {size} of one {of}.",
+        per_round > 0 and total % per_round == 0,
+        f"--config.{field}={total} is not a multiple of the {per_round} of one round.",
     )
-    return total // size
+    return total // per_round
 
 
 def algorithms_of(config: ml_collections.ConfigDict) -> list[str]:
@@ -84,13 +84,17 @@ def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tu
         offline = config.offline
         algorithm = offline.algorithm or config.algorithm
         block = min(offline.updates_per_dispatch, offline.updates_per_round)
-        _parts(offline.updates_per_round, block, "offline.updates_per_round", "dispatch")
+        check(
+            offline.updates_per_round % block == 0,
+            f"--config.offline.updates_per_dispatch={block}: a round of {offline.updates_per_round} updates "
+            "is no multiple of it; choose another.",
+        )
         agents.append(agent_of(config, algorithm, parts, {}))
         phases.append(
             Phase(
                 name="offline",
                 agent=lifted(agents[-1], config, algorithm, layout, block),
-                rounds=_parts(offline.updates, offline.updates_per_round, "offline.updates"),
+                rounds=_rounds(offline.updates, offline.updates_per_round, "offline.updates"),
                 collect=0,
                 updates=offline.updates_per_round,
                 updates_per_step=0.0,
@@ -105,12 +109,12 @@ def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tu
         online = config.online
         algorithm = online.algorithm or config.algorithm
         agents.append(agent_of(config, algorithm, parts, online.arguments))
-        collect = _parts(online.env_steps_per_round, config.train_envs, "online.env_steps_per_round")
+        collect = _rounds(online.env_steps_per_round, config.train_envs, "online.env_steps_per_round")
         phases.append(
             Phase(
                 name="online",
                 agent=lifted(agents[-1], config, algorithm, layout, online.updates_per_dispatch),
-                rounds=_parts(online.env_steps, online.env_steps_per_round, "online.env_steps"),
+                rounds=_rounds(online.env_steps, online.env_steps_per_round, "online.env_steps"),
                 collect=collect,
                 updates=0,
                 updates_per_step=online.updates_per_step,

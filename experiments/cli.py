@@ -22,9 +22,12 @@ def _fail(message: str, status: int) -> NoReturn:
 
 def end(message: str, status: int) -> NoReturn:
     """Ends the process at once, with one line on stderr."""
-    with tqdm.external_write_mode(file=sys.stderr):  # a line of its own, where a bar is still being drawn
-        print(" ".join(message.split()), file=sys.stderr, flush=True)
-        sys.stdout.flush()
+    try:
+        with tqdm.external_write_mode(file=sys.stderr):  # a line of its own, where a bar is still being drawn
+            print(" ".join(message.split()), file=sys.stderr, flush=True)
+            sys.stdout.flush()
+            os._exit(status)
+    finally:  # wherever the line could not go
         # Threads of environments and checkpoints must not keep a failed process alive.
         os._exit(status)
 
@@ -99,16 +102,12 @@ def _unraisable(tell: Callable[[Any], object], found: Any) -> None:
     same time, and waits for none after the first that fails, which is raised. The others then find nobody to
     report to.
     """
+    if isinstance(found.exc_value, Stopped):
+        end(f"stopped: {found.exc_value}; the same command goes on", Stopped.exit_status)
     if isinstance(found.exc_value, KeyboardInterrupt):
-        _interrupted(found.exc_value)
+        _fail("interrupted", INTERRUPTED)
     if not (isinstance(found.exc_value, RuntimeError) and str(found.exc_value) == "Event loop is closed"):
         tell(found)
-
-
-def _interrupted(request: KeyboardInterrupt) -> NoReturn:
-    if isinstance(request, Stopped):
-        end(f"stopped: {request}", request.exit_status)
-    _fail("interrupted", INTERRUPTED)
 
 
 def run(main: Callable[[list[str]], None]) -> None:
@@ -128,5 +127,7 @@ def run(main: Callable[[list[str]], None]) -> None:
         # Disks and permissions: whatever could be foreseen has its own message.
         place = error.filename or "the disk"
         _fail(f"{place}: {error.strerror or error}; free it or choose another.", InputError.exit_status)
-    except KeyboardInterrupt as request:
-        _interrupted(request)
+    except Stopped as request:
+        end(f"stopped: {request}", request.exit_status)
+    except KeyboardInterrupt:
+        _fail("interrupted", INTERRUPTED)

@@ -47,7 +47,8 @@ class Records:
         Raises:
           InputError: if a file is shorter than it was at the checkpoint.
         """
-        keep: dict[str, Any] = found.notes if found else {"metrics": 0, "evaluations": 0, "updates": None}
+        nothing = {"metrics": 0, "evaluations": 0, "updates": None, "env_steps": 0}
+        keep: dict[str, Any] = found.notes if found else nothing
         self._folder, self._stopwatch = folder, stopwatch
         self._seeds = [config.seed + i for i in range(config.seeds)]
         self._metrics = JsonLines(folder / "metrics.jsonl", keep["metrics"])
@@ -61,7 +62,7 @@ class Records:
         self._recent: deque[bool] = deque(maxlen=RECENT_EPISODES)
         updates = config.offline.updates + int(config.online.env_steps * config.online.updates_per_step)
         self._bar = tqdm(total=updates, unit="update", smoothing=0.1, dynamic_ncols=True)
-        self._mark = (time.perf_counter(), 0)
+        self._mark = (time.perf_counter(), keep["env_steps"])
         self._rate = 0.0  # environment steps per second
 
     def listener(self) -> Listener:
@@ -137,12 +138,12 @@ class Records:
     def _due(self) -> bool:
         """Whether a checkpoint is wanted for the time that has passed, or for the best evaluation so far."""
         if self._keep_best and self._scored is not None:
-            best = self._checkpoints.best_score
+            best = self._checkpoints.marks.best_score
             if best is None or self._scored[2] > best:
                 return True
         return time.monotonic() - self._saved >= self._interval > 0.0
 
-    def _on_checkpoint(self, parts: dict[str, Any], held: Held) -> None:
+    def _on_checkpoint(self, parts: dict[str, Any], held: Held, planned: bool) -> None:
         progress = parts["progress"]
         notes = {
             "metrics": self._metrics.sync(),
@@ -153,7 +154,7 @@ class Records:
         }
         same = self._scored is not None and self._scored[:2] == (progress.updates, progress.env_steps)
         score = self._scored[2] if self._scored is not None and same else None
-        self._checkpoints.save(parts, notes, held, score)
+        self._checkpoints.save(parts, notes, held, score, anchor=planned)
         self._saved, self._scored = time.monotonic(), None
 
     def _success(self) -> str:

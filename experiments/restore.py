@@ -76,10 +76,11 @@ def restore(folder: Path, best: bool = False) -> Restored:
     layout = built.layout
     like = layout.merge(agent.init(layout.split(keys), layout.replicate(example)))
     checkpoints = Checkpoints(folder / "checkpoints", reading=True)
-    if best and checkpoints.best is None:
+    if best and checkpoints.marks.best is None:
         raise InputError(f"{folder}: holds no checkpoint that was evaluated; leave --best out.")
     try:
-        state = checkpoints.restore({"agent": like}, number=checkpoints.best if best else None).parts["agent"]
+        number = checkpoints.marks.best if best else None
+        state = checkpoints.restore({"agent": like}, number=number).parts["agent"]
     except FileNotFoundError as error:
         raise InputError(f"{folder}: holds no checkpoint yet; train it first.") from error
     finally:

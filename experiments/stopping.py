@@ -15,11 +15,12 @@ SECOND = 1.0  # after so many seconds another Ctrl-C is a second one, and not an
 
 
 class Requests:
-    """Requests to stop, heard inside `with`; outside of it there are none.
+    """Requests to stop, heard inside `with`; before it there are none.
 
     The first one raises `Stopped`, as long as nothing would be lost; after `note` it is noted, for the run
     that asks for it when it can stop. The others change nothing, except a second Ctrl-C, which ends the
-    process at once: the run then goes on from the checkpoint before.
+    process at once: the run then goes on from the checkpoint before. A command that calls `hear` instead
+    hears them to its very end.
     """
 
     def __init__(self) -> None:
@@ -28,7 +29,11 @@ class Requests:
         self._earlier: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Requests":
-        if threading.current_thread() is threading.main_thread():  # no other thread may install handlers
+        return self.hear()
+
+    def hear(self) -> "Requests":
+        """From now on signals are requests. Another thread than the main one cannot hear any."""
+        if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
                     self._earlier[number] = signal.signal(number, self._heard)
@@ -53,7 +58,7 @@ class Requests:
         if self._first is None:
             self._first = now
             if not self._noting:
-                raise Stopped("nothing had been done since the last checkpoint; the same command goes on")
+                raise Stopped("nothing had been done since the last checkpoint")
         elif number == signal.SIGINT and now - self._first > SECOND:
             message = "stopped at once; the same command goes on from the last checkpoint"
             cli.end(message, Stopped.exit_status)

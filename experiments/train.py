@@ -19,6 +19,7 @@ from experiments.attempts import Run, to_the_end
 from experiments.stopping import Requests
 from experiments.summary import join, summarise
 from rankq_jax.analysis import results
+from rankq_jax.errors import Stopped
 from rankq_jax.timing import Stopwatch
 from rankq_jax.writers import write_json
 
@@ -128,12 +129,15 @@ def main(arguments: list[str]) -> None:
             report.write(page.parent, [folder])
         print(f"{folder}: finished already; see {page}")
         return
+    requests = Requests().hear()
     print(f"workdir: {folder}", flush=True)
-    with Requests() as requests:
+    try:
         if member.processes == 1:
             summary: dict[str, Any] | None = train(config, folder, requests, ACCEPT.value)
         else:
             summary = train_apart(config, folder, member, requests, ACCEPT.value)
+    except Stopped as request:  # the folder may be one that the user has not named
+        raise Stopped(f"{request}; the same command with --workdir={folder} goes on") from request
     if summary is None:
         print("the seeds of this process are done; the process that ends last writes the summary")
         return

@@ -166,6 +166,14 @@ def claim(folder: Path, about: dict[str, Any]) -> None:
         raise InputError(f"{folder}: cannot be written to ({error.strerror}).") from error
 
 
+def _named(owner: Path) -> str:
+    try:
+        other = results.read_json(owner)
+    except InputError:  # it has not written yet who it is
+        return "another process"
+    return f"process {other['process']} on {other['host']}"
+
+
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Inside, no other process works in the folder, on this machine or on another that shares the disk.
@@ -181,10 +189,8 @@ def held(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=PATIENCE)
         write_json(owner, {"host": socket.gethostname(), "process": os.getpid()})
     except filelock.Timeout as error:
-        other = results.read_json(owner)
         raise InputError(
-            f"{folder}: process {other['process']} on {other['host']} works in it; wait until it has ended, "
-            "or choose another --workdir."
+            f"{folder}: {_named(owner)} works in it; wait until it has ended, or choose another --workdir."
         ) from error
     except OSError as error:
         raise InputError(f"{folder}: cannot be written to ({error.strerror}).") from error

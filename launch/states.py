@@ -19,7 +19,9 @@ from launch.sweep import Job
 
 ORDER = (record.DONE, record.RUNNING, record.QUEUED, record.PREEMPTED, record.FAILED)
 COLOURS = dict(zip(ORDER, ("green", "cyan", "dim", "yellow", "red"), strict=True))
-TAIL = 262_144  # bytes of metrics.jsonl that are read, enough for two records of each of many seeds
+TAIL = (
+    262_144  # bytes of metrics.jsonl that are read: what the rate is the mean over, and enough for many seeds
+)
 GRACE = 120.0  # seconds without a sign after which a job on another machine counts as gone
 WIDE = 10_000  # columns where no terminal limits them
 
@@ -31,7 +33,7 @@ class State(NamedTuple):
       name: of the job.
       state: one of `ORDER`.
       progress: share of its updates that is done, 0 to 1; None if unknown.
-      rate: updates per second and seed over the last round; None unless it is running.
+      rate: updates per second and seed over the last records of its phase; None unless it is running.
       left: seconds until the last update at that rate.
       failures: how many of its attempts have failed.
       detail: success rates of one that is done, the error of one that has failed, else where it runs.

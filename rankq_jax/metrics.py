@@ -14,24 +14,26 @@ ADVICE = "lower the learning rates or set --config.max_gradient_norm."
 
 
 @jax.jit
-def _means(metrics: Metrics) -> Metrics:
+def means(metrics: Metrics) -> Metrics:
+    """`{name: [S, K]} -> {name: [S]}`, on the devices."""
     return {name: jnp.mean(value, axis=-1) for name, value in metrics.items()}
 
 
-def finite_means(metrics: Metrics, seeds: Sequence[int], first: int) -> dict[str, np.ndarray]:
-    """`{name: [S, K]} -> {name: [S]}`. Only the means travel to the host, unless one is not finite.
+def finite(means: Metrics, metrics: Metrics, seeds: Sequence[int], first: int) -> dict[str, np.ndarray]:
+    """The means on the host; waits for them. Nothing else travels there, unless one is not finite.
 
     Args:
-      metrics: of K updates of S seeds.
+      means: `{name: [S]}` of `metrics`.
+      metrics: `{name: [S, K]}` of K updates of S seeds.
       seeds: the S seeds, for the message.
       first: updates done before these.
 
     Raises:
       NumericsError: names the first metric, update and seed with a NaN or an infinity.
     """
-    means = jax.device_get(_means(metrics))
-    if all(np.isfinite(value).all() for value in means.values()):
-        return means
+    found = jax.device_get(means)
+    if all(np.isfinite(value).all() for value in found.values()):
+        return found
     bad = {name: ~np.isfinite(np.asarray(value)) for name, value in metrics.items()}
     # The earliest bad update of any metric; a mean that overflowed alone is blamed on its first update.
     name = min(bad, key=lambda n: (not bad[n].any(), np.argmax(bad[n].any(axis=0)), n))

@@ -24,7 +24,7 @@ class Labeller(NamedTuple):
 
 
 class Phase(NamedTuple):
-    """One stretch of a run. A round is: collect, update, report.
+    """One stretch of a run. A round is: collect, update, evaluate; each dispatch of updates is reported.
 
     Going from one algorithm to another is the next phase's agent, with the same state type.
 

@@ -66,10 +66,10 @@ class Recorded:
             stop=stop,
         )
 
-    def checkpoint(self, parts, held):
+    def checkpoint(self, parts, held, planned):
         self.saved += 1
         if self._checkpoints is not None:
-            self._checkpoints.save(parts, {}, held)
+            self._checkpoints.save(parts, {}, held, anchor=planned)
         if self.saved == self._stop_after:
             raise KeyboardInterrupt
 

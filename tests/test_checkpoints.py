@@ -73,11 +73,31 @@ def test_the_best_are_kept_beside_the_newest(tmp_path):
         checkpoints.save(state(0.0), {}, score=score)
     checkpoints.close()
     again = Checkpoints(tmp_path / "checkpoints", keep=1, keep_best=2)
-    assert again.numbers == [2, 4, 6] and again.best == 4 and again.best_score == 0.9
+    assert again.numbers == [2, 4, 6] and again.marks.best == 4 and again.marks.best_score == 0.9
     again.save(state(0.0), {}, score=0.8)  # and it still knows the scores
     again.close()
     assert again.numbers == [4, 7]
-    assert again.restore(state(0.0), number=again.best).number == 4
+    assert again.restore(state(0.0), number=again.marks.best).number == 4
+
+
+def test_the_newest_anchor_is_kept_and_can_be_asked_for(tmp_path):
+    folder = tmp_path / "checkpoints"
+    checkpoints = Checkpoints(folder, keep=1)
+    with pytest.raises(FileNotFoundError):
+        checkpoints.restore(state(0.0), anchors=True)
+    for number, anchor in enumerate((False, True, False, True, False, False), 1):
+        checkpoints.save(state(float(number)), {}, anchor=anchor)
+    checkpoints.close()
+    again = Checkpoints(folder, keep=1)
+    assert again.numbers == [4, 6]
+    assert again.restore(state(0.0)).number == 6
+    found = again.restore(state(0.0), anchors=True)
+    assert found.number == 4 and found.parts["agent"]["weight"][0] == 4.0
+    again.go_on_from(0)
+    assert again.numbers == []
+    again.save(state(0.0), {})
+    again.close()
+    assert again.numbers == [1]
 
 
 def test_a_host_array_may_change_after_it_was_saved(tmp_path):

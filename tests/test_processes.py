@@ -95,7 +95,9 @@ def summary(workdir):
 
 def test_one_learner_over_two_processes(tmp_path):
     arguments = [CONFIG.format("iql"), "--config.parallel=batch", *SMALL]
-    arguments += ["--config.online.env_steps_per_round=200"]  # several rounds to be stopped after
+    # Several rounds to be stopped after, of several dispatches.
+    arguments += ["--config.online.env_steps_per_round=200", "--config.online.updates_per_dispatch=2"]
+    arguments += ["--config.offline.updates_per_dispatch=5"]
     one, two = tmp_path / "one", tmp_path / "two"
     finished(started([*arguments, f"--workdir={one}"], devices=2))  # makes the dataset too
     joined(*arguments, f"--workdir={two}")
@@ -115,8 +117,10 @@ def test_one_learner_over_two_processes(tmp_path):
     shutil.rmtree(steps[-1])
     before, records = summary(two), (two / "metrics.jsonl").read_text().splitlines()
     (two / "summary.json").unlink()
-    both = both_started(*arguments, f"--workdir={two}")
-    while len((two / "metrics.jsonl").read_text().splitlines()) != 3:  # two are offline, one is online
+    # Between two dispatches only one of them could want a checkpoint: nobody is asked there.
+    both = both_started(*arguments, "--config.checkpoint_minutes=0.0001", f"--workdir={two}")
+    # Eight are offline, to which the file is cut.
+    while not 9 <= len((two / "metrics.jsonl").read_text().splitlines()) < len(records):
         assert [command.poll() for command in both] == [None, None]
         time.sleep(0.01)
     both[1].send_signal(signal.SIGTERM)  # one of them is asked, both stop

@@ -178,7 +178,7 @@ def defaults(task: tasks.Task, algorithm: str) -> ml_collections.ConfigDict:
     config.checkpoint_minutes = 5.0  # at most, between checkpoints; those of the phases come besides
     config.keep_checkpoints = 2  # the newest
     config.keep_best_checkpoints = 1  # of the highest success rate (return, where a task has no success)
-    config.restarts = 0  # after bad numbers: from the last checkpoint, with other random numbers
+    config.restarts = 0  # after bad numbers: from the last of checkpoint_every, with other random numbers
     return config
 
 

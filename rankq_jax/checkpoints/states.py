@@ -11,7 +11,7 @@ import orbax.checkpoint as ocp
 
 from rankq_jax.checkpoints import leaves, replay
 from rankq_jax.checkpoints.replay import Held, Rows, SaveSegment, Segment
-from rankq_jax.checkpoints.retention import options
+from rankq_jax.checkpoints.retention import Marks, options
 from rankq_jax.errors import InputError, Stopped
 
 ROWS = "replay"  # folder of the segments, inside that of the checkpoints
@@ -38,7 +38,7 @@ class Found(NamedTuple):
 class Checkpoints:
     """The states of a run below one folder.
 
-    Of several processes that train together the first one writes, the others read alone.
+    Of processes that train together the first writes, the others read alone. `marks` tells of each.
     """
 
     def __init__(self, folder: Path, keep: int = 2, keep_best: int = 0, *, reading: bool = False) -> None:
@@ -58,30 +58,21 @@ class Checkpoints:
         try:
             if not reading:
                 self._folder.mkdir(parents=True, exist_ok=True)
-            self._scores: dict[int, float | None] = {}
+            self.marks = Marks()
             self._manager = ocp.CheckpointManager(
-                self._folder, options=options(keep, keep_best, self._scores, self._reading)
+                self._folder, options=options(keep, keep_best, self.marks, self._reading)
             )
         except OSError as error:
             raise InputError(f"{self._folder}: cannot be used ({error}); make it writable.") from error
         self._segments: list[Segment] = []  # of the newest checkpoint
-        self._scores.update({n: self._readable(n)[0].get("score") for n in self.numbers})
+        for number in self.numbers:
+            about = self._readable(number)[0]
+            self.marks.note(number, about.get("score"), about.get("anchor", False))
 
     @property
     def numbers(self) -> list[int]:
         """Those of all finished checkpoints, in the order of time."""
         return sorted(self._manager.all_steps())
-
-    @property
-    def best(self) -> int | None:
-        """Number of the checkpoint with the highest score; None where none has one."""
-        scored = [(score, number) for number, score in self._scores.items() if score is not None]
-        return max(scored)[1] if scored else None
-
-    @property
-    def best_score(self) -> float | None:
-        """Its score; None where none has one."""
-        return None if self.best is None else self._scores[self.best]
 
     def path(self, number: int) -> Path:
         """The folder of a checkpoint."""
@@ -93,6 +84,7 @@ class Checkpoints:
         notes: Mapping[str, Any],
         buffers: Held | None = None,
         score: float | None = None,
+        anchor: bool = False,
     ) -> int:
         """Starts to save named pytrees of arrays and numbers, and a JSON dictionary beside them.
 
@@ -103,6 +95,7 @@ class Checkpoints:
           notes: what JSON can hold.
           buffers: the rows of the replay buffers, of which those are read that no checkpoint has yet.
           score: by which the best checkpoints are chosen.
+          anchor: stays until there is a newer one that is one.
 
         Returns:
           The number of the checkpoint.
@@ -125,11 +118,12 @@ class Checkpoints:
             about = {
                 "notes": dict(notes),
                 "score": score,
+                "anchor": anchor,
                 "segments": [list(segment) for segment in self._segments],
                 "checksums": {name: leaves.checksum(part) for name, part in own.items()},
             }
             about["checksum"] = leaves.text_checksum(about)
-            self._scores[number] = score
+            self.marks.note(number, score, anchor)
             self._manager.save(number, args=ocp.args.Composite(about=ocp.args.JsonSave(about), **items))
         return number
 
@@ -147,19 +141,23 @@ class Checkpoints:
         self._segments.append(segment)
         return {"rows": SaveSegment(folder / segment.name, replay.arrays(found))}
 
-    def restore(self, like: Mapping[str, Any], row: Any = None, number: int | None = None) -> Found:
+    def restore(
+        self, like: Mapping[str, Any], row: Any = None, number: int | None = None, *, anchors: bool = False
+    ) -> Found:
         """The newest checkpoint that can be read.
 
         Args:
           like: parts by name, whose structure and devices the result has; others are not read.
           row: a pytree `[N, ...]` with the structure and types of the buffers' rows; None reads no rows.
           number: of the one checkpoint to read; None takes the newest, or one before it if that is damaged.
+          anchors: whether it must be an anchor.
 
         Raises:
           FileNotFoundError: if there is no checkpoint.
           InputError: if none can be read: they are damaged, or belong to another structure.
         """
-        numbers = self.numbers[::-1] if number is None else [number]
+        among = self.numbers[::-1] if number is None else [number]
+        numbers = [one for one in among if one in self.marks.anchors or not anchors]
         if not numbers:
             raise FileNotFoundError("no checkpoint to restore")
         damaged: list[str] = []
@@ -201,14 +199,17 @@ class Checkpoints:
     def go_on_from(self, number: int) -> None:
         """Forgets what is newer than a checkpoint, so that the run writes it again.
 
+        Args:
+          number: of the checkpoint; 0 forgets all.
+
         Raises:
           InputError: if it cannot be deleted.
         """
         with self._writing():
             for newer in [one for one in self.numbers if one > number]:
                 self._manager.delete(newer)
-                self._scores.pop(newer, None)
-            self._segments = self._about(number)[1]
+                self.marks.forget(newer)
+            self._segments = self._about(number)[1] if number else []
 
     def wait(self) -> None:
         """Returns when what was saved is on disk.

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from rankq_jax import metrics as of_updates
 from rankq_jax.data.intake import blocks
 from rankq_jax.data.mixture import Sources
 from rankq_jax.envs.rollout import Act, collect
 from rankq_jax.evaluation import for_all_rows
 from rankq_jax.loop.state import Progress, RunState, World
-from rankq_jax.metrics import finite_means
 from rankq_jax.parallel import Layout
 from rankq_jax.phases import Phase
 from rankq_jax.types import Episodes, Key, Metrics
@@ -85,11 +85,13 @@ class Dispatch(NamedTuple):
     """Updates that were handed to the devices, which may still be at work on them.
 
     Attributes:
-      metrics: `{name: [S, K]}` in the devices' layout.
+      metrics: `{name: [S, K]}`.
+      means: `{name: [S]}`, over the updates.
       progress: when they are done.
     """
 
     metrics: Metrics
+    means: Metrics
     progress: Progress
 
 
@@ -105,16 +107,10 @@ def dispatched(
         owed=progress.owed - phase.block,
         dispatches=progress.dispatches + 1,
     )
-    return state._replace(agent=agent, progress=progress), Dispatch(metrics, progress)
-
-
-def means(dispatch: Dispatch, phase: Phase, world: World, layout: Layout) -> dict[str, np.ndarray]:
-    """`{name: [S]}` over the updates of a dispatch; waits for them.
-
-    Raises:
-      NumericsError: names the first metric, update and seed with a NaN or an infinity.
-    """
-    return finite_means(layout.merge(dispatch.metrics), world.seeds, dispatch.progress.updates - phase.block)
+    merged = layout.merge(metrics)
+    # Started behind these updates and before the next ones: who reads the means waits for nothing later.
+    dispatch = Dispatch(merged, of_updates.means(merged), progress)
+    return state._replace(agent=agent, progress=progress), dispatch
 
 
 def next_round(progress: Progress, phase: Phase) -> Progress:

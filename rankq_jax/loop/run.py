@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rankq_jax import metrics
 from rankq_jax.checkpoints import Held
 from rankq_jax.data import buffer as ring
 from rankq_jax.envs.batch import stream_seed, streams
@@ -17,7 +18,6 @@ from rankq_jax.evaluation import Evaluation, evaluate
 from rankq_jax.lifting import stepwise
 from rankq_jax.loop import rounds
 from rankq_jax.loop.state import Progress, RunState, World, held, portable
-from rankq_jax.metrics import check_finite
 from rankq_jax.parallel import Layout
 from rankq_jax.phases import Phase, due
 from rankq_jax.timing import Stopwatch
@@ -26,17 +26,22 @@ from rankq_jax.types import Episodes, Key
 Keys = Callable[[int], Key]  # what a part of a round is numbered `->` its keys `[S]`
 
 
+class _GivenUp(Exception):
+    """An evaluation, in the middle of its episodes."""
+
+
 class Listener(NamedTuple):
     """Where a run reports to. The loop itself writes nothing.
 
     Attributes:
-      metrics: called once per dispatch of updates with `(phase name, progress, {name: [S]})`.
+      metrics: called once per dispatch of updates, and for labels of a round without updates, with
+        `(phase name, progress, {name: [S]})`.
       episodes: called with `(progress, [(seed, Episodes)])` when training episodes end.
       evaluation: called with `(phase name, progress, Evaluation, last of the phase)`.
-      checkpoint: called with the parts of a `portable` state and the rows that the buffers hold; must copy
-        what it keeps before it returns.
-      due: whether a checkpoint is wanted, besides those that the phase has; asked after each dispatch and
-        at the end of each round.
+      checkpoint: called with the parts of a `portable` state, the rows that the buffers hold, and whether
+        the phase has this checkpoint, whatever disturbs the run; must copy what it keeps before it returns.
+      due: whether a checkpoint is wanted, besides those that the phase has; asked between the dispatches of
+        a round, unless they overlap or processes train together, and at its end.
       stop: whether the run is to end, with a checkpoint; asked as `due` is, and during evaluations, which
         are then given up and made again by who goes on. Processes that train together must agree.
     """
@@ -44,7 +49,7 @@ class Listener(NamedTuple):
     metrics: Callable[[str, Progress, dict[str, np.ndarray]], None]
     episodes: Callable[[Progress, list[tuple[int, Episodes]]], None]
     evaluation: Callable[[str, Progress, Evaluation, bool], None]
-    checkpoint: Callable[[dict[str, Any], Held], None]
+    checkpoint: Callable[[dict[str, Any], Held, bool], None]
     due: Callable[[], bool] = lambda: False
     stop: Callable[[], bool] = lambda: False
 
@@ -123,7 +128,7 @@ def run(
       The final state.
 
     Raises:
-      NumericsError: at the end of a round with a metric that is NaN or infinite; names metric, seed, update.
+      NumericsError: after a dispatch with a metric that is NaN or infinite; names metric, seed, update.
         Before a checkpoint of a state that is; names its leaf.
       Stopped: when `listener.stop` has said so and there is a checkpoint.
     """
@@ -131,14 +136,15 @@ def run(
     within = _within_a_round(listener)
     add = layout.lift(jax.vmap(ring.add), in_axes=(0, 0, 0), donate=0)
 
-    def checkpoint(state: RunState) -> None:
+    def checkpoint(state: RunState, planned: bool = False) -> None:
         parts = portable(state, layout)
-        check_finite(parts["agent"], world.seeds, state.progress.updates)
-        listener.checkpoint(parts, held(state, layout))
+        metrics.check_finite(parts["agent"], world.seeds, state.progress.updates)
+        listener.checkpoint(parts, held(state, layout), planned)
 
     def means(phase: Phase, dispatch: rounds.Dispatch) -> dict[str, np.ndarray]:
+        first = dispatch.progress.updates - phase.block
         with stopwatch("update"):
-            return rounds.means(dispatch, phase, world, layout)
+            return metrics.finite(dispatch.means, dispatch.metrics, world.seeds, first)
 
     def report(phase: Phase, dispatches: Iterable[rounds.Dispatch]) -> None:
         for dispatch in dispatches:
@@ -152,10 +158,10 @@ def run(
             policy = rounds.policy(act, phase, world, state, keys(0))
         state = state._replace(progress=rounds.begun(state.progress, phase, world))
         if phase.overlap:
-            sources = rounds.sources_of(state, phase, world, layout, dataset)
+            sources, own = rounds.sources_of(state, phase, world, layout, dataset), keys(1)
             for _ in range(rounds.owed(state, phase, layout)):
                 with stopwatch("update"):
-                    state, dispatch = rounds.dispatched(state, phase, sources, layout, keys(1))
+                    state, dispatch = rounds.dispatched(state, phase, sources, layout, own)
                 pending.append(dispatch)
             if not concurrently:
                 with stopwatch("update"):
@@ -169,7 +175,7 @@ def run(
     def paid(phase: Phase, state: RunState, keys: Keys) -> tuple[RunState, list[rounds.Dispatch]]:
         """The updates that a round owes still; the last ones may be at work. Stops between two dispatches."""
         pending: list[rounds.Dispatch] = []
-        sources = rounds.sources_of(state, phase, world, layout, dataset)
+        sources, own = rounds.sources_of(state, phase, world, layout, dataset), keys(1)
         for _ in range(rounds.owed(state, phase, layout)):
             if pending and (within.due() or within.stop()):
                 report(phase, pending)
@@ -178,8 +184,8 @@ def run(
                 if within.stop():
                     raise Stopped
             with stopwatch("update"):
-                state, dispatch = rounds.dispatched(state, phase, sources, layout, keys(1))
-            report(phase, pending)  # waits for those before, while the devices have work
+                state, dispatch = rounds.dispatched(state, phase, sources, layout, own)
+            report(phase, pending)  # waits for the one before, while the devices have work
             pending = [dispatch]
         return state, pending
 
@@ -204,7 +210,7 @@ def run(
 
     def given_up(steps: int) -> None:
         if within.stop():
-            raise Stopped
+            raise _GivenUp
 
     def evaluated(phase: Phase, index: int, done: int, state: RunState, keys: Keys) -> None:
         greedy = rounds.policy(mode, phase, world, state, keys(2))
@@ -212,9 +218,9 @@ def run(
         try:
             with stopwatch("evaluate"):
                 result = evaluate(world.evaluation_env, greedy, starts, given_up)
-        except Stopped:
+        except _GivenUp:
             checkpoint(state)
-            raise
+            raise Stopped from None
         listener.evaluation(phase.name, state.progress, result, done == phase.rounds)
 
     for index in range(state.progress.phase, len(plan)):
@@ -229,8 +235,9 @@ def run(
             state = state._replace(progress=rounds.next_round(state.progress, phase))
             last = state.progress.phase == len(plan)
             stopped = not last and listener.stop()
-            if due(phase.checkpoint_every, done, phase.rounds) or listener.due() or stopped:
-                checkpoint(state)
+            planned = due(phase.checkpoint_every, done, phase.rounds)
+            if planned or listener.due() or stopped:
+                checkpoint(state, planned)
             if stopped:
                 raise Stopped
     return state

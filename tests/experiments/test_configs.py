@@ -207,7 +207,7 @@ def test_an_argument_that_the_agent_does_not_take_fails():
         ({"offline.updates": 1_750}, "--config.offline.updates=1750 is not a multiple of the 500"),
         (
             {"offline.updates_per_dispatch": 300},
-            "--config.offline.updates_per_round=500 is not a multiple of the 300 of one dispatch",
+            "--config.offline.updates_per_dispatch=300: a round of 500 updates is no multiple",
         ),
         ({"online.env_steps_per_round": 201}, "is not a multiple of the 4"),
         ({"online.mixing_ratio": -1.0, "online.mixing_anneal": 10}, "between 0 and 1"),

@@ -16,7 +16,7 @@ def test_a_request_is_raised_and_after_note_is_noted(number):
     before = signal.getsignal(number)
     with Requests() as requests:
         assert not requests()
-        with pytest.raises(Stopped, match="the same command goes on"):
+        with pytest.raises(Stopped, match="nothing had been done"):
             os.kill(os.getpid(), number)
         assert requests()
         os.kill(os.getpid(), number)  # a storm raises nothing more

@@ -108,7 +108,7 @@ HOLDING = "import sys; from pathlib import Path; from experiments import workdir
 HOLDING += "with workdir.held(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
 
 
-def test_a_folder_is_held_by_one_process_and_free_when_that_dies(tmp_path):
+def test_a_folder_is_held_by_one_process_and_free_when_that_dies(tmp_path, monkeypatch):
     other = subprocess.Popen(
         [sys.executable, "-c", HOLDING, str(tmp_path)],
         stdin=subprocess.PIPE,
@@ -119,6 +119,10 @@ def test_a_folder_is_held_by_one_process_and_free_when_that_dies(tmp_path):
         assert other.stdout.readline() == "held\n"
         words = f"process {other.pid} on {socket.gethostname()} works in it"
         with pytest.raises(InputError, match=words), workdir.held(tmp_path):
+            pass
+        (tmp_path / "owner.json").unlink()  # as before it has written who it is
+        monkeypatch.setattr(workdir, "PATIENCE", 0.1)
+        with pytest.raises(InputError, match="another process works in it"), workdir.held(tmp_path):
             pass
         other.kill()
         other.wait()

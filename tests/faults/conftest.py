@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.commands import Nursery
 from tests.faults.comparison import compare
-from tests.faults.kill_loop import CONFIG, SMALL
+from tests.faults.scenarios import CONFIG, SMALL
 
 FLAGS = (f"--config={CONFIG.format('rankq')}", *SMALL)
 

@@ -12,9 +12,8 @@ import signal
 import sys
 import tempfile
 import time
-import types
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,51 +21,10 @@ import numpy as np
 
 from tests.faults.commands import Ended, Nursery, Running, Shell
 from tests.faults.comparison import Comparison, compare
+from tests.faults.scenarios import CONFIG, EXPERT, SCENARIOS, SMALL
 from tests.faults.watching import EVERYWHERE, Pace, Watched, aimed
 
-CONFIG = "experiments/configs/{}.py:pointmaze-umaze,smoke"
-# Rounds of four and five dispatches that end in the middle of episodes (300 steps at most), a ring of rows
-# that wraps several times, an evaluation and a checkpoint in every round.
-SMALL = (
-    "--config.dataset_steps=3000", "--config.evaluation_episodes=2", "--config.replay_capacity=700",
-    "--config.offline.updates=120", "--config.offline.updates_per_round=20",
-    "--config.offline.updates_per_dispatch=5", "--config.online.updates_per_dispatch=1",
-    "--config.offline.evaluate_every=1", "--config.offline.checkpoint_every=1",
-    "--config.online.env_steps=2500", "--config.online.env_steps_per_round=250",
-    "--config.online.evaluate_every=1", "--config.online.checkpoint_every=1",
-)  # fmt: skip
 PATIENCE = 10.0  # seconds from a signal to the end: the promise of docs/reliability.md
-TWO = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-
-
-class Scenario(NamedTuple):
-    """A kind of run: name of the configuration, what is added to it, environment variables, and whether it
-    asks an expert, for which the first scenario's run is taken."""
-
-    algorithm: str = "rankq"
-    flags: Sequence[str] = ()
-    environment: Mapping[str, str] = types.MappingProxyType({})
-    expert: bool = False
-
-
-SCENARIOS = {
-    "one seed": Scenario(),
-    "two seeds": Scenario(flags=["--config.seeds=2"]),
-    "pmap, a seed on each device": Scenario(flags=["--config.seeds=2"], environment=TWO),
-    "a batch over two devices": Scenario("iql", ["--config.parallel=batch"], TWO),
-    "overlap": Scenario(flags=["--config.online.overlap=True"]),
-    "labels from an expert": Scenario("oap_td3_bc", expert=True),
-    "checkpoints by time alone": Scenario(
-        "cal_ql",
-        [
-            "--config.checkpoint_minutes=0.004",
-            "--config.offline.checkpoint_every=0",
-            "--config.online.checkpoint_every=0",
-        ],
-    ),
-}
-
-EXPERT = "one seed"  # the scenario whose uninterrupted run is asked
 
 # What the kills of one run are aimed at, in the order in which a run comes by.
 AIMS = (
@@ -138,14 +96,7 @@ class Loop:
                 if command.ended():
                     _succeeded(command)
                 else:
-                    place = watched.place()
-                    command.send(self._signal)
-                    result = command.result(PATIENCE)
-                    if self._signal == signal.SIGKILL:
-                        place = watched.place()  # what it left is where it was
-                    places.append(place + ("" if result.status else ", ended"))
-                    _quiet(result.error)
-                    _obeyed(result, self._signal)
+                    places.append(self._hit(command, watched))
                 if (folder / "report" / "index.html").exists():
                     break
             _succeeded(self._start(name, folder))
@@ -155,6 +106,16 @@ class Loop:
         if not found.mismatches:
             shutil.rmtree(folder)
         return Report(places, found, time.monotonic() - begin)
+
+    def _hit(self, command: Running, watched: Watched) -> str:
+        place = watched.place()
+        command.send(self._signal)
+        result = command.result(PATIENCE)
+        _quiet(result.error)
+        _obeyed(result, self._signal)
+        if self._signal == signal.SIGKILL:  # what it left is where it was
+            return watched.place() + ("" if result.status else ", ended")
+        return place
 
     def kill(self, name: str, kills: int) -> list[Report]:
         """Runs of a scenario until so many kills have hit; prints what they came to."""
@@ -180,8 +141,8 @@ def _obeyed(result: Ended, number: signal.Signals) -> None:
     """Fails if a run that was hit by a signal has ended in another way than it should."""
     if number == signal.SIGKILL:
         assert result.status in (0, -number), f"status {result.status}: {result.error[-2000:]}"
-    elif result.status == -number:  # Python had not come to the command yet
-        assert not result.out, result.out
+    elif result.status == -number:
+        assert not result.out, result.out  # Python had not come to the command yet
     else:
         said = [line for line in result.lines if line.startswith("stopped: ")]
         assert (result.status, result.lines) in ((0, []), (75, said)) and len(said) <= 1, result

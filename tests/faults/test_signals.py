@@ -111,7 +111,7 @@ def test_a_storm_of_signals(beginning, train, tmp_path, assert_ends_alike):
 
 
 def test_a_round_is_left_between_two_dispatches(stopped, assert_ends_alike):
-    """Asked in the first of the five dispatches of a round, which were two when it was left."""
+    """Asked in the first of the five dispatches of a round, which was finished and no other begun."""
     progress = {name: value for name, value in leaves(newest(stopped)).items() if "progress" in name}
     assert progress["progress['env_steps']"] == 1_250 and progress["progress['begun']"] == 1
     assert progress["progress['dispatches']"] == 1 and progress["progress['updated']"] == 0

@@ -43,14 +43,19 @@ class Watched:
             return {}
 
     def evaluating(self) -> bool:
-        """Whether updates were made that were not evaluated yet, where every round is evaluated."""
+        """Whether all updates of a round were made and not evaluated yet, where every round is evaluated."""
         if not self.begun():
             return False
-        places = [
-            (record.get("updates"), record.get("env_steps"))
-            for record in (self.last("metrics.jsonl"), self.last("evaluations.jsonl"))
-        ]
-        return places[0] != places[1]
+        made, evaluated = self.last("metrics.jsonl"), self.last("evaluations.jsonl")
+        if not made or all(made[name] == evaluated.get(name) for name in ("updates", "env_steps")):
+            return False
+        config = json.loads((self.folder / "config.json").read_text())["config"]
+        offline, online = config["offline"], config["online"]
+        if made["phase"] == "offline":
+            return made["updates"] % offline["updates_per_round"] == 0
+        owed = int(online["updates_per_step"] * (made["env_steps"] - online["warmup"]))
+        owed -= owed % online["updates_per_dispatch"]
+        return made["updates"] == offline["updates"] + owed
 
     def phase(self) -> str:
         """Of the newest record."""
