@@ -19,9 +19,7 @@ from launch.sweep import Job
 
 ORDER = (record.DONE, record.RUNNING, record.QUEUED, record.PREEMPTED, record.FAILED)
 COLOURS = dict(zip(ORDER, ("green", "cyan", "dim", "yellow", "red"), strict=True))
-TAIL = (
-    262_144  # bytes of metrics.jsonl that are read: what the rate is the mean over, and enough for many seeds
-)
+TAIL = 262_144  # bytes of metrics.jsonl that are read; the rate is the mean over them
 GRACE = 120.0  # seconds without a sign after which a job on another machine counts as gone
 WIDE = 10_000  # columns where no terminal limits them
 
