@@ -87,8 +87,8 @@ def test_a_run_that_is_interrupted_between_questions_ends_the_same(module, exper
     save = Checkpoints.save
     saved = []
 
-    def stop_after_the_second(self, *arguments):
-        save(self, *arguments)
+    def stop_after_the_second(self, *arguments, **named):
+        save(self, *arguments, **named)
         self.wait()
         saved.append(1)
         if len(saved) == 2:
