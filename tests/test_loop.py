@@ -187,6 +187,20 @@ def test_a_checkpoint_between_dispatches(dataset, two_seeds, tmp_path):
     assert [p for _, p, _ in second.metrics] == [p for _, p, _ in recorded.metrics][-len(second.metrics) :]
 
 
+def test_processes_that_train_together_are_asked_at_the_ends_of_rounds_alone(dataset, monkeypatch):
+    """Where they come by at the same time: what is asked is agreed on by all of them."""
+    layout = seeds_over_devices(1, jax.devices()[:1])
+    plan = tuple(phase._replace(checkpoint_every=0) for phase in make_plan(layout))
+    world, recorded, asked = make_world(dataset, [0]), Recorded(), []
+    listener = recorded.listener._replace(
+        due=lambda: asked.append("due") is not None, stop=lambda: asked.append("stop") is not None
+    )
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    loop.run(plan, world, layout, loop.initial(plan, world, layout), listener, Stopwatch())
+    # Six rounds: the last one asks nothing, and the last of the first phase has its checkpoint anyway.
+    assert asked == ["stop", "due", "stop", "stop", "due", "stop", "due", "stop", "due"]
+
+
 def test_a_request_at_the_very_end_changes_nothing(dataset, two_seeds):
     """The last round is over: there is nothing to go on with."""
     layout, straight, recorded, _ = two_seeds

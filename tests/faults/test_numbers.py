@@ -1,6 +1,7 @@
 """Numbers that go bad after a while, as a faulty machine or an unlucky seed makes them."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from tests.faults import comparison
 from tests.faults.conftest import one_line
 
 # Spoils the networks after so many updates, in as many attempts as the variables say; before that it may ask
-# the run to stop.
+# the run to stop, and kill it where the second attempt begins.
 POISON = """
 import os
 import signal
@@ -21,6 +22,8 @@ def poisoned(state, *rest, dispatched=rounds.dispatched):
     updates = str(state.progress.updates)
     if updates == os.environ.get("STOP") and state.progress.attempt == 0:
         os.kill(os.getpid(), signal.SIGTERM)
+    if updates == os.environ.get("KILL") and state.progress.attempt == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
     after = int(os.environ.get("AFTER", "80"))
     if state.progress.updates >= after and state.progress.attempt < int(os.environ["BAD_ATTEMPTS"]):
         spoil = lambda x: x * jnp.nan if jnp.issubdtype(x.dtype, jnp.floating) else x
@@ -93,6 +96,8 @@ def test_a_restart_without_any_checkpoint_begins_anew(poisoned, straight, tmp_pa
     for folder, minutes in zip(folders, (0.0005, 0.0), strict=True):
         flags = [f"--config.checkpoint_minutes={minutes}", "--config.keep_best_checkpoints=0"]
         flags += ["--config.offline.checkpoint_every=0", "--config.restarts=1"]
+        if minutes:
+            assert poisoned(folder, 1, *flags, KILL="0").result().status == -signal.SIGKILL
         result = poisoned(folder, 1, *flags).result()
         assert result.status == 0, result.error
     found = comparison.compare(*folders)
