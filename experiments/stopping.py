@@ -4,7 +4,6 @@ import signal
 import threading
 import time
 from types import FrameType
-from typing import Any
 
 from experiments import cli
 from rankq_jax.errors import Stopped
@@ -15,35 +14,25 @@ SECOND = 1.0  # after so many seconds another Ctrl-C is a second one, and not an
 
 
 class Requests:
-    """Requests to stop, heard inside `with`; before it there are none.
+    """Requests to stop, once somebody has begun to `hear`; before that there are none.
 
     The first one raises `Stopped`, as long as nothing would be lost; after `note` it is noted, for the run
     that asks for it when it can stop. The others change nothing, except a second Ctrl-C, which ends the
-    process at once: the run then goes on from the checkpoint before. A command that calls `hear` instead
-    hears them to its very end.
+    process at once: the run then goes on from the checkpoint before.
     """
 
     def __init__(self) -> None:
         self._first: float | None = None
         self._noting = False
-        self._earlier: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> "Requests":
-        return self.hear()
 
     def hear(self) -> "Requests":
-        """From now on signals are requests. Another thread than the main one cannot hear any."""
+        """From now on, to the end of the process, signals are requests; in the main thread, which alone can
+        hear any."""
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-                    self._earlier[number] = signal.signal(number, self._heard)
+                    signal.signal(number, self._heard)
         return self
-
-    def __exit__(self, *exception: object) -> None:
-        for number, handler in self._earlier.items():
-            signal.signal(number, handler)
-        self._earlier.clear()
-        self._noting = False
 
     def __call__(self) -> bool:
         """Whether somebody has asked."""

@@ -11,44 +11,47 @@ from experiments.stopping import SIGNALS, Requests
 from rankq_jax.errors import Stopped
 
 
+@pytest.fixture
+def handlers():
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_request_is_raised_and_after_note_is_noted(number):
-    before = signal.getsignal(number)
-    with Requests() as requests:
-        assert not requests()
-        with pytest.raises(Stopped, match="nothing had been done"):
-            os.kill(os.getpid(), number)
-        assert requests()
-        os.kill(os.getpid(), number)  # a storm raises nothing more
-    assert signal.getsignal(number) is before
-    with Requests() as requests:
-        requests.note()
+def test_a_request_is_raised_and_after_note_is_noted(number, handlers):
+    requests = Requests().hear()
+    assert not requests()
+    with pytest.raises(Stopped, match="nothing had been done"):
         os.kill(os.getpid(), number)
-        assert requests()
+    assert requests()
+    os.kill(os.getpid(), number)  # a storm raises nothing more
+    requests = Requests().hear()
+    requests.note()
+    os.kill(os.getpid(), number)
+    assert requests()
 
 
-def test_a_signal_that_was_ignored_stays_ignored():
-    before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    try:
-        with Requests() as requests:
-            os.kill(os.getpid(), signal.SIGUSR1)
-            assert not requests()
-    finally:
-        signal.signal(signal.SIGUSR1, before)
+def test_a_signal_that_was_ignored_stays_ignored(handlers):
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    requests = Requests().hear()
+    os.kill(os.getpid(), signal.SIGUSR1)
+    assert not requests()
 
 
 WAITING = """
 import os, signal, time
 from experiments import stopping
 stopping.SECOND = 0.2
-with stopping.Requests() as requests:
-    requests.note()
-    for pause, number in ((0.0, signal.SIGINT), (0.0, signal.SIGINT), (0.4, signal.SIGTERM)):
-        time.sleep(pause)
-        os.kill(os.getpid(), number)
-    print("still here", flush=True)
-    os.kill(os.getpid(), signal.SIGINT)
-    print("never", flush=True)
+requests = stopping.Requests().hear()
+requests.note()
+for pause, number in ((0.0, signal.SIGINT), (0.0, signal.SIGINT), (0.4, signal.SIGTERM)):
+    time.sleep(pause)
+    os.kill(os.getpid(), number)
+print("still here", flush=True)
+os.kill(os.getpid(), signal.SIGINT)
+print("never", flush=True)
 """
 
 
@@ -85,8 +88,8 @@ def body():
 def main(words):
     if not HEARD:
         body()
-    with Requests():
-        body()
+    Requests().hear()
+    body()
 
 PLACE, HEARD = sys.argv.pop(), sys.argv.pop() == "heard"
 cli.run(main)
