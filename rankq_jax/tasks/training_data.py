@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from rankq_jax.data import sources
 from rankq_jax.data.episodes import concatenate
-from rankq_jax.data.prepare import RewardTransform, best, prepare
-from rankq_jax.data.readings import READINGS
+from rankq_jax.data.prepare import RewardTransform, best, best_rows, prepare
+from rankq_jax.data.readings import READINGS, Summary, summary
 from rankq_jax.data.rules import Labelled, Recorded
 from rankq_jax.data.validate import check_labels, check_recording
 from rankq_jax.envs.maze_map import inside
@@ -74,6 +74,18 @@ def load(
     keep_best: float = 1.0,
     reading: str = "task",
 ) -> Transition:
+    """The training data of `described`; its arguments and errors."""
+    return described(task, dataset, transform, gamma, keep_best, reading)[0]
+
+
+def described(
+    task: Task,
+    dataset: str,
+    transform: RewardTransform,
+    gamma: float,
+    keep_best: float = 1.0,
+    reading: str = "task",
+) -> tuple[Transition, Summary]:
     """A dataset as training data of the task; every rule that matters to training holds for it.
 
     Args:
@@ -85,7 +97,7 @@ def load(
       reading: name in `data.readings.READINGS`.
 
     Returns:
-      A `Transition` of numpy arrays `[N, ...]`.
+      A `Transition` of numpy arrays `[N, ...]`, and what it holds.
 
     Raises:
       InputError: if the reading is unknown, or the dataset is missing, damaged, breaks a rule or does not fit
@@ -97,4 +109,7 @@ def load(
         parts.append(label(task, recorded.episodes, reading))
     labels = prepared(task, parts, reading, transform, gamma)
     check_labels(labels, dataset)
-    return best(labels.episodes, labels.prepared, keep_best)
+    episode, data = labels.episodes.episode, best(labels.episodes, labels.prepared, keep_best)
+    if keep_best < 1.0:
+        episode = episode[best_rows(labels.episodes, labels.prepared, keep_best)]
+    return data, summary(reading, "the task's judge", episode, data)
