@@ -12,6 +12,8 @@ from typing import Annotated, Any, NamedTuple, Protocol, cast
 
 from rankq_jax.errors import suggestion
 
+FEW = 8  # names that a refusal lists even where it knows the nearest
+
 
 class Bound(Protocol):
     """A set of values."""
@@ -98,8 +100,12 @@ class OneOf(NamedTuple):
             value in cast(Container[str], self.known) or (self.empty and not value)
         ):
             return ""
-        hint = suggestion(value, self.known) if isinstance(value, str) else ""
-        return f"unknown {self.noun} {value!r}.{hint} It must be one of {', '.join(self.known)}"
+        names = list(self.known)
+        hint = suggestion(str(value), names)
+        if len(names) <= FEW:
+            near = hint if "Did you mean" in hint else ""
+            hint = f"{near} It must be one of {', '.join(names)}"
+        return f"unknown {self.noun} {value!r}.{hint}"
 
 
 class Text(NamedTuple):
@@ -151,14 +157,19 @@ class Many(NamedTuple):
 
 
 class Either(NamedTuple):
-    """Values of any of several bounds."""
+    """Values of any of several bounds.
+
+    Attributes:
+      bounds: of which one is enough.
+      words: what the values are, after `must be`.
+    """
 
     bounds: tuple[Bound, ...]
+    words: str
 
     def refusal(self, value: Any) -> str:
         """See `Bound`."""
-        refusals = [bound.refusal(value) for bound in self.bounds]
-        return "" if "" in refusals else " or ".join(dict.fromkeys(refusals))
+        return "" if any(not one.refusal(value) for one in self.bounds) else f"must be {self.words}"
 
 
 # Arithmetic is float32: beyond 1e6 a number leaves nothing of those that it is added to.
