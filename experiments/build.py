@@ -23,7 +23,18 @@ from rankq_jax.types import Episodes, Schedule, Transition
 
 
 class Experiment(NamedTuple):
-    """A configured run, ready for `loop.run`."""
+    """A configured run, ready for `loop.run`.
+
+    Attributes:
+      task: by name from the registry.
+      seeds: of the learners.
+      layout: of the seeds on the devices.
+      plan: the phases.
+      parts: networks and optimisers.
+      acting: see `Devices`.
+      training: see `Devices`.
+      state: shapes and types of the agent's state of one seed.
+    """
 
     task: Task
     seeds: list[int]
@@ -31,6 +42,8 @@ class Experiment(NamedTuple):
     plan: tuple[Phase, ...]
     parts: Parts
     acting: jax.Device | None
+    training: Sequence[jax.Device]
+    state: Any
 
 
 def layout_of(config: ml_collections.ConfigDict, devices: Sequence[jax.Device]) -> Layout:
@@ -66,14 +79,8 @@ def _rounds(total: int, per_round: int, field: str) -> int:
     return total // per_round
 
 
-def algorithms_of(config: ml_collections.ConfigDict) -> list[str]:
-    """Names of the agents of the phases that the configuration has."""
-    lengths = {"offline": config.offline.updates, "online": config.online.env_steps}
-    return [config[phase].algorithm or config.algorithm for phase, length in lengths.items() if length > 0]
-
-
-def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tuple[Phase, ...]:
-    """The offline and the online phase, each left out if it is empty.
+def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tuple[tuple[Phase, ...], Any]:
+    """The offline and the online phase, each left out if it is empty, and the shapes of their state.
 
     Raises:
       InputError: names the field whose value does not fit.
@@ -127,13 +134,13 @@ def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tu
             )
         )
     check(bool(phases), "--config.offline.updates=0 and --config.online.env_steps=0: nothing to do.")
-    states = {str(jax.eval_shape(agent.init, jax.random.key(0), example(config, task))) for agent in agents}
+    states = [jax.eval_shape(agent.init, jax.random.key(0), example(config, task)) for agent in agents]
     check(
-        len(states) == 1,
+        len({str(state) for state in states}) == 1,
         f"--config.online.algorithm={config.online.algorithm}: it cannot go on from the state of "
         f"{config.offline.algorithm or config.algorithm}; choose one with the same kind of state.",
     )
-    return tuple(phases)
+    return tuple(phases), states[0]
 
 
 def experiment(config: ml_collections.ConfigDict, devices: Sequence[jax.Device] | None = None) -> Experiment:
@@ -150,13 +157,16 @@ def experiment(config: ml_collections.ConfigDict, devices: Sequence[jax.Device] 
     task = tasks.find(config.task)
     chosen = devices_of(config) if devices is None else Devices(devices, None)
     layout = layout_of(config, chosen.training)
+    plan, state = plan_of(config, task, layout)
     return Experiment(
         task=task,
         seeds=[config.seed + i for i in range(config.seeds)],
         layout=layout,
-        plan=plan_of(config, task, layout),
+        plan=plan,
         parts=parts_of(config, task.environment(1, 1).action_size),
         acting=chosen.acting,
+        training=chosen.training,
+        state=state,
     )
 
 
@@ -167,7 +177,7 @@ def reward_transform(config: ml_collections.ConfigDict, task: Task) -> RewardTra
 
 def columns(config: ml_collections.ConfigDict, prepared: Transition) -> Transition:
     """`prepared` with the further columns that an algorithm of the configuration reads."""
-    return with_preferences(prepared) if ASKING.intersection(algorithms_of(config)) else prepared
+    return with_preferences(prepared) if ASKING.intersection(bounds.algorithms_of(config)) else prepared
 
 
 def world(config: ml_collections.ConfigDict, built: Experiment, dataset: Transition) -> World:

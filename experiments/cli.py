@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, NoReturn
 
 from absl import app, flags, logging
@@ -110,12 +111,37 @@ def _unraisable(tell: Callable[[Any], object], found: Any) -> None:
         tell(found)
 
 
-def run(main: Callable[[list[str]], None]) -> None:
-    """Parses the flags, runs `main` on the other words and exits with the status of the outcome."""
+def own_flags(*modules: str) -> None:
+    """Refuses given flags that a module has brought along: of another command, or of a library.
+
+    Args:
+      *modules: names of those whose flags the command reads.
+
+    Raises:
+      InputError: names the flag.
+    """
+    defined = flags.FLAGS.flags_by_module_dict()
+    mine = {flag.name for name in modules for flag in defined.get(name, ())}
+    for module, foreign in defined.items():
+        for flag in foreign:
+            unknown = flag.name not in mine and not flag.name.startswith("config.")
+            if unknown and flag.present and not module.startswith("absl."):
+                hint = suggestion(flag.name, mine)
+                raise InputError(f"--{flag.name}: no flag of this command; leave it out.{hint}")
+
+
+def run(main: Callable[[list[str]], None], *modules: ModuleType) -> None:
+    """Parses the flags, runs `main` on the other words and exits with the status of the outcome.
+
+    Args:
+      main: of the module that was started.
+      *modules: further ones whose flags the command reads.
+    """
     logging.set_verbosity(logging.FATAL)  # what orbax has to tell of a checkpoint is told in one line here
     sys.unraisablehook = functools.partial(_unraisable, sys.unraisablehook)
 
     def start(words: list[str]) -> None:
+        own_flags(sys.argv[0], main.__module__, *(module.__name__ for module in modules))
         keep_programs()
         main(words[1:])
 

@@ -14,7 +14,18 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import build, cli, datasets, devices, preferences, processes, report, workdir
+from experiments import (
+    build,
+    cli,
+    datasets,
+    devices,
+    memory,
+    overrides,
+    preferences,
+    processes,
+    report,
+    workdir,
+)
 from experiments.attempts import Run, to_the_end
 from experiments.stopping import Requests
 from experiments.summary import join, summarise
@@ -54,7 +65,9 @@ def train(
     requests = requests or Requests()
     workdir.belongs(folder, config, accept)  # before anything is written
     with Stopwatch() as stopwatch, contextlib.ExitStack() as stack:
-        built = preferences.with_labeller(config, build.experiment(config))
+        built = build.experiment(config)
+        memory.check(config, built)
+        built = preferences.with_labeller(config, built)
         if processes.first():
             stack.enter_context(workdir.held(folder))
         known, about = workdir.belongs(folder, config, accept), workdir.description(config)
@@ -121,7 +134,7 @@ def main(arguments: list[str]) -> None:
     """Entry point."""
     cli.no_more(arguments)
     warnings.showwarning = lambda message, *rest: print(f"warning: {message}", file=sys.stderr)
-    config = CONFIG.value
+    config = overrides.checked(CONFIG)
     devices.spare(config)
     member = processes.start(config, shared=bool(WORKDIR.value))
     folder = Path(WORKDIR.value or tempfile.mkdtemp(prefix="rankq_jax-"))
@@ -150,4 +163,4 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("config")
-    cli.run(main)
+    cli.run(main, processes)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rankq_jax.bounds import Count, Positive, checked
 from rankq_jax.types import Agent, Key, Metrics, Transition
 
 
@@ -49,7 +50,8 @@ class Standardised(NamedTuple):
         return (observation - mean) / deviation
 
 
-def standardised(agent: Agent, epsilon: float = 1e-3) -> Agent:
+@checked()
+def standardised(agent: Agent, epsilon: Positive = 1e-3) -> Agent:
     """The agent sees observations with the mean 0 and the deviation 1 of the `example` that `init` got.
 
     The statistics are part of the state, so that training, acting and every checkpoint share them.
@@ -57,6 +59,9 @@ def standardised(agent: Agent, epsilon: float = 1e-3) -> Agent:
     Args:
       agent: any agent on observations that are arrays.
       epsilon: added to the standard deviation (1e-3 in the code of TD3+BC, arXiv 2106.06860).
+
+    Raises:
+      ValueError: if `epsilon` is not positive: a constant observation would be divided by zero.
     """
 
     def init(key: Key, example: Transition) -> Standardised:
@@ -80,10 +85,14 @@ def standardised(agent: Agent, epsilon: float = 1e-3) -> Agent:
     )
 
 
-def repeated(agent: Agent, updates: int) -> Agent:
+@checked()
+def repeated(agent: Agent, updates: Count) -> Agent:
     """`update` applies `updates` updates in one `lax.scan`, each from the same source with its own key.
 
     Metrics gain a leading `[K]`.
+
+    Raises:
+      ValueError: if `updates` is below 1.
     """
 
     def update(state: Any, source: Any, key: Key) -> tuple[Any, Metrics]:

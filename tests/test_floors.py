@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # floors; two parts of one floor do not import each other.
 FLOORS = [
     {"errors", "types"},
+    {"bounds"},
     {"losses", "action_sets"},
     {"networks"},
     {"agents"},
@@ -119,7 +120,8 @@ def test_pmap_is_named_in_one_file():
 
 
 def test_nothing_below_the_loop_reads_a_clock_or_logs():
-    pure = ["losses", "action_sets.py", "networks", "agents", "lifting.py", "parallel.py", "phases.py"]
+    pure = ["bounds", "losses", "action_sets.py", "networks", "agents", "lifting.py", "parallel.py",
+            "phases.py"]  # fmt: skip
     for name in pure:
         place = ROOT / "rankq_jax" / name
         for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:

@@ -13,63 +13,19 @@ import ml_collections
 
 from experiments.configs import domains
 from rankq_jax import tasks
-from rankq_jax.agents import NETWORKS
+from rankq_jax.agents import AGENTS, NETWORKS
+from rankq_jax.bounds import arguments
 from rankq_jax.errors import InputError, suggestion
 from rankq_jax.tasks import datasets
 
 DEFAULT_TASK = "pointmaze-umaze"
 WORDS = ("smoke", "paper", "offline", "online", "online_mix", "offline_to_online")
 
-# What all soft actor-critic agents share (algorithms of the Cal-QL code and of the RankQ paper).
-SAC: dict[str, Any] = dict(
-    backup_samples=10,  # max-target backup, on in the Cal-QL code for every algorithm
-    backup_entropy=False,
-    target_entropy=-1.0,  # nats per action dimension
-    target_rate=0.005,  # Polyak
-)
-CONSERVATIVE: dict[str, Any] = dict(
-    weight=5.0,
-    lagrange=True,
-    lagrange_threshold=0.8,
-    samples=10,  # actions in each of three sets
-    temperature=1.0,
-    importance_sampling=True,
-)
-TD3: dict[str, Any] = dict(
-    target_noise=0.2,  # of target actions, in units of the action range; TD3, arXiv 1802.09477
-    target_noise_limit=0.5,
-    actor_every=2,
-    target_rate=0.005,
-)
-TD3_BC: dict[str, Any] = dict(TD3, alpha=2.5, exploration_noise=0.1)
-IQL: dict[str, Any] = dict(
-    expectile_level=0.7, inverse_temperature=3.0, weight_limit=100.0, target_rate=0.005
-)
-
-# Arguments of each agent, by algorithm. A phase reads the section of its own algorithm.
+# Arguments of each agent, by algorithm: those of a call in Python, with the same defaults. A phase reads the
+# section of its own algorithm.
 SECTIONS: dict[str, dict[str, Any]] = {
-    "sac": SAC,
-    "cql": dict(SAC, **CONSERVATIVE),
-    "cal_ql": dict(SAC, **CONSERVATIVE),
-    # permuted and chain: the ablations of App. D
-    "rankq": dict(SAC, sigma=0.15, success_weight=1.0, failure_weight=1.0, permuted=True, chain=True),
-    "iql": IQL,
-    "td3_bc": TD3_BC,
-    "bc": dict(likelihood=False),
-    "awac": dict(temperature=1.0, weight_limit=100.0, target_rate=0.005),
-    "rlpd": dict(
-        critic_updates=20,  # minibatches per update: the update-to-data ratio
-        subset=2,  # critics in the minimum of the target
-        backup_entropy=True,
-        target_entropy=-0.5,
-        target_rate=0.005,
-    ),
-    # decay_*: CORL's fine-tuning lets actor_weight fall online
-    "rebrac": dict(
-        TD3, actor_weight=0.01, critic_weight=0.01, decay_from=0, decay_updates=0.0, exploration_noise=0.0
-    ),
-    "oap_td3_bc": TD3_BC,
-    "oap_iql": dict(IQL, weight_of_preferred=False),
+    algorithm: {name: it.default for name, it in arguments(agent).items() if it.bound is not None}
+    for algorithm, agent in AGENTS.items()
 }
 
 
@@ -135,8 +91,8 @@ def defaults(task: tasks.Task, algorithm: str) -> ml_collections.ConfigDict:
     config.replay_capacity = 1_000_000  # transitions per seed
     config.train_envs = 4  # environments per seed that data is collected from
 
-    for section, arguments in SECTIONS.items():
-        config[section] = dict(arguments)
+    for section, values in SECTIONS.items():
+        config[section] = dict(values)
 
     # Whom oap_td3_bc and oap_iql ask (OAP, tables 5 and Alg. 1).
     config.preferences = dict(

@@ -24,6 +24,7 @@ from rankq_jax.agents.state import (
     sampling,
     trainable,
 )
+from rankq_jax.bounds import Rate, checked
 from rankq_jax.losses import squared_td, td_target
 from rankq_jax.types import Agent, Key, Metrics, Params, Transition
 
@@ -43,6 +44,7 @@ def initial(parts: Parts, key: Key, example: Transition) -> ActorCriticState:
     )
 
 
+@checked()
 def actor_critic(
     parts: Parts,
     *,
@@ -50,7 +52,7 @@ def actor_critic(
     regulariser: Regulariser,
     objective: Objective,
     duals: Mapping[str, DualLoss],
-    target_rate: float,
+    target_rate: Rate,
 ) -> Agent:
     """An agent from its slots.
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rankq_jax.action_sets import perturbed
+from rankq_jax.action_sets import Sigma, perturbed
 from rankq_jax.agents import duals
 from rankq_jax.agents.actor_critic import actor_critic
 from rankq_jax.agents.backups import max_of
@@ -18,17 +18,27 @@ from rankq_jax.agents.regularisers import (
     scaled,
 )
 from rankq_jax.agents.state import Parts
+from rankq_jax.bounds import (
+    Finite,
+    NonNegative,
+    Rate,
+    Samples,
+    Switch,
+    Temperature,
+    checked,
+)
 from rankq_jax.losses import RANKQ_ORDER, Pair
 from rankq_jax.types import Agent
 
 
+@checked()
 def sac(
     parts: Parts,
     *,
-    backup_samples: int = 10,
-    backup_entropy: bool = False,
-    target_entropy: float = -1.0,
-    target_rate: float = 0.005,
+    backup_samples: Samples = 10,
+    backup_entropy: Switch = False,
+    target_entropy: Finite = -1.0,
+    target_rate: Rate = 0.005,
     regulariser: Regulariser | None = None,
     extra_duals: Mapping[str, DualLoss] | None = None,
 ) -> Agent:
@@ -36,7 +46,8 @@ def sac(
 
     Args:
       parts: policy, critic, optimisers.
-      backup_samples: policy actions of which the backup takes the best; 1 is textbook SAC.
+      backup_samples: policy actions of which the backup takes the best, ten in the Cal-QL code for every
+        algorithm; 1 is textbook SAC.
       backup_entropy: whether the backup holds the entropy bonus; textbook SAC does.
       target_entropy: in nats per action dimension.
       target_rate: Polyak rate of the target critic.
@@ -54,16 +65,17 @@ def sac(
     )
 
 
+@checked(sac, given=("regulariser", "extra_duals"))
 def cql(
     parts: Parts,
     *,
-    weight: float = 5.0,
-    lagrange: bool = False,
-    lagrange_threshold: float = 0.8,
+    weight: NonNegative = 5.0,
+    lagrange: Switch = True,
+    lagrange_threshold: Finite = 0.8,
+    samples: Samples = 10,
+    temperature: Temperature = 1.0,
+    importance_sampling: Switch = True,
     calibrated: bool = False,
-    samples: int = 10,
-    temperature: float = 1.0,
-    importance_sampling: bool = True,
     **sac_arguments: Any,
 ) -> Agent:
     """Conservative Q-learning, the H form (arXiv 2006.04779, Eq. 4).
@@ -71,12 +83,13 @@ def cql(
     Args:
       parts: policy, critic, optimisers.
       weight: of the conservative gap.
-      lagrange: let a dual variable scale the weight, so that the gap stays near the threshold.
+      lagrange: let a dual variable scale the weight, so that the gap stays near the threshold (the Cal-QL
+        code on AntMaze; on Adroit it does not).
       lagrange_threshold: that gap.
-      calibrated: see `cal_ql`.
       samples: actions per set; there are three sets.
       temperature: of the log-sum-exp.
       importance_sampling: correct the sampled actions by their density.
+      calibrated: see `cal_ql`.
       **sac_arguments: as in `sac`.
     """
     gap = conservative(samples, temperature, importance_sampling, calibrated)
@@ -90,19 +103,21 @@ def cql(
     )
 
 
+@checked(cql, given=("calibrated",))
 def cal_ql(parts: Parts, **cql_arguments: Any) -> Agent:
     """Calibrated Q-learning (arXiv 2303.05479): CQL that never pushes below the return-to-go."""
     return cql(parts, calibrated=True, **cql_arguments)
 
 
+@checked(sac, given=("regulariser", "extra_duals"))
 def rankq(
     parts: Parts,
     *,
-    sigma: float = 0.15,
-    success_weight: float = 1.0,
-    failure_weight: float = 1.0,
-    permuted: bool = True,
-    chain: bool = True,
+    sigma: Sigma = 0.15,
+    success_weight: NonNegative = 1.0,
+    failure_weight: NonNegative = 1.0,
+    permuted: Switch = True,
+    chain: Switch = True,
     order: Sequence[Pair] = RANKQ_ORDER,
     **sac_arguments: Any,
 ) -> Agent:

@@ -10,16 +10,18 @@ from rankq_jax.agents.actor_critic import initial
 from rankq_jax.agents.backups import max_of
 from rankq_jax.agents.objectives import regression
 from rankq_jax.agents.state import ActorCriticState, Parts, gradient_step, greedy, prefixed, require, sampling
+from rankq_jax.bounds import Positive, Rate, Temperature, checked
 from rankq_jax.losses import advantage_weight, ensemble_min, td_target
 from rankq_jax.types import Agent, Key, Metrics, Params, Transition
 
 
+@checked()
 def awac(
     parts: Parts,
     *,
-    temperature: float = 1.0,
-    weight_limit: float = 100.0,
-    target_rate: float = 0.005,
+    temperature: Temperature = 1.0,
+    weight_limit: Positive = 100.0,
+    target_rate: Rate = 0.005,
 ) -> Agent:
     """Advantage-weighted actor-critic (arXiv 2006.09359), in the order of CORL's code.
 
@@ -33,13 +35,11 @@ def awac(
       target_rate: Polyak rate of the target critic.
 
     Raises:
-      ValueError: if the policy has no density, or the temperature is not positive.
+      ValueError: if the policy has no density, or a value is out of bounds.
     """
     policy, critic, optimisers = parts.policy, parts.critic, parts.optimisers
     require(policy.log_density is not None, "awac", "a policy with a density")
     assert policy.log_density is not None
-    if not temperature > 0.0:
-        raise ValueError(f"temperature={temperature} must be positive")
     log_density_of, backup = policy.log_density, max_of(1)
 
     def actor_loss(

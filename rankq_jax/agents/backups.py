@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from rankq_jax.agents.state import ActorCriticState, Parts
+from rankq_jax.bounds import Samples, checked
 from rankq_jax.losses import ensemble_min
 from rankq_jax.types import Key, Params, Policy, Transition
 
@@ -24,7 +25,8 @@ def propose(
     return draw(params, observation, keys)
 
 
-def max_of(samples: int, entropy: bool = False) -> Backup:
+@checked()
+def max_of(samples: Samples, entropy: bool = False) -> Backup:
     """The best of `samples` policy actions under the pessimistic target value: `max_j min_k Q_k(s', a_j)`.
 
     The minimum over members comes first, then the maximum over actions (the max-target backup of the
@@ -36,10 +38,8 @@ def max_of(samples: int, entropy: bool = False) -> Backup:
       entropy: subtract `alpha log pi` of the chosen action.
 
     Raises:
-      ValueError: if `samples` is below 1.
+      ValueError: if `samples` is out of bounds.
     """
-    if samples < 1:
-        raise ValueError(f"a backup needs at least one sample, not {samples}")
 
     def backup(parts: Parts, state: ActorCriticState, batch: Transition, key: Key) -> jax.Array:
         actions, log_density = propose(parts.policy, state.actor.params, batch.next_observation, key, samples)

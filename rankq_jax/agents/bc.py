@@ -15,6 +15,7 @@ from rankq_jax.agents.state import (
     sampling,
     trainable,
 )
+from rankq_jax.bounds import Switch, checked
 from rankq_jax.losses import squared_distance
 from rankq_jax.types import Agent, Key, Metrics, Params, Transition
 
@@ -26,7 +27,8 @@ class BCState(NamedTuple):
     actor: Trainable
 
 
-def bc(parts: Parts, *, likelihood: bool = False) -> Agent:
+@checked()
+def bc(parts: Parts, *, likelihood: Switch = False) -> Agent:
     """Behaviour cloning: squared error of the mode, or negative log-likelihood.
 
     Args:

@@ -19,6 +19,7 @@ from rankq_jax.agents.state import (
     sampling,
     trainable,
 )
+from rankq_jax.bounds import NonNegative, OpenUnitInterval, Positive, Rate, checked
 from rankq_jax.losses import advantage_weight, ensemble_min, expectile, td_target
 from rankq_jax.types import Agent, Key, Metrics, Params, Transition
 
@@ -33,13 +34,14 @@ class IQLState(NamedTuple):
     target_critic: Params
 
 
+@checked()
 def iql(
     parts: Parts,
     *,
-    expectile_level: float = 0.7,
-    inverse_temperature: float = 3.0,
-    weight_limit: float = 100.0,
-    target_rate: float = 0.005,
+    expectile_level: OpenUnitInterval = 0.7,
+    inverse_temperature: NonNegative = 3.0,
+    weight_limit: Positive = 100.0,
+    target_rate: Rate = 0.005,
     imitation: str = DATA,
     weight_of: str = DATA,
 ) -> Agent:
@@ -51,21 +53,19 @@ def iql(
     Args:
       parts: policy with a density of given actions, critic, state value, optimisers.
       expectile_level: tau of Eq. 5, in (0, 1).
-      inverse_temperature: beta of Eq. 7.
+      inverse_temperature: beta of Eq. 7; 0 weighs all rows alike.
       weight_limit: largest weight of a row.
       target_rate: Polyak rate of the target critic.
       imitation: which actions the policy regresses to, see `imitation.imitated`.
       weight_of: whose advantage is the weight.
 
     Raises:
-      ValueError: if the parts lack a state value or the policy a density, or a level is out of range.
+      ValueError: if the parts lack a state value or the policy a density, or a value is out of bounds.
     """
     policy, critic, value, optimisers = parts.policy, parts.critic, parts.value, parts.optimisers
     require(value is not None and optimisers.value is not None, "iql", "a state value and its optimiser")
     require(policy.log_density is not None, "iql", "a policy with a density")
     assert value is not None and optimisers.value is not None and policy.log_density is not None
-    if not 0.0 < expectile_level < 1.0:
-        raise ValueError(f"expectile_level={expectile_level} must lie between 0 and 1")
     log_density_of, v, value_optimiser = policy.log_density, value, optimisers.value
 
     def init(key: Key, example: Transition) -> IQLState:

@@ -10,15 +10,18 @@ from rankq_jax.agents.imitation import DATA
 from rankq_jax.agents.iql import iql
 from rankq_jax.agents.state import Parts
 from rankq_jax.agents.td3_bc import td3_bc
+from rankq_jax.bounds import Switch, checked
 from rankq_jax.types import PREFERRED_ACTION, Agent
 
 
+@checked(td3_bc, given=("imitation",))
 def oap_td3_bc(parts: Parts, **td3_bc_arguments: Any) -> Agent:
     """TD3+BC towards the preferred action (Eq. 6 of OAP); the critic learns from the recorded ones."""
     return td3_bc(parts, imitation=PREFERRED_ACTION, **td3_bc_arguments)
 
 
-def oap_iql(parts: Parts, *, weight_of_preferred: bool = False, **iql_arguments: Any) -> Agent:
+@checked(iql, given=("imitation", "weight_of"))
+def oap_iql(parts: Parts, *, weight_of_preferred: Switch = False, **iql_arguments: Any) -> Agent:
     """IQL whose policy regresses to the preferred action; value and critic are IQL's.
 
     The paper lists hyper-parameters for IQL and never writes this objective. The choice made here is

@@ -1,24 +1,28 @@
 """ReBRAC: TD3 with a distance to the data in both losses."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 
 from rankq_jax.agents.state import Parts
 from rankq_jax.agents.td3 import td3
+from rankq_jax.bounds import Interval, Noise, NonNegative, Whole, checked
 from rankq_jax.losses import ensemble_min, squared_distance, value_scale
 from rankq_jax.types import Agent, Metrics, Transition
 
+Updates = Annotated[float, Interval(0.0, 2.0**31 - 1)]  # products of steps and updates per step too
 
+
+@checked(td3, given=("actor_loss", "target_penalty"))
 def rebrac(
     parts: Parts,
     *,
-    actor_weight: float = 0.01,
-    critic_weight: float = 0.01,
-    decay_from: int = 0,
-    decay_updates: float = 0.0,
-    exploration_noise: float = 0.0,
+    actor_weight: NonNegative = 0.01,
+    critic_weight: NonNegative = 0.01,
+    decay_from: Whole = 0,
+    decay_updates: Updates = 0.0,
+    exploration_noise: Noise = 0.0,
     **td3_arguments: Any,
 ) -> Agent:
     """ReBRAC (arXiv 2305.09836): distances to the data in the policy's loss and in the critic's target.

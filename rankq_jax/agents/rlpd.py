@@ -9,18 +9,20 @@ import optax
 from rankq_jax.agents.actor_critic import initial
 from rankq_jax.agents.objectives import regression
 from rankq_jax.agents.state import ActorCriticState, Parts, gradient_step, greedy, prefixed, require, sampling
+from rankq_jax.bounds import Finite, Members, Rate, Samples, Switch, checked
 from rankq_jax.losses import ensemble_min, entropy_regularised, td_target, temperature_product
 from rankq_jax.types import Agent, Key, Metrics, Params, Transition
 
 
+@checked()
 def rlpd(
     parts: Parts,
     *,
-    critic_updates: int = 20,
-    subset: int = 2,
-    backup_entropy: bool = True,
-    target_entropy: float = -0.5,
-    target_rate: float = 0.005,
+    critic_updates: Samples = 20,
+    subset: Members = 2,
+    backup_entropy: Switch = True,
+    target_entropy: Finite = -0.5,
+    target_rate: Rate = 0.005,
 ) -> Agent:
     """Reinforcement learning with prior data (arXiv 2302.02948, Alg. 1), in the order of its code.
 
@@ -38,12 +40,11 @@ def rlpd(
       target_rate: Polyak rate of the target critic.
 
     Raises:
-      ValueError: if the policy has no density, or a count is below 1.
+      ValueError: if the policy has no density, or a value is out of bounds. When the update is traced, if
+        `subset` exceeds the members of the critic, or the rows do not divide into minibatches.
     """
     policy, critic, optimisers = parts.policy, parts.critic, parts.optimisers
     require(policy.log_density is not None, "rlpd", "a policy with a density")
-    if critic_updates < 1 or subset < 1:
-        raise ValueError(f"critic_updates={critic_updates} and subset={subset} must be at least 1")
     entropy = target_entropy * parts.action_size
 
     def actor_loss(
@@ -69,6 +70,8 @@ def rlpd(
         k_action, k_subset = jax.random.split(key)
         action, log_density = policy.sample(state.actor.params, batch.next_observation, k_action)
         q = critic.apply(state.target_critic, batch.next_observation, action)
+        if subset > q.shape[0]:
+            raise ValueError(f"subset={subset} must be at most the {q.shape[0]} members of the critic")
         members = jax.random.permutation(k_subset, q.shape[0])[:subset]
         next_value = ensemble_min(q[members])
         if backup_entropy:

@@ -1,7 +1,7 @@
 """The update of TD3 with two slots, which TD3+BC and ReBRAC fill."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,7 @@ from rankq_jax.agents.state import (
     prefixed,
     trainable,
 )
+from rankq_jax.bounds import Interval, Noise, Rate, checked
 from rankq_jax.losses import ensemble_min, td_target
 from rankq_jax.types import Agent, Key, Metrics, Params, Transition
 
@@ -42,22 +43,24 @@ class Following(NamedTuple):
     actor_metrics: Metrics
 
 
+Every = Annotated[int, Interval(1, 1000, integer=True)]  # updates between two of something
 # (q [E, B] at the policy's actions, policy action [B, *A], batch, step []) -> (loss [], metrics)
 ActorLoss = Callable[[jax.Array, jax.Array, Transition, jax.Array], tuple[jax.Array, Metrics]]
 # (target action [B, *A], batch) -> what is taken from the next value [B]
 TargetPenalty = Callable[[jax.Array, Transition], jax.Array]
 
 
+@checked()
 def td3(
     parts: Parts,
     *,
     actor_loss: ActorLoss,
     target_penalty: TargetPenalty,
-    target_noise: float = 0.2,
-    target_noise_limit: float = 0.5,
-    actor_every: int = 2,
-    target_rate: float = 0.005,
-    exploration_noise: float = 0.1,
+    target_noise: Noise = 0.2,
+    target_noise_limit: Noise = 0.5,
+    actor_every: Every = 2,
+    target_rate: Rate = 0.005,
+    exploration_noise: Noise = 0.1,
 ) -> Agent:
     """Twin delayed deterministic policy gradient (arXiv 1802.09477) with two slots.
 
@@ -75,11 +78,9 @@ def td3(
       exploration_noise: standard deviation of the noise on collected actions.
 
     Raises:
-      ValueError: if `actor_every` is below 1.
+      ValueError: if a value is out of bounds.
     """
     policy, critic, optimisers = parts.policy, parts.critic, parts.optimisers
-    if actor_every < 1:
-        raise ValueError(f"actor_every={actor_every} must be at least 1")
 
     def init(key: Key, example: Transition) -> TD3State:
         k_actor, k_critic = jax.random.split(key)

@@ -8,14 +8,16 @@ import jax.numpy as jnp
 from rankq_jax.agents.imitation import DATA, imitated
 from rankq_jax.agents.state import Parts
 from rankq_jax.agents.td3 import td3
+from rankq_jax.bounds import NonNegative, checked
 from rankq_jax.losses import squared_distance, value_scale
 from rankq_jax.types import Agent, Metrics, Transition
 
 
+@checked(td3, given=("actor_loss", "target_penalty"))
 def td3_bc(
     parts: Parts,
     *,
-    alpha: float = 2.5,
+    alpha: NonNegative = 2.5,
     imitation: str = DATA,
     **td3_arguments: Any,
 ) -> Agent:

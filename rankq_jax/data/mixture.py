@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 import jax
 import jax.numpy as jnp
 
+from rankq_jax.bounds import Count, checked
 from rankq_jax.data import buffer as ring
 from rankq_jax.data.buffer import Buffer
 from rankq_jax.types import Key, Transition
@@ -60,11 +61,15 @@ def offline_rows(sources: Sources, batch_size: int) -> jax.Array:
     return jnp.floor(batch_size * share).astype(jnp.int32)
 
 
-def uniform(batch_size: int) -> Callable[[Sources, Key], Transition]:
+@checked()
+def uniform(batch_size: Count) -> Callable[[Sources, Key], Transition]:
     """Rows drawn uniformly with replacement, offline rows first.
 
     Args:
       batch_size: B, offline and online rows together.
+
+    Raises:
+      ValueError: if `batch_size` is below 1.
     """
 
     def sample(sources: Sources, key: Key) -> Transition:

@@ -1,24 +1,26 @@
 """Action values and state values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from rankq_jax.bounds import Members, Switch, Widths, checked
 from rankq_jax.networks.initialisers import Initialiser, orthogonal
-from rankq_jax.networks.mlp import FLOAT32, MLP, Arithmetic, check_layer_norm, flat, network
+from rankq_jax.networks.mlp import FLOAT32, MLP, Arithmetic, LayerNorm, flat, network
 from rankq_jax.types import Critic, Key, Params, Value
 
 
+@checked()
 def ensemble(
-    hidden: Sequence[int],
-    members: int = 2,
-    layer_norm: str = "none",
+    hidden: Widths,
+    members: Members = 2,
+    layer_norm: LayerNorm = "none",
     encoder: nn.Module | None = None,
     initialiser: Initialiser | None = None,
-    unrolled: bool = False,
+    unrolled: Switch = False,
     arithmetic: Arithmetic = FLOAT32,
 ) -> Critic:
     """`members` independently initialised networks of (observation, action).
@@ -40,11 +42,8 @@ def ensemble(
       arithmetic: of the members, not of the encoder.
 
     Raises:
-      ValueError: if `members` is below 1, or `layer_norm` is unknown.
+      ValueError: if a value is out of bounds.
     """
-    check_layer_norm(layer_norm)
-    if members < 1:
-        raise ValueError(f"a critic needs at least one member, not {members}")
     first = orthogonal(0.01) if initialiser is None else initialiser
     init_head, head = network(MLP(tuple(hidden), 1, first, layer_norm, arithmetic=arithmetic))
 
@@ -91,8 +90,9 @@ def over_actions(apply: Callable[[Params, Any, jax.Array], jax.Array]) -> Callab
     return jax.vmap(apply, in_axes=(None, None, 1), out_axes=-1)
 
 
+@checked()
 def state_value(
-    hidden: Sequence[int],
+    hidden: Widths,
     initialiser: Initialiser | None = None,
     arithmetic: Arithmetic = FLOAT32,
 ) -> Value:

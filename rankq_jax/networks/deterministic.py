@@ -1,19 +1,20 @@
 """Deterministic policies."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from rankq_jax.bounds import Count, Widths, checked
 from rankq_jax.networks.initialisers import Initialiser, fan_in_uniform
 from rankq_jax.networks.mlp import FLOAT32, MLP, Arithmetic, network
 from rankq_jax.types import Key, Params, Policy
 
 
+@checked()
 def deterministic(
-    hidden: Sequence[int],
-    action_size: int,
+    hidden: Widths,
+    action_size: Count,
     initialiser: Initialiser | None = None,
     arithmetic: Arithmetic = FLOAT32,
 ) -> Policy:

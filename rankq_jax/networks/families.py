@@ -4,15 +4,17 @@ The heads of the policies and the first weights differ between families, and the
 algorithms; widths are the caller's.
 """
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
+from rankq_jax.bounds import Count, Dropout, Members, Switch, Widths, refuse_fields
 from rankq_jax.networks import initialisers
 from rankq_jax.networks.critics import ensemble, state_value
 from rankq_jax.networks.deterministic import deterministic
 from rankq_jax.networks.gaussian import LOG_STD_RANGE, gaussian, tanh_gaussian
 from rankq_jax.networks.initialisers import Initialiser
-from rankq_jax.networks.mlp import FLOAT32, Arithmetic
+from rankq_jax.networks.mlp import FLOAT32, Arithmetic, LayerNorm
 from rankq_jax.types import Critic, Policy, Value
 
 
@@ -30,13 +32,13 @@ class Sizes(NamedTuple):
       arithmetic: of all networks, see `mlp.Arithmetic`.
     """
 
-    actor_hidden: Sequence[int]
-    critic_hidden: Sequence[int]
-    critics: int
-    action_size: int
-    critic_layer_norm: str = "none"
-    actor_dropout: float = 0.0
-    unrolled_critics: bool = False
+    actor_hidden: Widths
+    critic_hidden: Widths
+    critics: Members
+    action_size: Count
+    critic_layer_norm: LayerNorm = "none"
+    actor_dropout: Dropout = 0.0
+    unrolled_critics: Switch = False
     arithmetic: Arithmetic = FLOAT32
 
 
@@ -49,6 +51,17 @@ class Networks(NamedTuple):
 
 
 Family = Callable[[Sizes], Networks]
+
+
+def _family(build: Family) -> Family:
+    """`build`, which refuses sizes that are out of bounds with a ValueError that names the field."""
+
+    @functools.wraps(build)
+    def checked(sizes: Sizes) -> Networks:
+        refuse_fields(sizes)
+        return build(sizes)
+
+    return checked
 
 
 def _networks(policy: Policy, sizes: Sizes, critic: Initialiser, value: Initialiser) -> Networks:
@@ -68,6 +81,7 @@ def _no_dropout(sizes: Sizes) -> None:
         raise ValueError("actor_dropout is for the Gaussian policies of the families iql and awac")
 
 
+@_family
 def cal_ql(sizes: Sizes) -> Networks:
     """SAC, CQL, Cal-QL and RankQ: tanh-Gaussian, orthogonal weights, a small last layer (Cal-QL code)."""
     _no_dropout(sizes)
@@ -76,6 +90,7 @@ def cal_ql(sizes: Sizes) -> Networks:
     return _networks(policy, sizes, first, first)
 
 
+@_family
 def iql(sizes: Sizes) -> Networks:
     """Gaussian with a tanh mean and its own deviation, orthogonal gain sqrt(2) everywhere (IQL code)."""
     first = initialisers.orthogonal(2.0**0.5)
@@ -89,6 +104,7 @@ def iql(sizes: Sizes) -> Networks:
     return _networks(policy, sizes, first, first)
 
 
+@_family
 def awac(sizes: Sizes) -> Networks:
     """Gaussian whose mean is not squashed, weights uniform by fan-in (CORL code)."""
     first = initialisers.fan_in_uniform()
@@ -104,6 +120,7 @@ def awac(sizes: Sizes) -> Networks:
     return _networks(policy, sizes, first, first)
 
 
+@_family
 def td3(sizes: Sizes) -> Networks:
     """Deterministic, weights uniform by fan-in (TD3+BC code)."""
     _no_dropout(sizes)
@@ -112,6 +129,7 @@ def td3(sizes: Sizes) -> Networks:
     return _networks(policy, sizes, first, first)
 
 
+@_family
 def rebrac(sizes: Sizes) -> Networks:
     """Deterministic, last layers uniform in +-1e-3 (policy) and +-3e-3 (critics), as in the ReBRAC code."""
     _no_dropout(sizes)
@@ -121,6 +139,7 @@ def rebrac(sizes: Sizes) -> Networks:
     return _networks(policy, sizes, critic, critic)
 
 
+@_family
 def rlpd(sizes: Sizes) -> Networks:
     """Tanh-Gaussian without learned scalars, Xavier-uniform weights (RLPD code)."""
     _no_dropout(sizes)

@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from rankq_jax.bounds import Count, Dropout, Switch, Widths, checked
 from rankq_jax.networks.initialisers import Initialiser, orthogonal
 from rankq_jax.networks.mlp import FLOAT32, MLP, Arithmetic, network
 from rankq_jax.types import Key, Params, Policy
@@ -44,11 +45,12 @@ class TanhGaussianHead(nn.Module):
         return mean, jnp.exp(jnp.clip(raw, *LOG_STD_RANGE))
 
 
+@checked()
 def tanh_gaussian(
-    hidden: Sequence[int],
-    action_size: int,
+    hidden: Widths,
+    action_size: Count,
     initialiser: Initialiser | None = None,
-    learned_scale: bool = True,
+    learned_scale: Switch = True,
     arithmetic: Arithmetic = FLOAT32,
 ) -> Policy:
     """A Gaussian squashed by tanh (App. C of SAC, arXiv 1812.05905); its mode is `tanh(mean)`.
@@ -123,14 +125,15 @@ class GaussianHead(nn.Module):
         return jnp.tanh(mean) if self.squash_mean else mean, jnp.broadcast_to(deviation, mean.shape)
 
 
+@checked()
 def gaussian(
-    hidden: Sequence[int],
-    action_size: int,
+    hidden: Widths,
+    action_size: Count,
     initialiser: Initialiser | None = None,
     *,
-    squash_mean: bool = True,
+    squash_mean: Switch = True,
     log_std_range: tuple[float, float] = (-5.0, 2.0),
-    dropout: float = 0.0,
+    dropout: Dropout = 0.0,
     arithmetic: Arithmetic = FLOAT32,
 ) -> Policy:
     """A plain Gaussian whose samples are clipped to the box, for advantage-weighted regression.

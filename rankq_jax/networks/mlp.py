@@ -1,16 +1,18 @@
 """The multilayer perceptron that policies, critics and scorers are made of."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from rankq_jax.bounds import OneOf
 from rankq_jax.networks.initialisers import Draw, Initialiser, orthogonal
 from rankq_jax.types import Params
 
 LAYER_NORMS = ("none", "before", "after")  # of a hidden layer, relative to its ReLU
+LayerNorm = Annotated[str, OneOf(LAYER_NORMS)]
 
 
 class Arithmetic(NamedTuple):
@@ -70,16 +72,6 @@ class MLP(nn.Module):
                 own = jax.random.fold_in(dropout_key, i)
                 x = nn.Dropout(self.dropout, deterministic=False)(x, rng=own)
         return dense(self.outputs, first.output_kernel, first.output_bias(x.shape[-1]), jnp.float32)(x)
-
-
-def check_layer_norm(place: str) -> None:
-    """Refuses an unknown place of the layer normalisation.
-
-    Raises:
-      ValueError: names the known ones.
-    """
-    if place not in LAYER_NORMS:
-        raise ValueError(f"layer_norm={place!r} must be one of {', '.join(LAYER_NORMS)}")
 
 
 def network(module: nn.Module) -> tuple[Callable[..., Params], Callable[..., Any]]:

@@ -1,11 +1,12 @@
 """Scores of actions, for learning to rank."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from rankq_jax.bounds import Dropout, Widths, checked
 from rankq_jax.networks.initialisers import fan_in_uniform
 from rankq_jax.networks.mlp import MLP, flat, network
 from rankq_jax.types import Key, Params
@@ -23,7 +24,8 @@ class Scorer(NamedTuple):
     apply: Callable[..., jax.Array]
 
 
-def scorer(hidden: Sequence[int] = (512, 256), dropout: float = 0.5) -> Scorer:
+@checked()
+def scorer(hidden: Widths = (512, 256), dropout: Dropout = 0.5) -> Scorer:
     """The RankNet of OAP (table 5): a multilayer perceptron of (observation, action) with dropout.
 
     Args:

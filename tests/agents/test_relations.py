@@ -26,8 +26,8 @@ def three_updates(agent, batch, key):
     "agent",
     [
         lambda parts: rankq(parts, success_weight=0.0, failure_weight=0.0),
-        lambda parts: cql(parts, weight=0.0),
-        lambda parts: cal_ql(parts, weight=0.0),
+        lambda parts: cql(parts, weight=0.0, lagrange=False),
+        lambda parts: cal_ql(parts, weight=0.0, lagrange=False),
     ],
 )
 def test_a_zero_weight_is_sac(agent, batch, key):
@@ -38,16 +38,16 @@ def test_a_zero_weight_is_sac(agent, batch, key):
 
 def test_cal_ql_with_returns_of_minus_infinity_is_cql(batch, key):
     floorless = batch._replace(extras={**batch.extras, "mc_return": jnp.full(8, -jnp.inf)})
-    calibrated, metrics = three_updates(cal_ql(make_parts()), floorless, key)
-    conservative_, _ = three_updates(cql(make_parts()), floorless, key)
+    calibrated, metrics = three_updates(cal_ql(make_parts(), lagrange=False), floorless, key)
+    conservative_, _ = three_updates(cql(make_parts(), lagrange=False), floorless, key)
     chex.assert_trees_all_close(calibrated, conservative_, rtol=1e-5, atol=1e-7)
     assert metrics["critic/cql/below_return"] == 0.0
 
 
 def test_cal_ql_differs_from_cql_where_the_floor_is_active(batch, key):
     high = batch._replace(extras={**batch.extras, "mc_return": jnp.full(8, 50.0)})
-    calibrated, metrics = three_updates(cal_ql(make_parts()), high, key)
-    conservative_, _ = three_updates(cql(make_parts()), high, key)
+    calibrated, metrics = three_updates(cal_ql(make_parts(), lagrange=False), high, key)
+    conservative_, _ = three_updates(cql(make_parts(), lagrange=False), high, key)
     assert metrics["critic/cql/below_return"] == 1.0
     assert not np.allclose(jax.tree.leaves(calibrated.critic)[0], jax.tree.leaves(conservative_.critic)[0])
 

@@ -42,7 +42,7 @@ def test_the_nine_arms_of_the_paper_differ_in_phases_and_slots_alone():
             if field not in may_differ:
                 assert value == configs["sac"][field], (name, field)
     for section in ("cql", "cal_ql", "rankq"):  # one backup, one target rate, one entropy for all
-        for field, value in base.SAC.items():
+        for field, value in base.SECTIONS["sac"].items():
             assert configs["sac"][section][field] == configs["sac"]["sac"][field], (section, field, value)
     mixing = {name: config["online"]["mixing_ratio"] for name, config in configs.items()}
     assert mixing == {**dict.fromkeys(arms, 0.5), "sac": 0.0, "sac_off": -1.0}

@@ -83,7 +83,7 @@ def test_members_start_differently_and_near_zero(key):
 
 
 def test_an_ensemble_needs_a_member():
-    with pytest.raises(ValueError, match="at least one member"):
+    with pytest.raises(ValueError, match="members=0 must be at least 1"):
         ensemble((4,), 0)
 
 
