@@ -1,19 +1,21 @@
 """From configuration values to networks, optimisers and lifted agents."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ml_collections
 import optax
 
 from experiments.execution import arithmetic_of, execution_of
-from rankq_jax.agents import AGENTS, Optimisers, Parts
+from rankq_jax.agents import AGENTS, Optimisers, Parts, clip_members
 from rankq_jax.data import mixture
 from rankq_jax.errors import InputError, suggestion
 from rankq_jax.lifting import repeated, sampled, seeded, standardised
 from rankq_jax.networks import FAMILIES, Sizes
 from rankq_jax.parallel import Layout, averaged, cross_device_mean, distributed
-from rankq_jax.types import Agent, Schedule
+from rankq_jax.types import Agent, Key, Schedule, Transition
+
+Draw = Callable[[int], Callable[[mixture.Sources, Key], Transition]]  # rows of a batch -> how it is drawn
 
 
 def check(condition: bool, message: str) -> None:
@@ -26,20 +28,40 @@ def check(condition: bool, message: str) -> None:
         raise InputError(message)
 
 
-def _optimiser(rate: float | Schedule, max_norm: float, mean: bool) -> optax.GradientTransformation:
+def _optimiser(
+    rate: float | Schedule, clip: optax.GradientTransformation | None, mean: bool
+) -> optax.GradientTransformation:
     links = [cross_device_mean()] if mean else []
-    if max_norm > 0:
-        links.append(optax.clip_by_global_norm(max_norm))
-    return optax.chain(*links, optax.adam(rate))
+    return optax.chain(*links, *([] if clip is None else [clip]), optax.adam(rate))
+
+
+CLIP_GROUPS = ("networks", "optimisers")
+
+
+def _clips(norm: float, groups: str) -> Sequence[optax.GradientTransformation | None]:
+    """How the gradient of a network, of the critic and of a dual variable is clipped; None: not at all.
+
+    Raises:
+      InputError: if the groups are unknown.
+    """
+    check(
+        groups in CLIP_GROUPS,
+        f"--config.clip_groups: unknown value {groups!r}.{suggestion(groups, CLIP_GROUPS)}",
+    )
+    if norm <= 0:
+        return None, None, None
+    whole = optax.clip_by_global_norm(norm)
+    return (whole, whole, None) if groups == "networks" else (whole, clip_members(norm), whole)
 
 
 def parts_of(config: ml_collections.ConfigDict, action_size: int) -> Parts:
-    """Networks and optimisers. A dual variable is a scalar: it is never clipped.
+    """Networks and optimisers; what is clipped by itself says `config.clip_groups`.
 
     Raises:
       InputError: if a value of the networks is refused.
     """
-    mean, norm = config.parallel == "batch", config.max_gradient_norm
+    mean = config.parallel == "batch"
+    clip, clip_critic, clip_dual = _clips(config.max_gradient_norm, config.clip_groups)
     actor_rate, critic_rate = config.actor_learning_rate, config.critic_learning_rate
     check(
         config.networks in FAMILIES,
@@ -67,13 +89,13 @@ def parts_of(config: ml_collections.ConfigDict, action_size: int) -> Parts:
         policy=policy,
         critic=critic,
         optimisers=Optimisers(
-            actor=_optimiser(decaying, norm, mean),
-            critic=_optimiser(critic_rate, norm, mean),
+            actor=_optimiser(decaying, clip, mean),
+            critic=_optimiser(critic_rate, clip_critic, mean),
             duals={
-                "temperature": _optimiser(actor_rate, 0.0, mean),
-                "cql_weight": _optimiser(critic_rate, 0.0, mean),
+                "temperature": _optimiser(actor_rate, clip_dual, mean),
+                "cql_weight": _optimiser(critic_rate, clip_dual, mean),
             },
-            value=_optimiser(critic_rate, norm, mean),
+            value=_optimiser(critic_rate, clip, mean),
         ),
         action_size=action_size,
         value=value,
@@ -99,12 +121,17 @@ def agent_of(
 
 
 def lifted(
-    agent: Agent, config: ml_collections.ConfigDict, algorithm: str, layout: Layout, block: int
+    agent: Agent,
+    config: ml_collections.ConfigDict,
+    algorithm: str,
+    layout: Layout,
+    block: int,
+    draw: Draw = mixture.uniform,
 ) -> Agent:
     """`agent` on the devices of `layout`: `block` updates per call, from batches that it draws itself."""
     per_device = config.batch_size // (layout.devices if config.parallel == "batch" else 1)
     rows = per_device * config.get(algorithm, {}).get("critic_updates", 1)
-    agent = repeated(sampled(agent, mixture.uniform(rows)), block)
+    agent = repeated(sampled(agent, draw(rows)), block)
     if config.parallel == "batch":
         agent = averaged(agent)
     sequential = execution_of(config).seeds == "sequential"

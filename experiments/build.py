@@ -9,10 +9,11 @@ import numpy as np
 import optax
 
 from experiments import bounds
-from experiments.agents import agent_of, check, lifted, parts_of
+from experiments.agents import Draw, agent_of, check, lifted, parts_of
 from experiments.devices import Devices, devices_of
 from rankq_jax import tasks
 from rankq_jax.agents import ASKING, Parts
+from rankq_jax.data import mixture
 from rankq_jax.data.prepare import RewardTransform, prepare, with_preferences
 from rankq_jax.errors import InputError, suggestion
 from rankq_jax.loop import World
@@ -71,6 +72,11 @@ def _mixing(online: ml_collections.ConfigDict) -> Schedule:
     return optax.linear_schedule(online.mixing_ratio, online.mixing_ratio_final, online.mixing_anneal)
 
 
+def _draw(online: ml_collections.ConfigDict) -> Draw:
+    as_one_buffer = online.merged_exactly and online.mixing_ratio == -1.0 and online.mixing_anneal <= 0
+    return mixture.merged if as_one_buffer else mixture.uniform
+
+
 def _rounds(total: int, per_round: int, field: str) -> int:
     check(
         per_round > 0 and total % per_round == 0,
@@ -120,7 +126,9 @@ def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tu
         phases.append(
             Phase(
                 name="online",
-                agent=lifted(agents[-1], config, algorithm, layout, online.updates_per_dispatch),
+                agent=lifted(
+                    agents[-1], config, algorithm, layout, online.updates_per_dispatch, _draw(online)
+                ),
                 rounds=_rounds(online.env_steps, online.env_steps_per_round, "online.env_steps"),
                 collect=collect,
                 updates=0,

@@ -21,6 +21,8 @@ from rankq_jax.tasks import datasets
 DEFAULT_TASK = "pointmaze-umaze"
 WORDS = ("smoke", "paper", "offline", "online", "online_mix", "offline_to_online")
 
+CAL_QL_CODE = ("sac", "cql", "cal_ql", "rankq")  # what the Cal-QL code trains, and RankQ, built on it
+
 # Arguments of each agent, by algorithm: those of a call in Python, with the same defaults. A phase reads the
 # section of its own algorithm.
 SECTIONS: dict[str, dict[str, Any]] = {
@@ -87,7 +89,10 @@ def defaults(task: tasks.Task, algorithm: str) -> ml_collections.ConfigDict:
     config.actor_learning_rate = 3e-4  # also of the temperature
     config.actor_cosine_decay = False  # to 0 over the updates of a run that is offline alone
     config.critic_learning_rate = 3e-4  # also of the CQL multiplier (Cal-QL code) and of IQL's state value
-    config.max_gradient_norm = 0.0  # per network; 0 clips nothing
+    config.max_gradient_norm = 0.0  # global norm of a group; 0 clips nothing
+    # "networks": policy, critic, value, and no dual variable; "optimisers": each critic member and each dual
+    # variable by itself too, which have optimisers of their own in the Cal-QL code.
+    config.clip_groups = "networks"
     config.replay_capacity = 1_000_000  # transitions per seed
     config.train_envs = 4  # environments per seed that data is collected from
 
@@ -122,7 +127,10 @@ def defaults(task: tasks.Task, algorithm: str) -> ml_collections.ConfigDict:
         updates_per_step=1.0,
         updates_per_dispatch=100,
         overlap=False,  # collect while updating: updates then see the episodes up to the round before
-        mixing_ratio=0.5,  # share of offline rows in a batch; -1: as in one merged buffer
+        mixing_ratio=0.5,  # share of offline rows in a batch; -1: the dataset's share of all rows so far
+        # With mixing_ratio=-1. False: floor(batch * share) offline rows (Cal-QL code); True: each row by
+        # chance, from one buffer that began with the dataset (IQL code, CORL).
+        merged_exactly=algorithm not in CAL_QL_CODE,
         mixing_ratio_final=0.5,  # what the ratio has moved to, linearly, after mixing_anneal steps
         mixing_anneal=0,  # environment steps; 0: the ratio stays
         warmup=0,  # environment steps before the first online update

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from rankq_jax.agents.aliases import cal_ql, cql, rankq, sac
 from rankq_jax.agents.awac import awac
 from rankq_jax.agents.bc import bc
+from rankq_jax.agents.clipping import clip_members
 from rankq_jax.agents.iql import iql
 from rankq_jax.agents.oap import oap_iql, oap_td3_bc
 from rankq_jax.agents.rebrac import rebrac
@@ -58,6 +59,7 @@ __all__ = [
     "awac",
     "bc",
     "cal_ql",
+    "clip_members",
     "cql",
     "iql",
     "oap_iql",

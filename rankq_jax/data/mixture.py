@@ -18,8 +18,8 @@ class Sources(NamedTuple):
     Attributes:
       offline: the dataset, leaves `[N, ...]`, at least one row.
       online: the replay buffers, leaves `[S, ...]`.
-      mixing_ratio: `[S]` float32, share of offline rows in a batch. -1: as in one merged buffer, the
-        dataset's share of everything recorded so far.
+      mixing_ratio: `[S]` float32, share of offline rows in a batch. -1: the dataset's share of everything
+        recorded so far. `merged` does not read it.
       labels: columns `[S, N, ...]` that take the place of those of the same name in `offline.extras`.
       seed: `[]` int32, whose batch is drawn. None: there is one seed, and no leaf has an `[S]`.
     """
@@ -61,9 +61,22 @@ def offline_rows(sources: Sources, batch_size: int) -> jax.Array:
     return jnp.floor(batch_size * share).astype(jnp.int32)
 
 
+def _picked(sources: Sources, old: jax.Array, new: jax.Array, from_offline: jax.Array) -> Transition:
+    """Rows `old [B]` of the dataset where `from_offline [B]`, else rows `new [B]` of the buffer."""
+    recorded = jax.tree.map(lambda x: x[old], sources.offline)
+    labels = {name: sources.rows(column, old) for name, column in sources.labels.items()}
+    recorded = recorded._replace(extras={**recorded.extras, **labels})
+    replayed = jax.tree.map(lambda x: sources.rows(x, new), sources.online.data)
+
+    def pick(offline: jax.Array, online: jax.Array) -> jax.Array:
+        return jnp.where(from_offline.reshape(-1, *(1,) * (offline.ndim - 1)), offline, online)
+
+    return jax.tree.map(pick, recorded, replayed)
+
+
 @checked()
 def uniform(batch_size: Count) -> Callable[[Sources, Key], Transition]:
-    """Rows drawn uniformly with replacement, offline rows first.
+    """Rows drawn uniformly with replacement, offline rows first: as many of them as `offline_rows` says.
 
     Args:
       batch_size: B, offline and online rows together.
@@ -78,15 +91,33 @@ def uniform(batch_size: Count) -> Callable[[Sources, Key], Transition]:
         old = jax.random.randint(k_offline, (batch_size,), 0, sources.offline.reward.shape[0])
         new = jax.random.randint(k_online, (batch_size,), 0, held)
         from_offline = jnp.arange(batch_size) < offline_rows(sources, batch_size)
+        return _picked(sources, old, new, from_offline)
 
-        recorded = jax.tree.map(lambda x: x[old], sources.offline)
-        labels = {name: sources.rows(column, old) for name, column in sources.labels.items()}
-        recorded = recorded._replace(extras={**recorded.extras, **labels})
-        replayed = jax.tree.map(lambda x: sources.rows(x, new), sources.online.data)
+    return sample
 
-        def pick(offline: jax.Array, online: jax.Array) -> jax.Array:
-            return jnp.where(from_offline.reshape(batch_size, *(1,) * (offline.ndim - 1)), offline, online)
 
-        return jax.tree.map(pick, recorded, replayed)
+def merged(batch_size: int) -> Callable[[Sources, Key], Transition]:
+    """Rows drawn uniformly with replacement from dataset and replay buffer as from one buffer.
+
+    So each row is offline with the probability `N / (N + n)`, whatever the others are: `N` rows of the
+    dataset, `n` held by the buffer. The codes of IQL (arXiv 2110.06169) and CORL begin their replay buffer
+    with the dataset and draw so. Cal-QL's code rounds the online rows of every batch up instead
+    (`offline_rows`), which is far more of them while `n` is small.
+
+    The published buffers have room for the dataset and all online steps. Where ours has less, it forgets its
+    own oldest rows and keeps the dataset.
+
+    Args:
+      batch_size: B, offline and online rows together.
+    """
+
+    def sample(sources: Sources, key: Key) -> Transition:
+        recorded = sources.offline.reward.shape[0]
+        held = sources.own(ring.size(sources.online))
+        index = jax.random.randint(key, (batch_size,), 0, recorded + held)
+        from_offline = index < recorded
+        old = jnp.minimum(index, recorded - 1)
+        new = jnp.maximum(index - recorded, 0)
+        return _picked(sources, old, new, from_offline)
 
     return sample

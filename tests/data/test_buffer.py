@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rankq_jax.data import buffer as ring
-from rankq_jax.data.mixture import Sources, offline_rows, uniform
+from rankq_jax.data.mixture import Sources, merged, offline_rows, uniform
 from tests.conftest import make_batch
 
 CAPACITY, BLOCK = 7, 4
@@ -94,3 +94,43 @@ def test_all_leaves_of_a_row_stay_together(key):
         row = int(-1 - batch.reward[i])
         np.testing.assert_array_equal(batch.observation[i], one.offline.observation[row])
         np.testing.assert_array_equal(batch.extras["mc_return"][i], one.offline.extras["mc_return"][row])
+
+
+def test_of_one_merged_buffer_every_row_is_as_likely(key):
+    """The published codes of IQL and AWAC draw from dataset and online rows as from one buffer."""
+    draw = jax.jit(jax.vmap(merged(64), in_axes=(None, 0)))
+    reward = np.asarray(draw(sources(-1.0, 6), jax.random.split(key, 400)).reward)
+    values, counts = np.unique(reward, return_counts=True)
+    assert set(values) == {*(-1.0 - np.arange(10)), *(1.0 + np.arange(6))}
+    # 25,600 draws of 16 rows: 1600 each, a standard deviation is sqrt(1600 * 15 / 16) = 39
+    assert np.abs(counts - 1600).max() < 5 * 39
+
+
+@pytest.mark.parametrize(("recorded", "inserted"), [(10, 6), (1000, 1), (3, 7), (10, 30)])
+def test_how_many_online_rows_a_batch_has_is_binomial(key, recorded, inserted):
+    batch, batches, held = 256, 500, min(inserted, CAPACITY)
+    draw = jax.jit(jax.vmap(merged(batch), in_axes=(None, 0)))
+    online = (
+        np.asarray(draw(sources(-1.0, inserted, recorded), jax.random.split(key, batches)).reward) > 0
+    ).sum(1)
+    chance = held / (recorded + held)
+    deviation = np.sqrt(batch * chance * (1 - chance))
+    assert abs(online.mean() - batch * chance) < 5 * deviation / np.sqrt(batches)
+    # The variance of a sample variance is near 2 / batches, and more by the kurtosis of rare rows.
+    kurtosis = 2 + (1 - 6 * chance * (1 - chance)) / deviation**2
+    assert abs(online.var() / deviation**2 - 1) < 5 * np.sqrt(kurtosis / batches)
+
+
+def test_one_merged_buffer_is_the_dataset_until_something_is_added(key):
+    assert (np.asarray(merged(256)(sources(-1.0, 0), key).reward) < 0).all()
+
+
+def test_rows_of_one_merged_buffer_stay_together(key):
+    one = sources(-1.0, 6)
+    batch = merged(64)(one, key)
+    for i in range(64):
+        offline = batch.reward[i] < 0
+        source, row = (
+            (one.offline, -1 - batch.reward[i]) if offline else (one.online.data, batch.reward[i] - 1)
+        )
+        np.testing.assert_array_equal(batch.observation[i], source.observation[int(row)])

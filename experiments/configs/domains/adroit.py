@@ -12,6 +12,7 @@ COMMON: Values = {
     "actor_learning_rate": 2e-5,  # RankQ, table C.1: door and relocate
     "critic_learning_rate": 1e-4,
     "max_gradient_norm": 1.0,  # RankQ, table C.1
+    "clip_groups": "optimisers",  # of the Cal-QL code, which RankQ added the clipping to
     "replay_capacity": 1_000_000,
     "train_envs": 1,
     "offline.updates": 20_000,  # Cal-QL code

@@ -12,6 +12,7 @@ COMMON: Values = {
     "actor_learning_rate": 1e-4,  # RankQ, table C.1
     "critic_learning_rate": 3e-4,  # RankQ, table C.1
     "max_gradient_norm": 1.0,  # RankQ, table C.1, for every method of its comparison
+    "clip_groups": "optimisers",  # of the Cal-QL code, which RankQ added the clipping to
     "replay_capacity": 1_000_000,  # RankQ, table C.1
     "train_envs": 1,  # Cal-QL code: one trajectory at a time
     "offline.updates": 1_000_000,  # Cal-QL code, 1000 epochs of 1000
