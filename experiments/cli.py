@@ -33,7 +33,12 @@ def end(message: str, status: int) -> NoReturn:
         os._exit(status)
 
 
-def _parse(arguments: list[str]) -> list[str]:
+def parse(arguments: list[str]) -> list[str]:
+    """Parses the flags of a command line; returns its other words, the first of which is the command.
+
+    Raises:
+      InputError: if a flag or a field of the configuration is unknown or has a wrong value.
+    """
     try:
         rest = flags.FLAGS(arguments)
         if "config" in flags.FLAGS and flags.FLAGS["config"].value is not None:
@@ -146,7 +151,7 @@ def run(main: Callable[[list[str]], None], *modules: ModuleType) -> None:
         main(words[1:])
 
     try:
-        app.run(start, flags_parser=_parse)
+        app.run(start, flags_parser=parse)
     except (InputError, NumericsError) as error:
         _fail(str(error), error.exit_status)
     except OSError as error:

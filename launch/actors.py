@@ -129,8 +129,8 @@ class Watch:
         if not failed and not all(needed.values()):
             return
         self._waiting.remove(waiting)
-        if record.finished(self._out / waiting.name):
-            self._end(waiting.name, Outcome(record.DONE, 0), "done before")
+        if (settled := job.settled(waiting, self._out)) is not None:
+            self._end(waiting.name, settled, "done before" if settled.state == record.DONE else "")
         elif failed:
             text = f"not started, because it needs {failed[0]}"
             self._end(waiting.name, Outcome(record.FAILED, None, text))

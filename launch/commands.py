@@ -2,10 +2,12 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from launch import job, sweep
+from launch import job, packs, record, resolve, sweep
+
+INTERRUPTED = 130
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -16,12 +18,9 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     flags.add_argument("sweep", help="file that defines SWEEP or BUDGETS")
     flags.add_argument("--out", type=Path, help="folder of the workdirs; runs/NAME for NAME.py if left out")
     flags.add_argument("--budget", help=f"name in BUDGETS; {sweep.DEFAULT_BUDGET} where there is no SWEEP")
+    text = "seeds of a process at most; 0: all of a job; as it is in --out already if left out"
+    flags.add_argument("--pack", type=int, help=text)
     return flags
-
-
-def add_pack(flags: argparse.ArgumentParser) -> None:
-    """Adds the flag that splits jobs by their seeds."""
-    flags.add_argument("--pack", type=int, default=0, help="seeds of a process at most; 0: all of a job")
 
 
 def add_starting(flags: argparse.ArgumentParser) -> None:
@@ -40,10 +39,28 @@ def jobs_of(arguments: argparse.Namespace) -> tuple[list[sweep.Job], Path]:
     """
     if getattr(arguments, "attempts", 1) < 1:
         raise ValueError(f"--attempts={arguments.attempts}: must be at least 1.")
-    jobs = sweep.packed(sweep.read(arguments.sweep, arguments.budget), getattr(arguments, "pack", 0))
+    out = arguments.out or Path("runs") / Path(arguments.sweep).stem
+    jobs = packs.jobs(sweep.read(arguments.sweep, arguments.budget), arguments.pack, out)
     if getattr(arguments, "accept_changes", False):
         jobs = [one._replace(arguments=(*one.arguments, "--accept_changes")) for one in jobs]
-    return jobs, arguments.out or Path("runs") / Path(arguments.sweep).stem
+    return jobs, out
+
+
+def check(jobs: Sequence[sweep.Job], out: Path) -> None:
+    """Refuses jobs whose configuration the training command would refuse; those that are done are not asked.
+
+    Raises:
+      ValueError: a line for each such job.
+    """
+    left = [planned for planned in jobs if not record.finished(out / planned.name)]
+    answers = resolve.resolved([job.command(planned, out)[3:] for planned in left], build=True)
+    wrong = [
+        f"{planned.name}: {answer['error']}"
+        for planned, answer in zip(left, answers, strict=True)
+        if "error" in answer
+    ]
+    if wrong:
+        raise ValueError("\nerror: ".join(wrong))
 
 
 def run(command: Callable[[], int]) -> int:
@@ -56,3 +73,9 @@ def run(command: Callable[[], int]) -> int:
     except BrokenPipeError:  # `| head`
         sys.stderr.close()
         return 1
+    except OSError as error:  # --out is no folder, or none that may be read
+        print(f"error: {error.filename or 'the disk'}: {error.strerror or error}.", file=sys.stderr)
+        return job.WRONG_INPUT
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return INTERRUPTED

@@ -16,7 +16,8 @@ def cause(status: int, log: Path, position: int) -> str:
       position: byte at which its part of the log begins.
     """
     if status < 0:
-        name = signal.Signals(-status).name
+        known = {one.value: one.name for one in signal.Signals}
+        name = known.get(-status, f"signal {-status}")
         return f"killed by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
     try:
         with log.open("rb") as file:

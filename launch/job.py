@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from launch import errors
+from launch.jobs import Job
+from launch.ownership import foreign
 from launch.record import DONE, FAILED, PREEMPTED, RUNNING, busy, finished, read, write
-from launch.sweep import Job
 
 STOPPED = 75  # exit status of a command that was asked to stop and wrote a checkpoint first
 WRONG_INPUT = 2
@@ -107,6 +108,14 @@ def exhausted(folder: Path, attempts: int) -> Outcome | None:
     return Outcome(FAILED, record.get("status"), f"{record.get('error')} ({hint})")
 
 
+def settled(job: Job, out: Path) -> Outcome | None:
+    """How a job that needs no start has ended: it was done before, or its workdir is another job's; else None."""
+    if not finished(out / job.name):
+        return None
+    other = foreign(job, out)
+    return Outcome(FAILED, WRONG_INPUT, other) if other else Outcome(DONE, 0)
+
+
 def start(
     job: Job, out: Path, environment: Mapping[str, str] | None = None, cores: Sequence[int] = ()
 ) -> Attempt:
@@ -150,6 +159,7 @@ def start(
         "process": process.pid,
         "started": time.time(),
         "ended": None,
+        "arguments": list(job.arguments),
     }
     with contextlib.suppress(OSError):  # the command itself says that the disk is full
         write(folder, record)
@@ -211,8 +221,8 @@ def execute(
     with _handled(stop):
         patience = time.monotonic() + PATIENCE
         while not stop.requested:
-            if finished(folder):
-                return Outcome(DONE, 0)
+            if (ended := settled(job, out)) is not None:
+                return ended
             if (hopeless := exhausted(folder, attempts)) is not None:
                 return hopeless
             if busy(folder):

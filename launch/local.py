@@ -99,7 +99,6 @@ def status_of(jobs: Sequence[sweep.Job], outcomes: dict[str, job.Outcome]) -> in
 
 def _local() -> int:
     flags = commands.parser(__doc__)
-    commands.add_pack(flags)
     commands.add_starting(flags)
     flags.add_argument("--parallel", type=int, help="jobs at the same time; one per GPU, or 1, if left out")
     flags.add_argument("--gpus", default="", help="numbers of the GPUs to use, e.g. 0,1; handed out in turn")
@@ -108,7 +107,9 @@ def _local() -> int:
     jobs, out = commands.jobs_of(arguments)
     gpus = [gpu.strip() for gpu in arguments.gpus.split(",") if gpu.strip()]
     parallel = max(len(gpus), 1) if arguments.parallel is None else arguments.parallel
-    outcomes = run(jobs, out, slots_of(parallel, gpus, arguments.cores), arguments.attempts)
+    slots = slots_of(parallel, gpus, arguments.cores)
+    commands.check(jobs, out)
+    outcomes = run(jobs, out, slots, arguments.attempts)
     states.show([states.of(job, out) for job in jobs])
     return status_of(jobs, outcomes)
 

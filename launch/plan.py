@@ -1,4 +1,4 @@
-"""Lists the jobs of a sweep: name, seeds, state and command line. Nothing is started.
+"""Lists the jobs of a sweep: name, seeds, state and command line, then what is wrong. Nothing is started.
 
 python -m launch.plan launch/sweeps/smoke.py
 """
@@ -19,18 +19,18 @@ def _seeds(planned: sweep.Job) -> str:
 
 def _plan() -> int:
     flags = commands.parser(__doc__)
-    commands.add_pack(flags)
     jobs, out = commands.jobs_of(flags.parse_args())
     for planned in jobs:
         needed = "".join(f", after {name}" for name in sweep.needs(planned))
         print(f"{planned.name}: {_seeds(planned)}, {states.of(planned, out).state}{needed}")
         print(f"  {shlex.join(['python', *job.command(planned, out)[1:]])}")
-    print(f"{len(jobs)} jobs in {out}")
+    print(f"{len(jobs)} jobs in {out}", flush=True)
+    commands.check(jobs, out)
     return 0
 
 
 def main() -> int:
-    """Entry point: 0, or 2 if the sweep file is wrong."""
+    """Entry point: 0, or 2 if the sweep file or the configuration of a job is wrong."""
     return commands.run(_plan)
 
 

@@ -86,7 +86,6 @@ def run(watch: "Watch", own: bool) -> None:
 
 def _ray() -> int:
     flags = commands.parser(__doc__)
-    commands.add_pack(flags)
     commands.add_starting(flags)
     flags.add_argument("--address", help="of a cluster, or auto; a local Ray is started if left out")
     flags.add_argument("--cpus-per-job", type=float, default=1.0, help="CPUs that a job occupies")
@@ -96,6 +95,7 @@ def _ray() -> int:
     for name, value in (("cpus", arguments.cpus_per_job), ("gpus", arguments.gpus_per_job)):
         if value < 0:
             raise ValueError(f"--{name}-per-job={value:g}: must not be negative.")
+    commands.check(jobs, out)
     connect(arguments.address, out)
     from launch.actors import Needs, Watch  # names ray, which may be missing
 

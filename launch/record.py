@@ -8,22 +8,47 @@ import fcntl
 import json
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-QUEUED, RUNNING, PREEMPTED, FAILED, DONE = "queued", "running", "preempted", "failed", "done"
+from launch import readings
+
+STATES = QUEUED, RUNNING, PREEMPTED, FAILED, DONE = "queued", "running", "preempted", "failed", "done"
+
+
+# What each field of a record must be.
+_KINDS: dict[str, Callable[[object], Any]] = {
+    "state": readings.text, "status": readings.whole, "error": readings.text, "failures": readings.whole,
+    "starts": readings.whole, "host": readings.text, "process": readings.whole, "started": readings.number,
+    "ended": readings.number, "arguments": readings.texts,
+}  # fmt: skip
+_EMPTY = ("status", "ended")  # fields that a whole record may have as null
 
 
 def read(folder: Path) -> dict[str, Any]:
     """The record of a workdir, empty if there is none: `state`, `status`, `error`, how many `failures` and
-    `starts` there were, `host` and `process`, and `started` and `ended` in seconds since 1970.
+    `starts` there were, `host` and `process`, `started` and `ended` in seconds since 1970, and the `arguments`
+    of the job. Fields of another type are left out.
     """  # fmt: skip
-    try:
-        found = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    found = readings.mapping(folder / "job.json")
+    known = {name: kind(found[name]) for name, kind in _KINDS.items() if name in found}
+    return {name: value for name, value in known.items() if value is not None or name in _EMPTY}
+
+
+def damage(folder: Path) -> str:
+    """Which fields of the record have another type than they should, in one line; empty if none has."""
+    path = folder / "job.json"
+    if not path.exists():
+        return ""
+    found = readings.mapping(path)
+    wrong = [
+        name
+        for name, kind in _KINDS.items()
+        if name in found and kind(found[name]) is None and not (name in _EMPTY and found[name] is None)
+    ]
+    wrong += ["state"] * (found.get("state") not in STATES and "state" not in wrong)
+    return f"{path}: cannot read {', '.join(wrong)}" if wrong else ""
 
 
 def write(folder: Path, record: Mapping[str, Any]) -> None:
@@ -57,7 +82,7 @@ def locked(folder: Path) -> bool:
 
 def alive(folder: Path, record: Mapping[str, Any]) -> bool:
     """Whether the recorded process still is that job's, as far as this machine can know."""
-    if record.get("host") != socket.gethostname():
+    if record.get("host") != socket.gethostname() or "process" not in record:
         return False
     words = ""
     for _ in range(5):

@@ -39,6 +39,7 @@ def _results() -> int:
     arguments = parser.parse_args()
     command = shlex.join(["python", "-m", "launch.results", *sys.argv[1:]])
     jobs, out = commands.jobs_of(arguments)
+    commands.check(jobs, out)
     outcomes = local.run(jobs, out, attempts=arguments.attempts)
     if (status := local.status_of(jobs, outcomes)) == STOPPED:
         return status

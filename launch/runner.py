@@ -114,8 +114,8 @@ class Runner:
         text = ""
         needed = {name: self.outcomes.get(name) for name in sweep.needs(waiting)}
         failed = [name for name, ended in needed.items() if ended and ended.state != record.DONE]
-        if record.finished(folder):
-            outcome, text = Outcome(record.DONE, 0), "done before"
+        if (settled := job.settled(waiting, self._out)) is not None:
+            outcome, text = settled, "done before" if settled.state == record.DONE else ""
         elif failed:
             outcome = Outcome(record.FAILED, None, f"not started, because it needs {failed[0]}")
         elif not all(needed.values()):

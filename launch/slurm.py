@@ -19,8 +19,8 @@ from typing import Any
 
 from launch import commands, record, slurm_queue, slurm_task, states
 from launch.job import STOPPED, WRONG_INPUT, exhausted
+from launch.jobs import Job, needs
 from launch.slurm_queue import Task
-from launch.sweep import Job, needs
 
 FAILED = 1  # exit status if a job has failed
 NOTICE = 90  # seconds before the time limit at which a job is asked to stop, a quarter of short limits
@@ -29,7 +29,6 @@ NOTICE = 90  # seconds before the time limit at which a job is asked to stop, a 
 def parser() -> argparse.ArgumentParser:
     """The flags of this command."""
     flags = commands.parser(__doc__)
-    commands.add_pack(flags)
     commands.add_starting(flags)
     flags.add_argument("--partition", help="the cluster's default if left out")
     flags.add_argument("--gpus-per-job", type=int, default=0)
@@ -220,6 +219,7 @@ def _launch() -> int:
     arguments = parser().parse_args()
     jobs, out = commands.jobs_of(arguments)
     launcher = Launcher(jobs, out, arguments.attempts, parameters(arguments))
+    commands.check(jobs, out)
     try:
         launcher.look()
         if arguments.no_watch:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from launch.sweep import Job, needs
+from launch.jobs import Job, needs
 
 FOLDER = ".slurm"
 LONGEST = 1000  # tasks of an array; Slurm's own limit, MaxArraySize, is one more by default

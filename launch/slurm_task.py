@@ -10,8 +10,8 @@ from pathlib import Path
 
 from launch import slurm_queue
 from launch.job import REQUESTS, STOPPED, Outcome, Stop, execute
+from launch.jobs import Job
 from launch.record import FAILED, PREEMPTED, Stalls, read, write
-from launch.sweep import Job
 
 RETRIES = 5  # of a requeue that the controller does not take
 PAUSE = 2.0  # seconds between them

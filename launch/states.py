@@ -15,7 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from launch import record
-from launch.sweep import Job
+from launch.jobs import Job
+from launch.ownership import foreign
+from launch.readings import mapping, number, within
 
 ORDER = (record.DONE, record.RUNNING, record.QUEUED, record.PREEMPTED, record.FAILED)
 COLOURS = dict(zip(ORDER, ("green", "cyan", "dim", "yellow", "red"), strict=True))
@@ -46,14 +48,6 @@ class State(NamedTuple):
     detail: str = ""
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _last_stretch(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The last record of `metrics.jsonl` and the earliest one in its tail of the same seed and phase, or
     empty ones. Between two records that follow each other there may be an evaluation or none."""
@@ -67,9 +61,10 @@ def _last_stretch(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     before: dict[str, Any] = {}
     for line in reversed(lines):
         try:
-            found = dict(json.loads(line))
-            _ = found["updates"], found["seconds"]["total"]
-        except (ValueError, TypeError, KeyError):  # being written, or cut where the tail begins
+            found = within(json.loads(line))
+        except (ValueError, RecursionError):  # being written, or cut where the tail begins
+            continue
+        if number(found.get("updates")) is None or number(within(found.get("seconds")).get("total")) is None:
             continue
         if not last:
             last = found
@@ -81,20 +76,22 @@ def _last_stretch(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _updates(config: dict[str, Any]) -> float:
-    try:
-        online = config["online"]
-        return config["offline"]["updates"] + int(online["env_steps"] * online["updates_per_step"])
-    except (KeyError, TypeError):
-        return 0
+    online = within(config.get("online"))
+    values = [
+        number(within(config.get("offline")).get("updates")),
+        *(number(online.get(name)) for name in ("env_steps", "updates_per_step")),
+    ]
+    known = [value for value in values if value is not None and value >= 0]
+    return known[0] + int(known[1] * known[2]) if len(known) == len(values) else 0
 
 
 def _advance(folder: Path) -> tuple[float | None, float | None, float | None]:
     """Share of the updates done, updates per second, seconds left."""
-    total = _updates(_json(folder / "config.json").get("config", {}))
+    total = _updates(within(mapping(folder / "config.json").get("config")))
     last, before = _last_stretch(folder / "metrics.jsonl")
     if not total or not last:
         return (0.0 if total else None), None, None
-    progress = min(last["updates"] / total, 1.0)
+    progress = min(max(last["updates"] / total, 0.0), 1.0)
     if not before:
         return progress, None, None
     seconds = last["seconds"]["total"] - before["seconds"]["total"]
@@ -111,17 +108,24 @@ def _runs(folder: Path, known: dict[str, Any]) -> bool:
         return False
     # On another machine, which may not have taken the lock yet, or not on a file system that tells.
     signs = [folder / name for name in ("job.json", "metrics.jsonl") if (folder / name).exists()]
-    return time.time() - max(path.stat().st_mtime for path in signs) < GRACE
+    return time.time() - max((path.stat().st_mtime for path in signs), default=0.0) < GRACE
 
 
 def _rates(folder: Path) -> str:
-    summary = _json(folder / "summary.json")
-    parts = []
+    path = folder / "summary.json"
+    summary = mapping(path)
+    parts, wrong = [], [] if isinstance(summary.get("seeds"), list) else ["seeds"]
     for phase in ("offline", "final"):
-        found = [rate for rate in summary.get(f"{phase}_success_rate") or [] if rate is not None]
-        if found:
-            parts.append(f"{phase} {statistics.fmean(found):.2f}")
-    seeds = len(summary.get("seeds") or [])
+        field = f"{phase}_success_rate"
+        values = summary.get(field)
+        known = [rate for rate in values if rate is not None] if isinstance(values, list) else None
+        if field in summary and (known is None or any(number(rate) is None for rate in known)):
+            wrong.append(field)
+        elif known:
+            parts.append(f"{phase} {statistics.fmean(known):.2f}")
+    if wrong:
+        return f"{path}: cannot read {', '.join(wrong)}"
+    seeds = len(summary["seeds"])
     return f"success {', '.join(parts)} ({seeds} seed{'s' * (seeds != 1)})" if parts else ""
 
 
@@ -129,18 +133,21 @@ def of(job: Job, out: Path) -> State:
     """The state of a job whose workdir lies below `out`, also if no launcher has started it."""
     folder = out / job.name
     known = record.read(folder)
-    failures = int(known.get("failures") or 0)
+    failures, damage = known.get("failures", 0), record.damage(folder)
     if record.finished(folder):
-        return State(job.name, record.DONE, 1.0, failures=failures, detail=_rates(folder))
+        if other := foreign(job, out):
+            return State(job.name, record.FAILED, failures=failures, detail=other)
+        return State(job.name, record.DONE, 1.0, failures=failures, detail=damage or _rates(folder))
     if _runs(folder, known):
-        place = f"on {known['host']}" if known.get("state") == record.RUNNING else "started by hand"
+        place = f"on {known.get('host')}" if known.get("state") == record.RUNNING else "started by hand"
         return State(job.name, record.RUNNING, *_advance(folder), failures, place)
     if not known and not (folder / "config.json").exists():
         return State(job.name, record.QUEUED)
     progress = _advance(folder)[0]
     if known.get("state") == record.FAILED:
-        return State(job.name, record.FAILED, progress, failures=failures, detail=str(known.get("error")))
-    return State(job.name, record.PREEMPTED, progress, failures=failures, detail="the same command goes on")
+        return State(job.name, record.FAILED, progress, failures=failures, detail=known.get("error", ""))
+    detail = damage or "the same command goes on"
+    return State(job.name, record.PREEMPTED, progress, failures=failures, detail=detail)
 
 
 def _duration(seconds: float | None) -> str:

@@ -11,7 +11,6 @@ from launch import commands, states
 
 def _status() -> int:
     flags = commands.parser(__doc__)
-    commands.add_pack(flags)
     flags.add_argument("--json", action="store_true", help="a list of states for scripts")
     arguments = flags.parse_args()
     jobs, out = commands.jobs_of(arguments)

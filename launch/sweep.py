@@ -1,107 +1,24 @@
 """Sweeps as data: a sweep file defines lists of jobs, `SWEEP` alone or one per budget in `BUDGETS`."""
 
-import itertools
-import re
 import runpy
+import traceback
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-CONFIGS = "experiments/configs"
+from launch import names
+from launch.jobs import Job, flags_of, needs, seeds
+from launch.products import MOST, arm, product
+
+__all__ = ["DEFAULT_BUDGET", "Job", "arm", "needs", "packed", "product", "read", "seeds"]
+
 DEFAULT_BUDGET = "cores"
 
 
-class Job(NamedTuple):
-    """One training run.
-
-    Attributes:
-      name: stable, made of what distinguishes it; also the name of its workdir.
-      arguments: flags of `experiments.train`, without `--workdir`. `{out}` in one stands for the folder of
-        all workdirs, so that a job can use what an earlier one left behind.
-    """
-
-    name: str
-    arguments: tuple[str, ...]
-
-
-def _flags(overrides: Mapping[str, object]) -> tuple[str, ...]:
-    return tuple(f"--config.{field}={value}" for field, value in overrides.items())
-
-
-def _path(config: str) -> str:
-    return config if "/" in config or config.endswith(".py") else f"{CONFIGS}/{config}.py"
-
-
-def product(
-    configs: Sequence[str],
-    overrides: Mapping[str, Sequence[object]] | None = None,
-    *,
-    tasks: Sequence[str] = (),
-    seeds: int = 0,
-    seed: int = 0,
-) -> list[Job]:
-    """Every configuration on every task with every combination of override values.
-
-    Args:
-      configs: names of files of `experiments/configs`, or paths; with a colon and a task where `tasks` is
-        empty, e.g. `experiments/configs/rankq.py:pointmaze-umaze`.
-      overrides: values to try for each field, e.g. `{"rankq.sigma": (0.15, 0.3)}`. A field with one value
-        is set in every job and left out of the names.
-      tasks: what follows the colon, e.g. `pointmaze-umaze,smoke`; all of it is part of the name.
-      seeds: how many, trained in one process unless they are `packed`; 0 leaves them to the configuration.
-      seed: the first of them.
-
-    Raises:
-      ValueError: if a task is given twice.
-    """
-    fields = dict(overrides or {})
-    own = {"seed": seed, "seeds": seeds} if seeds else {}
-    jobs = []
-    for config, task, values in itertools.product(
-        configs, tasks or ("",), itertools.product(*fields.values())
-    ):
-        path, _, argument = config.partition(":")
-        if argument and task:
-            raise ValueError(f"{config}: names a task, and so does tasks={task!r}; leave one out.")
-        argument = argument or task
-        chosen = dict(zip(fields, values, strict=True))
-        varied = [f"{field}={value}" for field, value in chosen.items() if len(fields[field]) > 1]
-        name = "_".join(part for part in (Path(path).stem, *argument.split(","), *varied) if part)
-        flag = f"--config={_path(path)}" + (f":{argument}" if argument else "")
-        jobs.append(Job(name, (flag, *_flags({**own, **chosen}))))
-    return jobs
-
-
-def arm(config: str, argument: str, overrides: Mapping[str, object], variant: str = "") -> Job:
-    """One arm of a comparison.
-
-    Args:
-      config: name of a file of `experiments/configs`, without `.py`.
-      argument: what follows the colon, e.g. `pointmaze-umaze` or `pointmaze-umaze,paper`; all of it is
-        part of the name.
-      overrides: value of each field.
-      variant: name of the run in tables, where it is not that of the configuration; part of the job's name.
-    """
-    name = "_".join([variant or config, *argument.split(",")])
-    if variant:
-        overrides = {"name": variant, **overrides}
-    return Job(name, (f"--config={CONFIGS}/{config}.py:{argument}", *_flags(overrides)))
-
-
-def _value(job: Job, field: str) -> int | None:
-    values = [flag.split("=")[1] for flag in job.arguments if flag.startswith(f"--config.{field}=")]
-    return int(values[-1]) if values and values[-1].isdecimal() else None
-
-
-def seeds(job: Job) -> tuple[int, int] | None:
-    """First seed of a job and how many it has; None if its arguments do not say."""
-    count = _value(job, "seeds")
-    return None if count is None else (_value(job, "seed") or 0, count)
-
-
-def needs(job: Job) -> list[str]:
-    """Names of the jobs that must be done before, because its arguments name their workdirs."""
-    return re.findall(r"\{out\}/([^/,\s]+)", " ".join(job.arguments))
+def _differ(jobs: Sequence[str], place: str) -> None:
+    for name, times in Counter(jobs).items():
+        if times > 1:
+            raise ValueError(f"{place}: two jobs are named {name!r}; vary a field between them.")
 
 
 def packed(jobs: Sequence[Job], most: int) -> list[Job]:
@@ -110,7 +27,7 @@ def packed(jobs: Sequence[Job], most: int) -> list[Job]:
     A job that another one needs stays whole, because what is needed is a folder with all of its seeds.
 
     Raises:
-      ValueError: if `most` is negative.
+      ValueError: if `most` is negative, or two jobs then share a name.
     """
     if most < 0:
         raise ValueError(f"--pack={most}: must be how many seeds a process trains, or 0 for all of a job.")
@@ -121,23 +38,41 @@ def packed(jobs: Sequence[Job], most: int) -> list[Job]:
         if not 0 < most < count or job.name in needed:
             parts.append(job)
             continue
+        if len(parts) + count / most > MOST:
+            raise ValueError(f"--pack={most}: makes more than {MOST} jobs; take more seeds for each.")
         others = [f for f in job.arguments if not f.startswith(("--config.seed=", "--config.seeds="))]
         for start in range(first, first + count, most):
             size = min(most, first + count - start)
             name = f"seed{start}" if size == 1 else f"seeds{start}-{start + size - 1}"
-            flags = _flags({"seed": start, "seeds": size})
-            parts.append(Job(f"{job.name}_{name}", (*others, *flags)))
+            flags = flags_of({"seed": start, "seeds": size})
+            parts.append(Job(names.part(job.name, name), (*others, *flags)))
+    _differ([job.name for job in parts], "--pack")
     return parts
+
+
+def _line(error: BaseException, path: str) -> str:
+    """`, line N` of a sweep file in which an error came up; empty if none is known."""
+    if isinstance(error, SyntaxError) and error.filename == path:
+        return f", line {error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    return f", line {lines[-1]}" if lines else ""
 
 
 def _run(path: str) -> dict[str, Any]:
     try:
         return runpy.run_path(path)
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror}).") from error
+        if not _line(error, path):
+            raise ValueError(f"{path}: cannot be read ({error.strerror or error}).") from error
+        raise ValueError(f"{path}{_line(error, path)}: fails with {_cause(error)}.") from error
+    except SystemExit as error:
+        raise ValueError(f"{path}{_line(error, path)}: exits; a sweep file only defines its jobs.") from error
     except Exception as error:  # whatever the file does wrong
-        cause = " ".join(str(error).split())
-        raise ValueError(f"{path}: fails with {type(error).__name__}: {cause}.") from error
+        raise ValueError(f"{path}{_line(error, path)}: fails with {_cause(error)}.") from error
+
+
+def _cause(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(".")
 
 
 def _chosen(path: str, defined: Mapping[str, Any], budget: str | None) -> object:
@@ -151,9 +86,34 @@ def _chosen(path: str, defined: Mapping[str, Any], budget: str | None) -> object
             raise ValueError(f"{path}: defines no list SWEEP; see launch/sweeps/pointmaze.py.")
         raise ValueError(f"{path}: defines no BUDGETS; leave out --budget.")
     name = DEFAULT_BUDGET if budget is None else budget
+    known = ", ".join(map(str, budgets))
     if name not in budgets:
-        raise ValueError(f"{path}: has no budget {name!r}; choose --budget of: {', '.join(budgets)}.")
+        raise ValueError(f"{path}: has no budget {name!r}; choose --budget of: {known}.")
     return budgets[name]
+
+
+def _is_flag(word: object) -> bool:
+    if not isinstance(word, str) or "\0" in word:
+        return False
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _checked(jobs: object, path: str) -> list[Job]:
+    if not isinstance(jobs, list) or not all(isinstance(job, Job) for job in jobs) or not jobs:
+        raise ValueError(f"{path}: its sweep is not a list of jobs; see launch/sweeps/pointmaze.py.")
+    if len(jobs) > MOST:
+        raise ValueError(f"{path}: has {len(jobs)} jobs; a sweep has {MOST} at most.")
+    for i, job in enumerate(jobs):
+        if wrong := names.problem(job.name):
+            raise ValueError(f"{path}: the name of job {i}, {job.name!r:.100}, {wrong}; choose another.")
+        words = job.arguments
+        if isinstance(words, str) or not isinstance(words, tuple | list) or not all(map(_is_flag, words)):
+            raise ValueError(f"{path}: the arguments of {job.name!r} are no tuple of texts without NUL.")
+    return [job._replace(arguments=tuple(job.arguments)) for job in jobs]
 
 
 def read(path: str, budget: str | None = None) -> list[Job]:
@@ -164,17 +124,15 @@ def read(path: str, budget: str | None = None) -> list[Job]:
       budget: name in its `BUDGETS`; None takes `SWEEP`, or without one the budget `cores`.
 
     Raises:
-      ValueError: if the file cannot be read, has no such list, two jobs share a name, or one needs a job
-        that does not come before it; one line.
+      ValueError: if the file cannot be read, fails or exits, has no such list, a job has a name that no
+        folder can have or that another one has, or one needs a job that does not come before it; one line.
     """
-    jobs = _chosen(path, _run(path), budget)
-    if not isinstance(jobs, list) or not all(isinstance(job, Job) for job in jobs) or not jobs:
-        raise ValueError(f"{path}: its sweep is not a list of jobs; see launch/sweeps/pointmaze.py.")
-    names = [job.name for job in jobs]
-    for i, job in enumerate(jobs):
-        if names.count(job.name) > 1:
-            raise ValueError(f"{path}: two jobs are named {job.name!r}; vary a field between them.")
+    jobs = _checked(_chosen(path, _run(path), budget), path)
+    _differ([job.name for job in jobs], path)
+    before: set[str] = set()
+    for job in jobs:
         for name in needs(job):
-            if name not in names[:i]:
+            if name not in before:
                 raise ValueError(f"{path}: {job.name!r} needs {name!r}; put that job before it.")
+        before.add(job.name)
     return jobs
