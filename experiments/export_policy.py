@@ -1,6 +1,8 @@
-"""Writes the greedy policy of a finished run as a small file of weights with its provenance.
+"""Writes the greedy policy of a run as a small file of weights with its provenance.
 
-python -m experiments.export_policy --workdir=DIR --out=FILE.npz
+python -m experiments.export_policy --workdir=DIR --out=FILE.npz [--seed=N] [--best]
+
+`rankq_jax.trained_policies.load_policy` reads it, with numpy and nothing else: docs/exporting.md.
 """
 
 from pathlib import Path
@@ -9,11 +11,12 @@ from absl import flags
 
 from experiments import cli, weights
 from experiments.restore import restore
-from rankq_jax.data.generate import policy
 from rankq_jax.errors import InputError
+from rankq_jax.trained_policies import save_policy
 
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; its first seed is exported.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
 BEST = flags.DEFINE_bool("best", False, "Take the checkpoint of the best evaluation, not the newest.")
+SEED = flags.DEFINE_integer("seed", None, "Seed of the run whose policy is exported; by default the first.")
 OUT = flags.DEFINE_string("out", None, "File to write, ending in .npz.")
 
 
@@ -25,7 +28,8 @@ def main(arguments: list[str]) -> None:
         raise InputError(f"--out={out}: must end in .npz.")
     if not out.parent.is_dir():
         raise InputError(f"--out={out}: its folder does not exist; make it.")
-    policy.save(weights.export(restore(folder, BEST.value), folder), out)
+    restored = restore(folder, BEST.value, exact=True)
+    save_policy(weights.export(restored, folder, SEED.value), out)
     print(f"policy: {out}")
 
 

@@ -28,6 +28,7 @@ class Restored(NamedTuple):
       built: what the configuration describes.
       agent: lifted, of the last phase.
       params: what acting needs, leaves `[S, ...]`.
+      notes: of the checkpoint, among them `updates` and `env_steps`.
       value: `(seed index) -> (observation [B, O], action [B, A]) -> [B]`, the minimum over critic members;
         None if the agent has no critic.
     """
@@ -36,6 +37,7 @@ class Restored(NamedTuple):
     built: Experiment
     agent: Agent
     params: Any
+    notes: dict[str, Any]
     value: Callable[[int], Callable[[jax.Array, jax.Array], jax.Array]] | None
 
 
@@ -59,32 +61,19 @@ def recorded(folder: Path) -> ml_collections.ConfigDict:
     return ml_collections.ConfigDict(_merged(defaults.to_dict(), chosen))
 
 
-def restore(folder: Path, best: bool = False) -> Restored:
-    """Reads a checkpoint below a `--workdir`: the newest, or that of the best evaluation.
-
-    Raises:
-      InputError: if the folder is no run's, or holds no checkpoint yet, or none that was evaluated.
-    """
-    config = recorded(folder)
-    # One device holds the parameters of all seeds, and divides every batch.
-    built = build.experiment(config, jax.local_devices()[:1])
-    if not (folder / "checkpoints").is_dir():
-        raise InputError(f"{folder}: holds no checkpoints; train it first.")
-    agent = built.plan[-1].agent
+def _like(config: ml_collections.ConfigDict, built: Experiment) -> Any:
+    """A state of the run's agent, leaves `[S, ...]`: its structure, not its values."""
+    layout, agent = built.layout, built.plan[-1].agent
     example = jax.tree.map(jnp.asarray, build.example(config, built.task))
     keys = jax.vmap(jax.random.key)(jnp.asarray(built.seeds, jnp.uint32))
-    layout = built.layout
-    like = layout.merge(agent.init(layout.split(keys), layout.replicate(example)))
-    checkpoints = Checkpoints(folder / "checkpoints", reading=True)
-    if best and checkpoints.marks.best is None:
-        raise InputError(f"{folder}: holds no checkpoint that was evaluated; leave --best out.")
-    try:
-        number = checkpoints.marks.best if best else None
-        state = checkpoints.restore({"agent": like}, number=number).parts["agent"]
-    except FileNotFoundError as error:
-        raise InputError(f"{folder}: holds no checkpoint yet; train it first.") from error
-    finally:
-        checkpoints.close()
+    return layout.merge(agent.init(layout.split(keys), layout.replicate(example)))
+
+
+def of_state(
+    config: ml_collections.ConfigDict, built: Experiment, state: Any, notes: dict[str, Any]
+) -> Restored:
+    """What can be done with a state of a run, leaves `[S, ...]`; see `Restored` for the arguments."""
+    agent = built.plan[-1].agent
 
     def value(index: int) -> Callable[[jax.Array, jax.Array], jax.Array]:
         own = jax.tree.map(lambda x: x[index], state)
@@ -93,5 +82,36 @@ def restore(folder: Path, best: bool = False) -> Restored:
         return lambda observation, action: ensemble_min(apply(inner.critic.params, seen(observation), action))
 
     has_critic = hasattr(state.inner if isinstance(state, Standardised) else state, "critic")
-    params = agent.params(layout.split(state))
-    return Restored(config, built, agent, params, value if has_critic else None)
+    params = agent.params(built.layout.split(state))
+    return Restored(config, built, agent, params, notes, value if has_critic else None)
+
+
+def restore(folder: Path, best: bool = False, *, exact: bool = False) -> Restored:
+    """Reads a checkpoint below a `--workdir`.
+
+    Args:
+      folder: the `--workdir`.
+      best: the checkpoint of the best evaluation, not the newest.
+      exact: the networks compute in float32 at the highest precision, whatever they were trained in.
+
+    Raises:
+      InputError: if the folder is no run's, or holds no checkpoint yet, or none that was evaluated.
+    """
+    config = recorded(folder)
+    if exact:
+        config.execution.update(dict(compute_dtype="float32", matmul_precision="highest"))
+    # One device holds the parameters of all seeds, and divides every batch.
+    built = build.experiment(config, jax.local_devices()[:1])
+    if not (folder / "checkpoints").is_dir():
+        raise InputError(f"{folder}: holds no checkpoints; train it first.")
+    checkpoints = Checkpoints(folder / "checkpoints", reading=True)
+    if best and checkpoints.marks.best is None:
+        raise InputError(f"{folder}: holds no checkpoint that was evaluated; leave --best out.")
+    try:
+        number = checkpoints.marks.best if best else None
+        found = checkpoints.restore({"agent": _like(config, built)}, number=number)
+    except FileNotFoundError as error:
+        raise InputError(f"{folder}: holds no checkpoint yet; train it first.") from error
+    finally:
+        checkpoints.close()
+    return of_state(config, built, found.parts["agent"], found.notes)

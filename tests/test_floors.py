@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = [
     {"errors", "types"},
     {"bounds"},
-    {"losses", "action_sets"},
+    {"losses", "action_sets", "trained_policies"},
     {"networks"},
     {"agents"},
     {"lifting", "parallel", "timing", "metrics"},

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from rankq_jax.data.generate import policy, shards
-from rankq_jax.data.generate.policy import TrainedPolicy
 from rankq_jax.data.generate.waypoints import Navigator, grid
 from rankq_jax.errors import InputError
+from rankq_jax.trained_policies import TrainedPolicy, save_policy
 from rankq_jax.types import Episodes
 
 # A corridor of three cells, 2 m each.
@@ -55,7 +55,7 @@ def trained(tmp_path, monkeypatch):
     monkeypatch.setattr(policy, "FOLDER", tmp_path)
     kernels = (np.array([[1.0, -1.0], [0.0, 2.0]], np.float32), np.array([[0.5], [0.25]], np.float32))
     biases = (np.array([0.0, 1.0], np.float32), np.array([-0.1], np.float32))
-    policy.save(TrainedPolicy(kernels, biases, {"env_steps": 7}), tmp_path / "tiny.npz")
+    save_policy(TrainedPolicy(kernels, biases, {"env_steps": 7}), tmp_path / "tiny.npz")
     return tmp_path
 
 
