@@ -15,6 +15,8 @@ from experiments.compilation import keep_programs
 from rankq_jax.errors import InputError, NumericsError, Stopped, suggestion
 
 INTERRUPTED = 130
+# What ml_collections says of a value of another type: field, value, type.
+CAST = r"override field '([^']+)'[^.]*\. (.{1,60}).* is of original type .* to type <class '([\w.]+)'>"
 
 
 def _fail(message: str, status: int) -> NoReturn:
@@ -66,6 +68,9 @@ def _cause(error: BaseException) -> str:
     """What went wrong while a configuration was read, without what was wrapped around it."""
     # ml_collections puts the whole inner traceback into the message; its last line is the error.
     lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    wrong = re.search(CAST, str(error), re.DOTALL)
+    if wrong:
+        return f"--config: field {wrong[1]!r} is {' '.join(wrong[2].split())}, which is no {wrong[3]}."
     message = lines[-1].strip().removeprefix(f"{InputError.__module__}.{InputError.__name__}: ")
     if isinstance(error, OSError):
         return f"--config: {message}; give a file of experiments/configs, e.g. rankq.py there."

@@ -1,0 +1,222 @@
+"""Fuzzes the overrides of a configuration, on the command line and in a file.
+
+python -m tests.fuzz.overrides --overrides=1500 --seed=0
+
+Each draw is parsed as the training command parses it, and built; nothing is made or trained. It must end in
+a refusal of one line, or in a run whose values `field_values` allows. Some of those that are accepted train.
+"""
+
+import argparse
+import collections
+import math
+import random
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from unittest import mock
+
+from absl import flags
+from ml_collections import config_flags
+
+from experiments import build, cli, memory, overrides, train
+from rankq_jax.errors import InputError, NumericsError
+from tests.fuzz.field_values import FIELDS
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = ROOT / "experiments" / "configs"
+FILES = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem not in ("__init__", "base", "expert"))
+PATIENCE = 10  # seconds for a draw
+ALIEN = (
+    "nan", "inf", "-inf", "-1", "0", "1", "-0.5", "1.5", "1e400", "-1e30", "1e9", "1e-300", "1000000000",
+    str(10**12), str(10**30), "-" + "9" * 40, "9" * 5000, "many", "True", "False", "None", "''", "()", "(1,)",
+    "(1, 2)", "(1, 'a')", "('a', 'b')", "(inf,)", "(nan, 8)", "(0, 8)", "(1.5,)", "(1000000000,)", "((1,),)",
+    "[]", "{}", "1,2", "0x10", "1_000",
+)  # fmt: skip
+TASKS = ("pointmaze-umaze", "pointmaze-umaze", "pointmaze-medium", "antmaze-umaze-play", "adroit-pen")
+
+
+class Hang(Exception):
+    """A draw took too long."""
+
+
+def _alarm(number, frame):
+    raise Hang
+
+
+def drawn_value(draw, field):
+    values = FIELDS[field]
+    pool = draw.choice((values.inside, values.inside, values.edges, ALIEN))
+    return str(draw.choice(pool))
+
+
+def drawn(draw):
+    """A file, what follows its colon, the fields that are given, and whether a file gives them."""
+    name = draw.choice(FILES)
+    task = draw.choice(
+        ("pointmaze-umaze", "pointmaze-umaze", "pointmaze-medium", "antmaze-umaze-play", "adroit-pen")
+    )
+    argument = task + (",smoke" if draw.random() < 0.8 else "")
+    own = [field for field in FIELDS if field.startswith(f"{name.split('_sac')[0]}.")]
+    count = draw.choice((1, 1, 2, 3))
+    fields = [
+        draw.choice(own) if own and draw.random() < 0.4 else draw.choice(sorted(FIELDS)) for _ in range(count)
+    ]
+    given = {field: drawn_value(draw, field) for field in fields}
+    return name, argument, given, draw.random() < 0.3
+
+
+def _python(text):
+    """A value of a file that is written as `text` on the command line."""
+    try:
+        return eval(
+            text, {"__builtins__": {}}, {"nan": math.nan, "inf": math.inf, "True": True, "False": False}
+        )
+    except Exception:  # whatever is no literal is a string
+        return text
+
+
+FILE = """
+import math
+from experiments.configs import {name}
+nan, inf = math.nan, math.inf
+
+def get_config(argument):
+    config = {name}.get_config(argument)
+    config.update_from_flattened_dict({given!r})
+    return config
+"""
+
+
+def arguments(case, folder):
+    """The words of the command line."""
+    name, argument, given, by_file = case
+    if not by_file:
+        changes = (f"--config.{field}={text}" for field, text in given.items())
+        return [f"--config={CONFIGS / name}.py:{argument}", *changes]
+    path = Path(folder) / "fuzzed.py"
+    path.write_text(FILE.format(name=name, given={field: _python(text) for field, text in given.items()}))
+    return [f"--config={path}:{argument}"]
+
+
+def configured(words):
+    """The configuration as the training command reads it, checked and built."""
+    words = ["train", *words]
+    own = flags.FlagValues()
+    with mock.patch.object(flags, "FLAGS", own):
+        holder = config_flags.DEFINE_config_file(
+            "config", None, "", flag_values=own, lock_config=True, sys_argv=words
+        )
+        cli.no_more(cli._parse(words)[1:])
+        config = overrides.checked(holder)
+    memory.check(config, build.experiment(config))
+    return config
+
+
+def resolved(config, field):
+    for name in field.split("."):
+        config = config[name]
+    return config
+
+
+def outcome(case, folder):
+    """`refused`, `accepted`, `outside`, `traceback` or `hang`, what it says, and the configuration."""
+    signal.signal(signal.SIGALRM, _alarm)
+    signal.alarm(PATIENCE)
+    try:
+        config = configured(arguments(case, folder))
+    except InputError as error:
+        line = " ".join(str(error).split())
+        named = any(part in line for field in case[2] for part in (field, field.rpartition(".")[2]))
+        named = named or any(text in line for text in case[2].values() if len(text) > 2)  # or its value
+        return ("refused" if named else "unnamed"), line, None
+    except Hang:
+        return "hang", "", None
+    except Exception:  # what this looks for
+        return "traceback", traceback.format_exc(), None
+    finally:
+        signal.alarm(0)
+    wrong = [f for f in case[2] if not FIELDS[f].fits(resolved(config, f))]
+    if case[0] == "rlpd" and config.rlpd.subset > config.critics:
+        wrong.append("rlpd.subset of fewer critics")
+    return ("outside", ", ".join(wrong), config) if wrong else ("accepted", "", config)
+
+
+def brief(config):
+    """Whether a run of it is one of seconds."""
+    offline, online = config.offline, config.online
+    dispatches = online.env_steps * online.updates_per_step
+    return (
+        config.task.startswith("pointmaze") and offline.updates <= 100 and online.env_steps <= 2_000
+        and dispatches <= 100 and config.evaluation_episodes <= 10 and config.batch_size <= 256
+        and config.critics <= 10 and config.seeds <= 4 and config.train_envs <= 4
+        and config.dataset_steps in (12_000, 3_000) and config.dataset_seed == 0 and not config.dataset
+        and max((1, *config.actor_hidden, *config.critic_hidden)) <= 64
+        and max(config.get(config.algorithm, {}).get(n, 1) for n in ("samples", "backup_samples")) <= 50
+        and config.get(config.algorithm, {}).get("critic_updates", 1) <= 20
+        and config.preferences.rank_net_epochs <= 10 and config.threads <= 8
+    )  # fmt: skip
+
+
+def trained(config, folder):
+    """Status of a training, and its last line: 0, 2 or 3; anything else is a fault."""
+    signal.signal(signal.SIGALRM, _alarm)
+    signal.alarm(180)
+    try:
+        train.train(config, Path(folder))
+        return 0, ""
+    except (InputError, NumericsError) as error:
+        return error.exit_status, " ".join(str(error).split())
+    except Hang:
+        return -1, "hangs"
+    except Exception:  # what this looks for
+        return 1, traceback.format_exc()
+    finally:
+        signal.alarm(0)
+
+
+FAULTS = ("traceback", "hang", "outside", "unnamed")
+
+
+def fuzz(draws, seed, training=0, tell=lambda *words: None):
+    """Counts by outcome, and `(case, what it says)` of the faults."""
+    draw = random.Random(seed)
+    counts, faults, candidates, slowest = collections.Counter(), [], [], 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(draws):
+            case, start = drawn(draw), time.monotonic()
+            kind, said, config = outcome(case, folder)
+            slowest = max(slowest, time.monotonic() - start)
+            counts[kind] += 1
+            if kind in FAULTS:
+                faults.append((kind, case, said))
+                tell(kind, case, said)
+            if kind == "accepted" and brief(config):
+                candidates.append((case, config))
+        for number, (case, config) in enumerate(draw.sample(candidates, min(training, len(candidates)))):
+            status, said = trained(config, Path(folder) / f"run{number}")
+            counts[f"trained, status {status}"] += 1
+            if status not in (0, 2, 3):
+                faults.append(("training", case, said))
+            tell("trained", status, case, said if status else "")
+    return counts, faults, slowest
+
+
+def main():
+    """Entry point."""
+    parser = argparse.ArgumentParser(description="Fuzzes overrides of configurations.")
+    parser.add_argument("--overrides", type=int, default=1500, help="draws")
+    parser.add_argument("--seed", type=int, default=0, help="of the draws")
+    parser.add_argument("--training", type=int, default=25, help="accepted draws that are trained")
+    given = parser.parse_args()
+    counts, faults, slowest = fuzz(
+        given.overrides, given.seed, given.training, lambda *words: print(*words, flush=True)
+    )
+    print(f"seed {given.seed}, {given.overrides} overrides: {dict(counts)}, slowest {slowest:.1f} s")
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()
