@@ -163,6 +163,10 @@ def experiment(config: ml_collections.ConfigDict, devices: Sequence[jax.Device] 
     """
     bounds.check(config)
     task = tasks.find(config.task)
+    check(
+        config.online.terminates or task.unending is not None,
+        f"--config.online.terminates=False: the task {task.name!r} does not end at a success; leave it out.",
+    )
     chosen = devices_of(config) if devices is None else Devices(devices, None)
     layout = layout_of(config, chosen.training)
     plan, state = plan_of(config, task, layout)
@@ -195,8 +199,10 @@ def world(config: ml_collections.ConfigDict, built: Experiment, dataset: Transit
     def labelled(episodes: Episodes) -> Transition:
         return columns(config, prepare(episodes, transform, config.discount))
 
+    environment = task.environment if config.online.terminates else task.unending
+    assert environment is not None  # `experiment` refuses what a task cannot do
     return World(
-        env=task.environment(seeds * config.train_envs, config.threads),
+        env=environment(seeds * config.train_envs, config.threads),
         evaluation_env=task.environment(seeds * config.evaluation_episodes, config.threads),
         dataset=columns(config, dataset),
         prepare=labelled,

@@ -47,9 +47,10 @@ def described(
     if not name and not needed and (task.success is None or not task.generators):
         return "", build.example(config, task), None  # gives the shapes; no batch draws from it
     if not name:
-        name = datasets.dataset_name(task, config.dataset_steps, config.dataset_seed)
+        own = (config.dataset_steps, config.dataset_seed)
+        name = datasets.dataset_name(task, *own, config.dataset_kind)
         if not minari.exists(name):
-            make(task, config.dataset_steps, config.dataset_seed)
+            make(task, *own, config.dataset_kind)
     transform = build.reward_transform(config, task)
     reading = config.dataset_reading
     found = training_data.described(task, name, transform, config.discount, config.keep_best, reading)

@@ -24,6 +24,7 @@ from experiments import (
     preferences,
     processes,
     report,
+    success_weight,
     workdir,
 )
 from experiments.attempts import Run, to_the_end
@@ -65,6 +66,7 @@ def train(
     requests = requests or Requests()
     workdir.belongs(folder, config, accept)  # before anything is written
     with Stopwatch() as stopwatch, contextlib.ExitStack() as stack:
+        success_weight.check_choice(config)
         built = build.experiment(config)
         memory.check(config, built)
         built = preferences.with_labeller(config, built)
@@ -80,6 +82,12 @@ def train(
             about["dataset"] = {"name": name, "fingerprint": workdir.fingerprint(dataset)}
             if processes.first() and (not known or workdir.compare(folder, about, accept)):
                 workdir.claim(folder, about)
+        settled = success_weight.settled(config, dataset)
+        if settled is not config:
+            built = preferences.with_labeller(settled, build.experiment(settled))
+        if processes.first():
+            for line in success_weight.announcement(settled, dataset):
+                print(line, flush=True)
         run = Run(config, folder, built, build.world(config, built, dataset), stopwatch, requests)
         final = to_the_end(run)
         if processes.first():

@@ -1,8 +1,8 @@
 """Every configuration field, with its default. The other files here are deltas on this one.
 
 The part after the colon of `--config=FILE:TASK,WORD,...` names the task and, with words, a variant of the
-run: `smoke` shrinks it to seconds, `paper` gives it the lengths and networks of the papers, and `offline`,
-`online`, `online_mix`, `offline_to_online` are the training schemes that the OAP paper compares.
+run: `smoke` shrinks it to seconds, `paper` gives it the data, lengths and networks of the papers, and
+`offline`, `online`, `online_mix`, `offline_to_online` are the training schemes that the OAP paper compares.
 
 Values that depend on the domain of the task lie in `domains/`, each beside its source.
 """
@@ -70,10 +70,13 @@ def defaults(task: tasks.Task, algorithm: str) -> ml_collections.ConfigDict:
     )
 
     config.dataset = ""  # names and paths, with commas between; empty: the task's own, made on first use
+    config.dataset_kind = ""  # way in which the task's own is made; empty: its first
     config.dataset_reading = "task"  # what is a success and a terminal in it: data/readings.py
     config.dataset_steps = datasets.default_steps(task)  # transitions of the dataset that is made
     config.dataset_seed = 0
     config.keep_best = 1.0  # share of the trajectories that is kept, those of the highest return
+    # Of RankQ's alpha_0: "given" in its section, or "balanced", 1 / share of success rows of the dataset.
+    config.success_weight = "given"
     config.standardise = False  # observations, by mean and deviation of the dataset
 
     config.reward_scale = task.transform.scale  # training reward = scale * raw + bias
@@ -133,6 +136,7 @@ def defaults(task: tasks.Task, algorithm: str) -> ml_collections.ConfigDict:
         merged_exactly=algorithm not in CAL_QL_CODE,
         mixing_ratio_final=0.5,  # what the ratio has moved to, linearly, after mixing_anneal steps
         mixing_anneal=0,  # environment steps; 0: the ratio stays
+        terminates=True,  # a success ends the episode that data is collected in; False: its time limit alone
         warmup=0,  # environment steps before the first online update
         evaluate_every=10,
         checkpoint_every=20,

@@ -1,8 +1,8 @@
 """The comparison of the RankQ paper on the binary hand tasks: docs/results/adroit.md.
 
 The budget `cores` is four methods on the pen for two CPU cores, with small networks; `paper` is the published
-protocol, nine arms on three hands, for an accelerator. Door and relocate have no data of their own: write
-your files (see docs/datasets.md) into `DATASETS`.
+protocol, nine arms on three hands as Cal-QL's code reads the data, for an accelerator. Door and relocate have
+no data of their own: write your files (see docs/datasets.md) into `DATASETS`.
 """
 
 from launch.sweep import arm
@@ -25,5 +25,7 @@ BUDGETS = {
         arm(name, "adroit-pen", {**CORES, f"{section}.target_rate": 0.02})
         for name, section in SECTIONS.items()
     ],
-    "paper": [arm(name, f"adroit-{hand}", {"seeds": 4, **_dataset(hand)}) for hand in HANDS for name in ARMS],
+    "paper": [
+        arm(name, f"adroit-{hand},paper", {"seeds": 4, **_dataset(hand)}) for hand in HANDS for name in ARMS
+    ],
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from rankq_jax.agents.aliases import cal_ql, cql, rankq, sac
+from rankq_jax.agents.aliases import balanced_weight, cal_ql, cql, rankq, sac
 from rankq_jax.agents.awac import awac
 from rankq_jax.agents.bc import bc
 from rankq_jax.agents.clipping import clip_members
@@ -57,6 +57,7 @@ __all__ = [
     "Parts",
     "Trainable",
     "awac",
+    "balanced_weight",
     "bc",
     "cal_ql",
     "clip_members",

@@ -126,7 +126,7 @@ def rankq(
     Args:
       parts: policy, critic, optimisers.
       sigma: of the noisy actions; the very noisy ones move twice as far.
-      success_weight: alpha_0, on the six pairs of success rows.
+      success_weight: alpha_0, on the six pairs of success rows; see `balanced_weight`.
       failure_weight: alpha_1, on the one pair of failure rows.
       permuted: keep the pair with another row's action (ablated in App. D).
       chain: keep the order among the perturbed actions, Eq. 5 (ablated in App. D).
@@ -137,3 +137,21 @@ def rankq(
     kept = [pair for pair in kept if chain or pair.better == "data"]
     weights = {"success": success_weight, "failure": failure_weight}
     return sac(parts, regulariser=rank(perturbed(sigma), kept, weights), **sac_arguments)
+
+
+def balanced_weight(share: float) -> float:
+    """The alpha_0 by which success rows weigh as much as a batch of nothing else with alpha_0 = 1.
+
+    The mean of the ranking loss runs over all rows of a batch, so that the share of success rows scales
+    their terms. For AntMaze RankQ sets alpha_0 = 20 because less than 5 % of the rows are successes (App. C):
+    at most 1 in effect.
+
+    Args:
+      share: of the rows of the dataset that belong to successful trajectories, in (0, 1].
+
+    Raises:
+      ValueError: if the share is not in (0, 1].
+    """
+    if not 0.0 < share <= 1.0:
+        raise ValueError(f"share={share} of success rows must be in (0, 1]")
+    return 1.0 / share

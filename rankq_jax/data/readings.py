@@ -93,6 +93,21 @@ def recorded(episodes: Episodes, success: Success, reward: tuple[float, float]) 
     )
 
 
+def d4rl(episodes: Episodes, success: Success, reward: tuple[float, float]) -> Episodes:
+    """Judged by the task at the next observation, and every step of a success is terminal.
+
+    So the first success of a recorded episode ends a segment, and each further step in the goal is a segment
+    of one step. D4RL's AntMaze files are recorded in this way, with one goal for all episodes, and "recorded"
+    reads them alike. Own sets hold no terminals, because collecting goes on.
+
+    Args:
+      episodes: of one source.
+      success: of the task, of the next observation.
+      reward: raw reward of a failing step, and of a success.
+    """
+    return recorded(relabel(episodes, success, reward), success, reward)
+
+
 def cal_ql(episodes: Episodes, success: Success, reward: tuple[float, float]) -> Episodes:
     """Successful trajectories alone, up to their last success; every success is terminal.
 
@@ -142,4 +157,10 @@ def _renumbered(episodes: Episodes) -> Episodes:
     return episodes._replace(episode=np.unique(episodes.episode, return_inverse=True)[1])
 
 
-READINGS: dict[str, Reading] = {"task": task, "recorded": recorded, "cal_ql": cal_ql, "rlpd": rlpd}
+READINGS: dict[str, Reading] = {
+    "task": task,
+    "recorded": recorded,
+    "d4rl": d4rl,
+    "cal_ql": cal_ql,
+    "rlpd": rlpd,
+}

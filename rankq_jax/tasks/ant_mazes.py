@@ -19,15 +19,20 @@ GOAL_NOISE = 1.0  # metres along each axis, around the centre of a cell
 EVALUATION_NOISE = 0.25  # around the goal that the data is judged by, when its cell is drawn
 REACHED = 0.5  # metres from a collecting goal
 LINGER = {"play": 25, "diverse": 200}  # steps at a goal; so 1 to 5 % of the steps are successes
+RARE = 0.01  # of the goals of `waypoints-rare`, the one that the data is judged by
 STEPS = 1_000_000
 EPISODES_PER_SHARD = 10
 _REWARDS = (0.0, 1.0)
 
 
 def _generate(
-    maze: AntMaze, kind: str, ends: bool, steps: int, seed: int, threads: int, progress: Progress
+    maze: AntMaze, kind: str, ends: bool, rare: bool, steps: int, seed: int, threads: int, progress: Progress
 ) -> Episodes:
-    """`play` goes to hand-picked cells from any other cell, `diverse` from any cell to any cell."""
+    """`play` goes to hand-picked cells from any other cell, `diverse` from any cell to any cell.
+
+    Where it is rare, one goal of a hundred is the one that the data is judged by. D4RL collects with goals
+    that it does not judge by, so that less than 5 % of the rows belong to a success (RankQ, App. C).
+    """
     runner, random = policy.load("ant"), np.random.default_rng(seed)
     cells = free_cells(maze.map)
     goals = cells
@@ -37,6 +42,7 @@ def _generate(
     evaluated = (goals == centre(maze.map, maze.goal_cell)).all(axis=1)
     goals = np.where(evaluated[:, None], ant_maze.goal(maze), goals)
     offset = np.where(evaluated, EVALUATION_NOISE, GOAL_NOISE)
+    weights = np.where(evaluated, RARE, (1.0 - RARE) / np.count_nonzero(~evaluated)) if rare else None
 
     def behaviour(rows: int, elapsed: np.ndarray) -> Act:
         navigator = Navigator(
@@ -46,6 +52,7 @@ def _generate(
             radius=REACHED,
             offset=offset,
             goals=goals,
+            weights=weights,
             linger=LINGER[kind],
         )
 
@@ -70,11 +77,11 @@ def task(size: str, kind: str) -> Task:
     maze = ANT_MAZES[size]
     target = ant_maze.goal(maze)
 
-    def generator(ends: bool, algorithm: str) -> Generator:
+    def generator(ends: bool, algorithm: str, rare: bool = False) -> Generator:
         return Generator(
             steps=STEPS,
             shard_steps=EPISODES_PER_SHARD * maze.horizon,
-            make=lambda *arguments: _generate(maze, kind, ends, *arguments),
+            make=lambda *arguments: _generate(maze, kind, ends, rare, *arguments),
             algorithm=algorithm,
             env_specs=None,
         )
@@ -83,6 +90,7 @@ def task(size: str, kind: str) -> Task:
     generators = {
         "waypoints": generator(False, about),
         "waypoints-ending": generator(True, f"{about}; episodes end at the evaluation goal"),
+        "waypoints-rare": generator(False, f"{about}; one goal in {1 / RARE:.0f} is the evaluation's", True),
     }
     return Task(
         name=f"antmaze-{size}-{kind}",
@@ -93,6 +101,7 @@ def task(size: str, kind: str) -> Task:
         rewards=_REWARDS,
         generators=generators if policy.exists("ant") else {},
         scene=Scene(maze.map, target, ant_maze.SUCCESS_RADIUS, max_step=2.0),
+        unending=lambda rows, threads: batch_env(ant_maze.simulate(maze, terminates=False), rows, threads),
     )
 
 

@@ -70,6 +70,7 @@ def task(name: str, hand: Hand) -> Task:
         success=hand.success,
         rewards=REWARDS,
         generators={"mixture": made} if known else {},
+        unending=lambda rows, threads: batch_env(adroit.simulate(hand, terminates=False), rows, threads),
     )
 
 

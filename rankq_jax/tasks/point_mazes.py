@@ -56,6 +56,7 @@ def task(name: str, maze: PointMaze) -> Task:
             )
         },
         scene=Scene(maze.map, target, point_maze.SUCCESS_RADIUS, max_step=2 * point_maze.MAX_SPEED * 0.01),
+        unending=lambda rows, threads: batch_env(point_maze.simulate(maze, terminates=False), rows, threads),
     )
 
 

@@ -62,6 +62,7 @@ class Task(NamedTuple):
       rewards: raw reward of a failing and of a successful step.
       generators: ways of making its dataset, by name, the first by default; empty if it has none of its own.
       scene: the maze, or None.
+      unending: as `environment`, but a success ends no episode; None where that cannot be had.
     """
 
     name: str
@@ -72,3 +73,4 @@ class Task(NamedTuple):
     rewards: tuple[float, float]
     generators: Mapping[str, Generator] = MappingProxyType({})
     scene: Scene | None = None
+    unending: Callable[[int, int], BatchEnv] | None = None

@@ -23,7 +23,8 @@ def apply(
       algorithm: whose values are taken; one that the domain does not know keeps the common ones.
       task: full name; its own values are those of the entries of `TASKS` that are beginnings of it, the
         longest last.
-      paper: the lengths and networks of the papers, where the domain's own are shorter.
+      paper: the published way to read the data, episode ends, lengths and networks, where the domain's own
+        values differ from them.
     """
     values = DOMAINS[domain]
     layers = [values.COMMON, values.ALGORITHMS.get(algorithm, {})]

@@ -129,4 +129,32 @@ TASKS: dict[str, dict[str, Values]] = {
     "adroit-door": _REBRAC["door"],
     "adroit-relocate": _REBRAC["relocate"],
 }
-PAPER: dict[str, Values] = {}  # the values above are those of the papers
+
+# The data and the lengths of the published runs on the binary tasks; all other values above are theirs too.
+# Behaviour cloning, TD3+BC, ReBRAC and OAP have none: their hands are D4RL's, with a dense reward.
+_CAL_QL: Values = {"dataset_reading": "cal_ql"}  # Cal-QL code, get_hand_dataset_with_mc_calculation
+PAPER: dict[str, Values] = {
+    **{name: _CAL_QL for name in ("sac", "cql", "cal_ql", "rankq")},  # RankQ, sec. 4: the code of Cal-QL
+    "iql": {
+        **_CAL_QL,  # WSRL code, adroit_binary_dataset, taken from Cal-QL's
+        "offline.updates": 20_000,  # WSRL code, launch_iql_finetune
+        "online.env_steps": 500_000,  # WSRL code, num_online_steps
+        "replay_capacity": 2_000_000,  # WSRL code, replay_buffer_capacity
+    },
+    "awac": {
+        "dataset_reading": "rlpd",  # rlkit, DictToMDPPathLoader: 90 % of each file; RLPD's loader follows it
+        "online.terminates": False,  # rlkit, awac1: terminal_transform_kwargs m = b = 0
+        "offline.updates": 25_000,  # rlkit, awac1: q_num_pretrain2_steps
+        "online.env_steps": 1_000_000,  # CORL, finetune/awac/pen: online_iterations
+    },
+    "rlpd": {
+        "dataset_reading": "rlpd",  # RLPD code, BinaryDataset
+        "online.terminates": False,  # RLPD code: mj_envs ends no episode, and its loader removes terminals
+        "online.env_steps": 1_000_000,  # RLPD code, README: max_steps, on the pen too
+        "replay_capacity": 1_000_000,  # RLPD code: max_steps
+    },
+    "rebrac": {
+        "offline.updates": 1_000_000,  # ReBRAC code, finetune/pen: num_offline_updates
+        "online.env_steps": 1_000_000,  # num_online_updates, one for each step
+    },
+}

@@ -69,6 +69,7 @@ class Navigator:
         radius: float,
         offset: float | np.ndarray,
         goals: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
         linger: int = 0,
     ) -> None:
         """Draws the first goals.
@@ -81,16 +82,20 @@ class Navigator:
           offset: largest distance of a goal from its place along each axis, in metres; one for all places, or
             `[g]`.
           goals: `[g, 2]` places that goals are drawn around; None: the centres of all free cells.
+          weights: `[g]` probability of each place; None: all alike.
           linger: steps between reaching a goal and the next goal.
         """
         self._maze, self._random, self._radius = maze, random, radius
         self._places = maze.centre if goals is None else goals
-        self._offset = np.broadcast_to(offset, len(self._places))
+        self._offset, self._weights = np.broadcast_to(offset, len(self._places)), weights
         self._linger, self._reached_for = linger, np.zeros(rows, np.int64)
         self.goal = self._draw(rows)
 
     def _draw(self, rows: int) -> np.ndarray:
-        place = self._random.integers(len(self._places), size=rows)
+        if self._weights is None:
+            place = self._random.integers(len(self._places), size=rows)
+        else:
+            place = self._random.choice(len(self._places), size=rows, p=self._weights)
         offset = self._random.uniform(-1.0, 1.0, (rows, 2)) * self._offset[place, None]
         return self._places[place] + offset
 

@@ -1,0 +1,104 @@
+"""RankQ's alpha_0 beside the data that it weighs."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments import success_weight, train
+from experiments.configs import base, cql_sac, iql, rankq, rankq_sac
+from rankq_jax.agents import balanced_weight
+from rankq_jax.errors import InputError
+from tests.conftest import make_batch
+
+
+def dataset(successes, rows=20):
+    batch = make_batch(rows=rows)
+    label = (np.arange(rows) < successes).astype(np.float32)
+    return batch._replace(extras={**batch.extras, "success": label})
+
+
+def config(choice="given", weight=1.0, file=rankq):
+    chosen = file.get_config("pointmaze-umaze,smoke")
+    chosen.success_weight, chosen.rankq.success_weight = choice, weight
+    return chosen
+
+
+@pytest.mark.parametrize(("successes", "expected"), [(1, 20.0), (5, 4.0), (8, 2.5), (20, 1.0)])
+def test_balanced_is_one_over_the_share_of_success_rows(successes, expected):
+    assert balanced_weight(successes / 20) == pytest.approx(expected)
+    own = config("balanced", 7.0)
+    settled = success_weight.settled(own, dataset(successes))
+    assert settled.rankq.success_weight == pytest.approx(expected)
+    assert own.rankq.success_weight == 7.0  # what is recorded is what was asked for
+    assert success_weight.settled(config("given", 7.0), dataset(successes)).rankq.success_weight == 7.0
+
+
+@pytest.mark.parametrize("share", [0.0, -0.1, 1.1, float("nan")])
+def test_a_share_that_is_none_is_refused(share):
+    with pytest.raises(ValueError, match="success rows"):
+        balanced_weight(share)
+
+
+def test_without_a_success_nothing_can_be_balanced():
+    with pytest.raises(InputError, match="no row"):
+        success_weight.settled(config("balanced"), dataset(0))
+
+
+@pytest.mark.parametrize(
+    ("weight", "successes", "effective", "warned"),
+    [
+        (20.0, 1, "1", False),
+        (20.0, 2, "2", False),
+        (20.0, 8, "8", True),
+        (1.0, 20, "1", False),
+        (5.0, 10, "2.5", True),
+    ],
+)
+def test_what_alpha_0_comes_to_is_said_and_warned_about(weight, successes, effective, warned):
+    first, *more = success_weight.announcement(config(weight=weight), dataset(successes))
+    assert f"weighs {effective} in" in first and f"{100 * successes / 20:.2f} %" in first
+    assert [line.startswith("warning: ") and f"= {effective} " in line for line in more] == [True] * warned
+
+
+@pytest.mark.parametrize(
+    ("file", "speaks"), [(rankq, True), (rankq_sac, True), (cql_sac, False), (iql, False)]
+)
+def test_only_a_run_that_ranks_speaks_of_it(file, speaks):
+    assert bool(success_weight.announcement(config(file=file), dataset(5))) == speaks
+    if speaks:
+        success_weight.check_choice(config("balanced", file=file))
+    else:
+        with pytest.raises(InputError, match="belongs to RankQ"):
+            success_weight.check_choice(config("balanced", file=file))
+    with pytest.raises(InputError, match="given, balanced"):
+        success_weight.check_choice(config("equal", file=file))
+
+
+def test_a_run_trains_with_the_balanced_weight(tmp_path, capsys):
+    """The number is the one that the data have; the record says what was asked for."""
+    asked = config("balanced")
+    asked.online.env_steps = 0
+    asked.offline.updates = 20
+    train.train(asked, tmp_path / "balanced")
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("rankq: "))
+    share = float(line.split(" on ")[1].split(" %")[0]) / 100
+    assert "(balanced)" in line and "weighs 1 in" in line and 0 < share < 1
+    named = config("given", 1.0)
+    named.online.env_steps, named.offline.updates = 0, 20
+    train.train(named, tmp_path / "given")
+
+    def losses(name):
+        lines = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
+        return [json.loads(line)["critic/penalty"] for line in lines]
+
+    # At first both rank alike, and the pairs of success rows are weighed by 1 / share in place of 1.
+    assert losses("balanced")[0] > losses("given")[0]
+    recorded = json.loads((tmp_path / "balanced" / "config.json").read_text())["config"]
+    assert recorded["success_weight"] == "balanced" and recorded["rankq"]["success_weight"] == 1.0
+
+
+def test_the_weight_of_antmaze_stands_with_the_data_it_belongs_to():
+    published = base.get_config("antmaze-medium-play,paper", "rankq")
+    assert (published.rankq.success_weight, published.dataset_kind) == (20.0, "waypoints-rare")
+    assert published.dataset_reading == "d4rl"
