@@ -13,8 +13,8 @@ from absl import flags
 
 from experiments import cli
 from experiments.restore import restore
-from rankq_jax import tasks
 from rankq_jax.analysis import curves, page, pictures, results, trajectories
+from rankq_jax.analysis.groups import task_of
 from rankq_jax.analysis.q_landscape import landscape
 from rankq_jax.analysis.results import Curve, Run
 from rankq_jax.errors import InputError
@@ -29,6 +29,11 @@ SHOWN_STATES = 3  # whose landscape is drawn
 def _percent(values: list[float | None]) -> str:
     known = [v for v in values if v is not None]
     return f"{100 * np.mean(known):.1f} %" if known else "-"
+
+
+def _steps(values: list[float | None]) -> str:
+    known = [v for v in values if v is not None]
+    return f"{np.mean(known):.0f} steps" if known else "-"
 
 
 def _overview(runs: list[Run]) -> str:
@@ -47,7 +52,7 @@ def _overview(runs: list[Run]) -> str:
                 ", ".join(map(str, summary["seeds"])),
                 _percent(summary["offline_success_rate"]),
                 _percent(summary["final_success_rate"]),
-                f"{np.mean(summary['final_episode_length']):.0f} steps",
+                _steps(summary["final_episode_length"]),
                 str(summary["updates"]),
                 str(summary["env_steps"]),
                 f"{results.updates_per_second(run):.0f}",
@@ -65,7 +70,7 @@ def _overview(runs: list[Run]) -> str:
 
 def _curves(runs: list[Run]) -> str:
     fields = {"success rate": "success", "episode length (steps)": "length"}
-    if any(tasks.find(run.setting("task")).success is None for run in runs):
+    if any(task_of(run).success is None for run in runs):
         fields = {"return (raw reward)": "return", **fields}
     panels: dict[str, dict[str, list[Curve]]] = {quantity: {} for quantity in fields}
     for run in runs:
@@ -95,10 +100,12 @@ def _landscapes(run: Run) -> str:
         return page.note("This agent learns no values.")
     try:
         starts = np.asarray([record["start"] for record in run.evaluations], np.float64)
-    except (KeyError, TypeError, ValueError) as error:
+        if starts.ndim != 2 or not starts.shape[1] or not np.isfinite(starts).all():
+            raise ValueError("not one finite state for each episode")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         path = run.folder / "evaluations.jsonl"
-        raise InputError(f"{path}: a record lacks the field 'start'; restore the file.") from error
-    scene = tasks.find(run.setting("task")).scene
+        raise InputError(f"{path}: field 'start' of a record is missing or no state; restore it.") from error
+    scene = task_of(run).scene
     order = np.arange(len(starts))
     if scene is not None:  # from far to near
         order = np.argsort(-np.linalg.norm(starts[:, :2] - scene.goal, axis=1), kind="stable")
@@ -120,7 +127,7 @@ def _about_runs(workdirs: list[Path]) -> tuple[str, list[tuple[str, str]]]:
     runs = [results.read(folder) for folder in workdirs]
     sections = [("Results", _overview(runs)), ("Learning curves", _curves(runs))]
     for run in runs:
-        scene = tasks.find(run.setting("task")).scene
+        scene = task_of(run).scene
         if scene is not None:
             sections.append((f"{run.name}: evaluation trajectories", _maze(run, scene)))
         sections.append((f"{run.name}: the value of actions", _landscapes(run)))

@@ -14,6 +14,7 @@ from absl import flags
 from experiments import cli
 from rankq_jax.analysis import comparison, tables
 from rankq_jax.errors import InputError
+from rankq_jax.writers import write_text
 
 OUT = flags.DEFINE_string("out", None, "Markdown file.")
 COMMAND = flags.DEFINE_string("command", "", "The command that made the runs; empty: this command.")
@@ -35,6 +36,8 @@ def write(out: Path, workdirs: list[Path], command: str, reference: str, notes: 
       InputError: if a run has not finished or is there twice, budgets differ within a task, or `out` cannot
         be written to.
     """
+    if not out.name:
+        raise InputError(f"--out={out}: names no file.")
     runs = [comparison.finished(folder) for folder in workdirs]
     sections = comparison.by_task(runs)
     commits = ", ".join(dict.fromkeys(run.commit for run in runs))
@@ -52,7 +55,7 @@ def write(out: Path, workdirs: list[Path], command: str, reference: str, notes: 
     ]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text("\n\n".join(paragraphs) + "\n", encoding="utf-8")
+        write_text(out, "\n\n".join(paragraphs) + "\n")
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror}).") from error
 

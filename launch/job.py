@@ -109,11 +109,17 @@ def exhausted(folder: Path, attempts: int) -> Outcome | None:
 
 
 def settled(job: Job, out: Path) -> Outcome | None:
-    """How a job that needs no start has ended: it was done before, or its workdir is another job's; else None."""
+    """How a job ended that needs no start: done before, or its workdir is another job's; else None."""
     if not finished(out / job.name):
         return None
     other = foreign(job, out)
     return Outcome(FAILED, WRONG_INPUT, other) if other else Outcome(DONE, 0)
+
+
+def done(job: Job, out: Path) -> bool:
+    """Whether the results of a job are there."""
+    ended = settled(job, out)
+    return ended is not None and ended.state == DONE
 
 
 def start(

@@ -1,6 +1,7 @@
 """Whether the results in a workdir are those of a job, or of another one that had its name."""
 
 import ast
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,10 @@ def _same(text: str, value: Any) -> bool:
     return known is None or readings.number(given) is None or given == known
 
 
-def _flags(words: list[str]) -> dict[str, str]:
+def _flags(words: Sequence[str]) -> dict[str, str]:
     """The last value of each flag."""
-    return dict((word + "=").split("=", 1) for word in words if word != ACCEPT)
+    pairs = (word.partition("=") for word in words if word != ACCEPT)
+    return {name: value for name, _, value in pairs}
 
 
 def foreign(job: Job, out: Path) -> str:
@@ -39,23 +41,32 @@ def foreign(job: Job, out: Path) -> str:
     way, the configuration that was recorded with the fields that this job sets. A job that accepts changes
     takes the workdir as it is.
     """
-    folder, mine = out / job.name, _flags(list(job.arguments))
+    folder, mine = out / job.name, _flags(job.arguments)
     if ACCEPT in job.arguments:
         return ""
     known = record.read(folder).get("arguments")
     theirs = mine if known is None else _flags(known)
     found = [
-        f"{name}={theirs.get(name, ' (unset)').rstrip('=')} there and {mine.get(name, ' (unset)').rstrip('=')} here"
+        f"{name} is {theirs.get(name, 'not given')} there and {mine.get(name, 'not given')} here"
         for name in dict.fromkeys([*theirs, *mine])
         if theirs.get(name) != mine.get(name)
-    ]
-    config = readings.within(readings.mapping(folder / "config.json").get("config"))
-    for name, text in mine.items() if not found else ():
-        value: Any = config
-        text = text.removesuffix("=").replace("{out}", str(out))
+    ] or _differences(mine, readings.mapping(folder / "config.json").get("config"), out)
+    if not found:
+        return ""
+    return (
+        f"{folder}: holds another job, {'; '.join(found)}; choose another --out or name, or take it as it is "
+        "with --accept-changes."
+    )
+
+
+def _differences(mine: Mapping[str, str], config: object, out: Path) -> list[str]:
+    """The fields that flags set and a recorded configuration has with another value, in words."""
+    found = []
+    for name, given in mine.items():
+        value, text = config, given.replace("{out}", str(out))
         if name == "--config":
-            task, value = text.partition(":")[2].partition(",")[0], config.get("task")
-            text = task or str(value)
+            text = text.partition(":")[2].partition(",")[0]
+            value = readings.within(config).get("task") if text else None
         elif name.startswith("--config."):
             for key in name.removeprefix("--config.").split("."):
                 value = readings.within(value).get(key)
@@ -63,9 +74,4 @@ def foreign(job: Job, out: Path) -> str:
             continue
         if value is not None and not _same(text, value):
             found.append(f"{name} is {value!r} there and {text!r} here")
-    if not found:
-        return ""
-    return (
-        f"{folder}: holds another job, {'; '.join(found)}; choose another --out or name, or take it as it is "
-        "with --accept-changes."
-    )
+    return found

@@ -27,10 +27,11 @@ _EMPTY = ("status", "ended")  # fields that a whole record may have as null
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The record of a workdir, empty if there is none: `state`, `status`, `error`, how many `failures` and
-    `starts` there were, `host` and `process`, `started` and `ended` in seconds since 1970, and the `arguments`
-    of the job. Fields of another type are left out.
-    """  # fmt: skip
+    """The record of a workdir, empty if there is none; fields of another type are left out.
+
+    It has `state`, `status`, `error`, how many `failures` and `starts` there were, `host` and `process`,
+    `started` and `ended` in seconds since 1970, and the `arguments` of the job.
+    """
     found = readings.mapping(folder / "job.json")
     known = {name: kind(found[name]) for name, kind in _KINDS.items() if name in found}
     return {name: value for name, value in known.items() if value is not None or name in _EMPTY}

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from launch import commands, local, record
+from launch import commands, local, packs, record
 from launch.job import STOPPED
 
 
@@ -46,7 +46,8 @@ def _results() -> int:
     failed = {name: ended for name, ended in outcomes.items() if ended.state == record.FAILED}
     for name, ended in failed.items():
         print(f"failed: {name}: {ended.error}", file=sys.stderr)
-    done = [out / job.name for job in jobs if job.name not in failed]
+    broken = {packs.whole(name) for name in failed}  # an arm is in the table with all of its seeds or not
+    done = [out / job.name for job in jobs if packs.whole(job.name) not in broken]
     if not done:
         print("error: no job has finished, so there is no table", file=sys.stderr)
         return local.FAILED

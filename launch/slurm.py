@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from launch import commands, record, slurm_queue, slurm_task, states
-from launch.job import STOPPED, WRONG_INPUT, exhausted
+from launch.job import STOPPED, WRONG_INPUT, done, exhausted
 from launch.jobs import Job, needs
 from launch.slurm_queue import Task
 
@@ -130,7 +130,7 @@ class Launcher:
         Raises:
           ValueError: if Slurm refuses; one line.
         """
-        undone = {job.name for job in self.jobs if not record.finished(self.out / job.name)}
+        undone = {job.name for job in self.jobs if not done(job, self.out)}
         coming = {job.name for job in self.jobs if self.alive(job)}
         chosen = []
         for job in self.jobs:

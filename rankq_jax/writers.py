@@ -95,7 +95,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     for i, line in enumerate(lines):
         try:
             records.append(dict(json.loads(line)))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             if i + 1 < len(lines):
                 raise InputError(f"{path}: line {i + 1} is no record; delete that line.") from error
     return records

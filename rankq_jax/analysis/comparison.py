@@ -1,5 +1,6 @@
 """Finished runs as the arms of a comparison: which of them may stand in one table."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rankq_jax.analysis import results
+from rankq_jax.analysis import groups, results
 from rankq_jax.analysis.results import Run
 from rankq_jax.errors import InputError
 
@@ -64,6 +65,36 @@ def finished(folder: Path) -> Run:
     return run
 
 
+def _whole(runs: Sequence[Run]) -> list[Run]:
+    """Finished runs, of which those that differ in their seeds alone are one.
+
+    Seeds are joined where together they are consecutive and none is there twice. Seconds are added up.
+    """
+    alike: dict[str, list[Run]] = {}
+    for run in runs:
+        summary = run.summary or {}
+        key = [groups.settings(run), *(summary.get(field) for field in ("dataset", "updates", "env_steps"))]
+        alike.setdefault(json.dumps(key, sort_keys=True), []).append(run)
+    whole = []
+    for parts in alike.values():
+        parts = sorted(parts, key=lambda run: run.summary["seeds"][:1] if run.summary else [])
+        seeds = [seed for run in parts for seed in (run.summary or {})["seeds"]]
+        if len(parts) == 1 or not seeds or seeds != list(range(seeds[0], seeds[0] + len(seeds))):
+            whole += parts
+            continue
+        own = [run.summary for run in parts if run.summary]
+        joined = {field: [x for one in own for x in one[field]] for field in results.PER_SEED}
+        seconds = {name: sum(one["wall_seconds"][name] for one in own) for name in ("update", "total")}
+        whole.append(
+            parts[0]._replace(
+                config={**parts[0].config, "seed": seeds[0], "seeds": len(seeds)},
+                summary={**own[0], "seeds": seeds, "wall_seconds": seconds, **joined},
+            )
+        )
+    order = {run.folder: i for i, run in enumerate(runs)}
+    return sorted(whole, key=lambda run: order[run.folder])
+
+
 def _arms(runs: Sequence[Run]) -> list[Arm]:
     """Runs of one name get their folder beside it."""
     counts = Counter(run.name for run in runs)
@@ -74,7 +105,7 @@ def _arms(runs: Sequence[Run]) -> list[Arm]:
 
 
 def by_task(runs: Sequence[Run]) -> dict[str, list[Arm]]:
-    """The arms of each task, both in the order of `runs`.
+    """The arms of each task, both in the order of `runs`; runs of some seeds each of one arm are joined.
 
     Raises:
       InputError: if a folder is there twice, or two runs of a task have different budgets; names the
@@ -87,7 +118,7 @@ def by_task(runs: Sequence[Run]) -> dict[str, list[Arm]]:
     tasks: dict[str, list[Run]] = {}
     for run in runs:
         tasks.setdefault(run.setting("task"), []).append(run)
-    sections = {task: _arms(members) for task, members in tasks.items()}
+    sections = {task: _arms(_whole(members)) for task, members in tasks.items()}
     for arms in sections.values():
         first: dict[str, tuple[Any, Path]] = {}
         for arm in arms:

@@ -12,10 +12,11 @@ from rankq_jax.analysis.results import Curve, Run
 from rankq_jax.errors import InputError
 
 SEEDS = ("seed", "seeds")  # configuration fields that tell runs of one arm apart
-# What is read of a configuration, and what it must be.
-KINDS = dict.fromkeys(("algorithm", "online.algorithm", "task", "dataset"), str) | dict.fromkeys(
-    (*SEEDS, "dataset_steps", "evaluation_episodes", "offline.updates", "online.env_steps"), int
-)
+# What is read of every configuration.
+READ = (
+    "algorithm", "online.algorithm", "task", "dataset", *SEEDS, "dataset_steps", "evaluation_episodes",
+    "offline.updates", "online.env_steps",
+)  # fmt: skip
 NAMED = 3  # fields in a label at most
 
 
@@ -37,20 +38,28 @@ class Member(NamedTuple):
     results: dict[str, np.ndarray]
 
 
+def task_of(run: Run) -> tasks.Task:
+    """The task that a run was trained on.
+
+    Raises:
+      InputError: if there is no such task; names the file of the run.
+    """
+    try:
+        return tasks.find(run.setting("task"))
+    except InputError as error:
+        raise InputError(f"{run.folder / 'config.json'}: {error}") from error
+
+
 def member(run: Run) -> Member:
     """Everything that is shown of a run, so that what is damaged is noticed here.
 
     Raises:
       InputError: if a file of the run is damaged or of an unknown task; names it.
     """
-    path = run.folder / "config.json"
-    for field, kind in KINDS.items():
-        if not isinstance(run.setting(field), kind):
-            raise InputError(f"{path}: field {field!r} is {run.setting(field)!r}; restore the file.")
-    try:
-        score = "return" if tasks.find(run.setting("task")).success is None else "success"
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+    for field in READ:
+        run.setting(field)
+    _ = run.name
+    score = "return" if task_of(run).success is None else "success"
     first, count = (run.setting(field) for field in SEEDS)
     found: dict[str, np.ndarray | None] = {}
     if run.summary is not None:
@@ -132,7 +141,7 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return pairs
 
 
-def _settings(run: Run) -> dict[str, str]:
+def settings(run: Run) -> dict[str, str]:
     """Every field that an arm is known by, as text."""
     own = {field: value for field, value in flat(run.config).items() if field not in (*SEEDS, *results.FREE)}
     return {field: json.dumps(value, sort_keys=True) for field, value in own.items()}
@@ -140,7 +149,7 @@ def _settings(run: Run) -> dict[str, str]:
 
 def _varied(runs: Sequence[Run]) -> list[str]:
     """Fields whose values differ, in the order of the configuration."""
-    settings = [_settings(run) for run in runs]
+    settings = [settings(run) for run in runs]
     fields = dict.fromkeys(field for one in settings for field in one)
     return [field for field in fields if len({one.get(field) for one in settings}) > 1]
 
@@ -175,7 +184,7 @@ def grouped(members: Iterable[Member]) -> tuple[dict[str, list[Group]], list[tup
         for task, own in by_task.items():
             alike: dict[str, list[Member]] = {}
             for m in own:
-                alike.setdefault(json.dumps(_settings(m.run), sort_keys=True), []).append(m)
+                alike.setdefault(json.dumps(settings(m.run), sort_keys=True), []).append(m)
             for same in alike.values():
                 kept, reasons = _distinct(same)
                 left_out += reasons

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rankq_jax.analysis import kinds
 from rankq_jax.errors import InputError
 from rankq_jax.writers import read_lines
 
@@ -15,6 +16,7 @@ SUMMARY = (
     "offline_success_rate", "final_success_rate", "final_episode_length",
 )  # fmt: skip
 PER_SEED = SUMMARY[-3:]
+PLACE = ("phase", "updates", "env_steps", "seed")  # of an evaluated episode in the run
 # Of the configuration: no number of the results depends on them.
 FREE = (
     "threads", "keep_checkpoints", "keep_best_checkpoints", "checkpoint_minutes", "restarts",
@@ -55,20 +57,34 @@ class Run(NamedTuple):
           InputError: if the recorded configuration does not say.
         """
         first, then = self.setting("algorithm"), self.setting("online.algorithm")
-        return self.config.get("name") or (first if then in ("", first) else f"{first} then {then}")
+        return self.optional("name", "") or (first if then in ("", first) else f"{first} then {then}")
 
     def setting(self, field: str) -> Any:
         """The value of a configuration field, e.g. `online.env_steps`.
 
         Raises:
-          InputError: if the recorded configuration has no such field.
+          InputError: if the recorded configuration has no such field, or a value of another type there.
         """
         value: Any = self.config
         for key in field.split("."):
             if not isinstance(value, dict) or key not in value:
                 raise InputError(f"{self.folder / 'config.json'}: field {field!r} is missing; run it again.")
             value = value[key]
+        if not kinds.fits(field, value):
+            raise InputError(
+                f"{self.folder / 'config.json'}: field {field!r} is {value!r:.80}; restore the file."
+            )
         return value
+
+    def optional(self, field: str, default: Any) -> Any:
+        """The value of a configuration field, or the default where there is none.
+
+        Raises:
+          InputError: if it has another type.
+        """
+        section, _, key = field.rpartition(".")
+        values = self.config.get(section, {}) if section else self.config
+        return default if isinstance(values, dict) and key not in values else self.setting(field)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -79,7 +95,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error}); restore the file.") from error
 
 
@@ -99,11 +115,9 @@ def about(folder: Path) -> dict[str, Any]:
     for field in ("config", "versions"):
         if not isinstance(recorded[field], dict):
             raise InputError(f"{path}: field {field!r} is no mapping; restore the file.")
+    if not isinstance(recorded["git_commit"], str) or not all(map(kinds.text, recorded["versions"].values())):
+        raise InputError(f"{path}: field 'git_commit' or 'versions' holds no text; restore the file.")
     return recorded
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float)
 
 
 def _summary(path: Path) -> dict[str, Any]:
@@ -111,14 +125,8 @@ def _summary(path: Path) -> dict[str, Any]:
     for field in SUMMARY:
         if field not in summary:
             raise InputError(f"{path}: field {field!r} is missing; restore the file.")
-    lists = [summary[field] for field in ("seeds", *PER_SEED)]
-    if not all(isinstance(values, list) and len(values) == len(lists[0]) for values in lists):
-        raise InputError(f"{path}: does not have one result for each seed; restore the file.")
-    known = [x for values in lists for x in values if x is not None] + [summary["updates"]]
-    seconds = summary["wall_seconds"]
-    known += [seconds.get(name) for name in ("update", "total")] if isinstance(seconds, dict) else [None]
-    if not all(_number(x) for x in [*known, summary["env_steps"]]):
-        raise InputError(f"{path}: holds something else where a number belongs; restore the file.")
+    if wrong := kinds.wrong_in(summary, PER_SEED):
+        raise InputError(f"{path}: field {wrong!r} is {summary[wrong]!r:.80}; restore the file.")
     return summary
 
 
@@ -170,9 +178,10 @@ def _episodes(run: Run, field: str) -> list[_Episode]:
     episodes = []
     for i, record in enumerate(run.evaluations):
         try:
-            updates, env_steps, seed = (int(record[name]) for name in ("updates", "env_steps", "seed"))
-            episodes.append(_Episode(str(record["phase"]), updates, env_steps, seed, float(record[field])))
-        except (KeyError, TypeError, ValueError) as error:
+            phase, updates, env_steps, seed, value = (record[name] for name in (*PLACE, field))
+            kinds.check_episode(phase, (updates, env_steps, seed), value)
+            episodes.append(_Episode(phase, updates, env_steps, seed, float(value)))
+        except (KeyError, ValueError) as error:
             path = run.folder / "evaluations.jsonl"
             raise InputError(
                 f"{path}: line {i + 1}: {field!r} or its place in the run cannot be read ({error!r}); "

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rankq_jax.analysis import results
+from rankq_jax.analysis import kinds, results
 from rankq_jax.analysis.comparison import SHARED
 from rankq_jax.analysis.groups import SEEDS, Group, Member, flat, grouped, member
 from rankq_jax.errors import InputError
@@ -107,11 +107,15 @@ def job(folder: Path) -> Job | None:
     if not path.exists():
         return None
     record = results.read_json(path)
-    lines = [line.strip() for line in str(record.get("error") or "").splitlines() if line.strip()]
-    starts, failures = counts = [record.get(name) for name in ("starts", "failures")]
-    if not isinstance(record.get("state"), str) or not all(x is None or isinstance(x, int) for x in counts):
-        raise InputError(f"{path}: does not say the state of the job; restore the file.")
-    return Job(record["state"], lines[-1] if lines else "", starts, failures, str(record.get("host") or ""))
+    for name, fits in (
+        ("state", kinds.text), ("error", kinds.text), ("host", kinds.text), ("starts", kinds.whole),
+        ("failures", kinds.whole),
+    ):  # fmt: skip
+        if not fits(record.get(name)) and (name == "state" or record.get(name) is not None):
+            raise InputError(f"{path}: field {name!r} is {record.get(name)!r:.80}; restore the file.")
+    lines = [line.strip() for line in (record.get("error") or "").splitlines() if line.strip()]
+    starts, failures = (record.get(name) for name in ("starts", "failures"))
+    return Job(record["state"], lines[-1] if lines else "", starts, failures, record.get("host") or "")
 
 
 def read(folders: Sequence[Path]) -> Sweep:

@@ -83,8 +83,7 @@ def _updates_per_step(arm: Arm) -> str:
 
 
 def _critic_updates(arm: Arm) -> str:
-    section = arm.run.config.get(arm.run.config["algorithm"], {})
-    return str(section.get("critic_updates", 1))
+    return str(arm.run.optional(f"{arm.run.setting('algorithm')}.critic_updates", 1))
 
 
 def _mixing(arm: Arm) -> str:
@@ -105,9 +104,10 @@ def _networks(arm: Arm) -> str:
 
 def _questions(arm: Arm) -> str:
     """How an expert was asked, for the agents that ask one."""
-    asked = arm.run.config.get("preferences", {})
-    if not asked.get("expert"):
+    if not arm.run.optional("preferences.expert", ""):
         return ""
+    names = ("all_at_once", "query_interval", "query_limit", "flipped_answers", "rank_net")
+    asked = {name: arm.run.setting(f"preferences.{name}") for name in names}
     spacing = (
         f"at once after {asked['all_at_once']} updates"
         if asked["all_at_once"]

@@ -9,6 +9,7 @@ SWEEP = [*product(("a", "b.py"), tasks=("x,smoke",), seeds=4), Job("c", ("--expe
 
 
 def test_the_jobs_with_seeds_states_and_command_lines(tmp_path):
+    launching.fake_checkout(tmp_path)
     (tmp_path / "sweep.py").write_text(SWEEP)
     done = launching.launch("launch.plan", "sweep.py", "--pack=3", "--out=o", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

@@ -37,6 +37,7 @@ def calls(monkeypatch):
 
     monkeypatch.setattr(local, "run", run)
     monkeypatch.setattr(results.subprocess, "run", table)
+    monkeypatch.setattr(results.commands, "check", lambda jobs, out: None)
     return trained, tables, statuses
 
 

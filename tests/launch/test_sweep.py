@@ -11,9 +11,9 @@ def test_product_names_what_varies():
     assert [job.name for job in jobs] == [
         "rankq_pointmaze-umaze_smoke_rankq.sigma=0.15",
         "rankq_pointmaze-umaze_smoke_rankq.sigma=0.3",
-        "sac_pointmaze-umaze_rankq.sigma=0.15",
-        "sac_pointmaze-umaze_rankq.sigma=0.3",
+        "sac_pointmaze-umaze",  # once, because it reads no section `rankq`
     ]
+    assert jobs[2].arguments == ("--config=experiments/configs/sac.py:pointmaze-umaze", "--config.seeds=3")
     assert jobs[1].arguments == (
         "--config=experiments/configs/rankq.py:pointmaze-umaze,smoke",
         "--config.rankq.sigma=0.3",
