@@ -55,7 +55,6 @@ class Records:
         self._evaluations = JsonLines(folder / "evaluations.jsonl", keep["evaluations"])
         self._board = TensorBoard(folder / "tensorboard", keep["updates"])
         self._checkpoints, self._score = checkpoints, score
-        self._keep_best = config.keep_best_checkpoints > 0
         self._scored: tuple[int, int, float] | None = None  # updates, environment steps, score
         self._interval = 60.0 * config.checkpoint_minutes
         self._saved = time.monotonic()  # which no change of the system's clock moves
@@ -136,11 +135,9 @@ class Records:
         unfinished.replace(path)
 
     def _due(self) -> bool:
-        """Whether a checkpoint is wanted for the time that has passed, or for the best evaluation so far."""
-        if self._keep_best and self._scored is not None:
-            best = self._checkpoints.marks.best_score
-            if best is None or self._scored[2] > best:
-                return True
+        """Whether a checkpoint is wanted for the time that has passed or an evaluation among the best."""
+        if self._scored is not None and self._checkpoints.marks.wants(self._scored[2]):
+            return True
         return time.monotonic() - self._saved >= self._interval > 0.0
 
     def _on_checkpoint(self, parts: dict[str, Any], held: Held, planned: bool) -> None:
