@@ -1,20 +1,22 @@
 """What a run left in its folder, as values."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from rankq_jax import tasks
 from rankq_jax.errors import InputError
+from rankq_jax.tasks.task import RETURN, Measure
 from rankq_jax.writers import read_lines
 
-# Fields of the summary that pages and tables read; the last three have a value for each seed.
-SUMMARY = (
-    "seeds", "dataset", "updates", "env_steps", "wall_seconds",
-    "offline_success_rate", "final_success_rate", "final_episode_length",
-)  # fmt: skip
-PER_SEED = SUMMARY[-3:]
+# Fields of the summary that pages and tables read.
+SUMMARY = ("seeds", "dataset", "updates", "env_steps", "wall_seconds")
+# Those with a value for each seed; the first two where a task has success.
+PER_SEED = ("offline_success_rate", "final_success_rate", "final_episode_length")
+ENDS = ("offline", "final")  # of a run that are reported
 # Of the configuration: no number of the results depends on them.
 FREE = (
     "threads", "keep_checkpoints", "keep_best_checkpoints", "checkpoint_minutes", "restarts",
@@ -106,12 +108,19 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float)
 
 
-def _summary(path: Path) -> dict[str, Any]:
+def _per_seed(task: Any) -> tuple[str, ...]:
+    """The fields of `PER_SEED` that a run of the task has, and summaries of before had."""
+    known = tasks.TASKS.get(task) if isinstance(task, str) else None
+    return PER_SEED if known is None or known.success is not None else PER_SEED[2:]
+
+
+def _summary(path: Path, per_seed: Sequence[str]) -> dict[str, Any]:
     summary = read_json(path)
-    for field in SUMMARY:
+    for field in (*SUMMARY, *per_seed):
         if field not in summary:
             raise InputError(f"{path}: field {field!r} is missing; restore the file.")
-    lists = [summary[field] for field in ("seeds", *PER_SEED)]
+    lists = [summary[field] for field in ("seeds", *per_seed)]
+    lists += [summary[f"{end}_{RETURN.mean}"] for end in ENDS if f"{end}_{RETURN.mean}" in summary]
     if not all(isinstance(values, list) and len(values) == len(lists[0]) for values in lists):
         raise InputError(f"{path}: does not have one result for each seed; restore the file.")
     known = [x for values in lists for x in values if x is not None] + [summary["updates"]]
@@ -137,7 +146,7 @@ def read(folder: Path) -> Run:
         versions=started["versions"],
         commit=started["git_commit"],
         evaluations=read_lines(evaluations) if evaluations.exists() else [],
-        summary=_summary(summary) if summary.exists() else None,
+        summary=_summary(summary, _per_seed(started["config"].get("task"))) if summary.exists() else None,
         source=str(started.get("source", "")),
         dataset=str(dataset.get("fingerprint", "")) if isinstance(dataset, dict) else "",
         changes=len(earlier) if isinstance(earlier, list) else 0,
@@ -231,6 +240,28 @@ def last(run: Run, field: str, phase: str | None = None) -> np.ndarray | None:
     if not seeds or not all(seed in ends for seed in seeds):
         return None
     return np.array([np.mean(ends[seed][1]) for seed in seeds])
+
+
+def end(run: Run, measure: Measure, which: str) -> np.ndarray | None:
+    """`[S]`, the mean of a measure over the last evaluation of each seed of a finished run.
+
+    Args:
+      run: the run.
+      measure: one of its task's.
+      which: of `ENDS`: after the last offline update, or after the last one of the run.
+
+    Returns:
+      In the order of the summary's seeds; None if a seed was not evaluated there or the run has not finished.
+
+    Raises:
+      InputError: if the summary is of before returns were in it, and a record has no such number.
+    """
+    if run.summary is None:
+        return None
+    values = run.summary.get(f"{which}_{measure.mean}")
+    if values is None:
+        return last(run, measure.field, "offline" if which == "offline" else None)
+    return None if not values or None in values else np.asarray(values, np.float64)
 
 
 def updates_per_second(run: Run) -> float:
