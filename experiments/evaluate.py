@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from absl import flags
 
-from experiments import cli
+from experiments import cli, summary
 from experiments.restore import restore
 from rankq_jax.envs.batch import stream_seed
 from rankq_jax.errors import InputError
@@ -37,11 +37,12 @@ def main(arguments: list[str]) -> None:
     act = for_all_rows(stepwise(restored.agent.mode), restored.params, keys, len(seeds))
     result = evaluate(env, act, starts)
     for i, seed in enumerate(seeds):
-        print(
-            f"seed {seed}: success rate {result.success[i].mean():.3f}, "
-            f"episode length {result.length[i].mean():.1f}, return {result.returns[i].mean():.3f} "
-            f"({EPISODES.value} episodes)"
-        )
+        means = {
+            name.replace("_", " "): mean
+            for name, mean in summary.means(restored.built.task, result, i).items()
+        }
+        told = ", ".join(f"{name} {mean:.3f}" for name, mean in means.items())
+        print(f"seed {seed}: {told} ({EPISODES.value} episodes)")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ import ml_collections
 import numpy as np
 from tqdm import tqdm
 
+from experiments import summary
+from rankq_jax import tasks
 from rankq_jax.checkpoints import Checkpoints, Found, Held
 from rankq_jax.evaluation import Evaluation
 from rankq_jax.loop import Listener, Progress
@@ -18,7 +20,7 @@ from rankq_jax.timing import Stopwatch
 from rankq_jax.types import Episodes
 from rankq_jax.writers import JsonLines, TensorBoard
 
-RECENT_EPISODES = 100  # that the progress bar's running success rate is over
+RECENT_EPISODES = 100  # that the progress bar's running mean is over
 
 
 class Records:
@@ -50,16 +52,16 @@ class Records:
         nothing = {"metrics": 0, "evaluations": 0, "updates": None, "env_steps": 0}
         keep: dict[str, Any] = found.notes if found else nothing
         self._folder, self._stopwatch = folder, stopwatch
+        self._task = tasks.find(config.task)
         self._seeds = [config.seed + i for i in range(config.seeds)]
         self._metrics = JsonLines(folder / "metrics.jsonl", keep["metrics"])
         self._evaluations = JsonLines(folder / "evaluations.jsonl", keep["evaluations"])
         self._board = TensorBoard(folder / "tensorboard", keep["updates"])
         self._checkpoints, self._score = checkpoints, score
-        self._keep_best = config.keep_best_checkpoints > 0
         self._scored: tuple[int, int, float] | None = None  # updates, environment steps, score
         self._interval = 60.0 * config.checkpoint_minutes
         self._saved = time.monotonic()  # which no change of the system's clock moves
-        self._recent: deque[bool] = deque(maxlen=RECENT_EPISODES)
+        self._recent: deque[float] = deque(maxlen=RECENT_EPISODES)
         updates = config.offline.updates + int(config.online.env_steps * config.online.updates_per_step)
         self._bar = tqdm(total=updates, unit="update", smoothing=0.1, dynamic_ncols=True)
         self._mark = (time.perf_counter(), keep["env_steps"])
@@ -82,14 +84,15 @@ class Records:
             self._mark = (now, progress.env_steps)
         self._bar.set_description(phase)
         self._bar.update(progress.updates - self._bar.n)
-        self._bar.set_postfix_str(f"{self._rate:.0f} env steps/s, success {self._success()}")
+        self._bar.set_postfix_str(f"{self._rate:.0f} env steps/s, {self._score_of_episodes()}")
         for i, seed in enumerate(self._seeds):
             values = {name: float(value[i]) for name, value in metrics.items()}
             self._metrics.write({**_place(phase, progress, seed), **values, "seconds": self._seconds()})
             self._board.write(seed, progress.updates, values)
 
     def _on_episodes(self, progress: Progress, ended: list[tuple[int, Episodes]]) -> None:
-        self._recent.extend(bool(episode.success.any()) for _, episode in ended)
+        dense = self._task.success is None
+        self._recent.extend(float(e.reward.sum() if dense else e.success.any()) for _, e in ended)
 
     def _on_evaluation(self, phase: str, progress: Progress, result: Evaluation, last: bool) -> None:
         for i, seed in enumerate(self._seeds):
@@ -105,15 +108,15 @@ class Records:
                         "goal": result.goal[i, j],
                     }
                 )
-            rates = {
-                "evaluation/success_rate": float(result.success[i].mean()),
-                "evaluation/episode_length": float(result.length[i].mean()),
-            }
-            self._board.write(seed, progress.updates, rates)
+            means = summary.means(self._task, result, i)
+            self._board.write(
+                seed, progress.updates, {f"evaluation/{name}": mean for name, mean in means.items()}
+            )
         self._scored = (progress.updates, progress.env_steps, self._score(result))
         self._recent.clear()
-        self._recent.extend(result.success.ravel().tolist())
-        self._bar.set_postfix_str(f"evaluation: success {result.success.mean():.2f}")
+        scores = result.returns if self._task.success is None else result.success
+        self._recent.extend(scores.ravel().tolist())
+        self._bar.set_postfix_str(f"evaluation: {self._score_of_episodes()}")
         if last:
             self._write_trajectories(phase, result)
 
@@ -136,11 +139,9 @@ class Records:
         unfinished.replace(path)
 
     def _due(self) -> bool:
-        """Whether a checkpoint is wanted for the time that has passed, or for the best evaluation so far."""
-        if self._keep_best and self._scored is not None:
-            best = self._checkpoints.marks.best_score
-            if best is None or self._scored[2] > best:
-                return True
+        """Whether a checkpoint is wanted for the time that has passed or an evaluation among the best."""
+        if self._scored is not None and self._checkpoints.marks.wants(self._scored[2]):
+            return True
         return time.monotonic() - self._saved >= self._interval > 0.0
 
     def _on_checkpoint(self, parts: dict[str, Any], held: Held, planned: bool) -> None:
@@ -157,8 +158,9 @@ class Records:
         self._checkpoints.save(parts, notes, held, score, anchor=planned)
         self._saved, self._scored = time.monotonic(), None
 
-    def _success(self) -> str:
-        return f"{np.mean(self._recent):.2f}" if self._recent else "-"
+    def _score_of_episodes(self) -> str:
+        mean = f"{np.mean(self._recent):.2f}" if self._recent else "-"
+        return f"{self._task.measures[0].field} {mean}"
 
     def _seconds(self) -> dict[str, float]:
         seconds = {**self._stopwatch.seconds, "total": self._stopwatch.total}

@@ -18,7 +18,8 @@ from rankq_jax.analysis.groups import task_of
 from rankq_jax.analysis.q_landscape import landscape
 from rankq_jax.analysis.results import Curve, Run
 from rankq_jax.errors import InputError
-from rankq_jax.tasks import Scene
+from rankq_jax.tasks import Measure, Scene
+from rankq_jax.tasks.task import LENGTH, RETURN, SUCCESS
 from rankq_jax.writers import write_text
 
 OUT = flags.DEFINE_string("out", None, "Folder that index.html is written to.")
@@ -26,33 +27,39 @@ OUT = flags.DEFINE_string("out", None, "Folder that index.html is written to.")
 SHOWN_STATES = 3  # whose landscape is drawn
 
 
-def _percent(values: list[float | None]) -> str:
-    known = [v for v in values if v is not None]
-    return f"{100 * np.mean(known):.1f} %" if known else "-"
+def _measures(runs: list[Run]) -> list[Measure]:
+    """What any of the runs is measured by; success first."""
+    found = {measure for run in runs for measure in task_of(run).measures}
+    return [measure for measure in (SUCCESS, RETURN, LENGTH) if measure in found]
 
 
-def _steps(values: list[float | None]) -> str:
-    known = [v for v in values if v is not None]
-    return f"{np.mean(known):.0f} steps" if known else "-"
+def _mean(run: Run, measure: Measure, end: str) -> str:
+    """Over the seeds; `-` where the run was not measured so."""
+    known = measure in task_of(run).measures
+    values = results.end(run, measure, end) if known else None
+    if values is None:
+        return "-"
+    if measure == SUCCESS:
+        return f"{100 * values.mean():.1f} %"
+    return f"{values.mean():.0f} steps" if measure == LENGTH else f"{values.mean():.1f}"
 
 
 def _overview(runs: list[Run]) -> str:
-    head = ["algorithm", "task", "seeds", "offline success", "final success", "final length",
+    columns = [(m, end) for m in _measures(runs) for end in results.ENDS if (m, end) != (LENGTH, "offline")]
+    head = ["algorithm", "task", "seeds", *(f"{end} {measure.field}" for measure, end in columns),
             "updates", "environment steps", "updates/s"]  # fmt: skip
     rows = []
     for run in runs:
         summary = run.summary
         if summary is None:
-            rows.append([run.name, run.setting("task"), "-", "not finished", *["-"] * 5])
+            rows.append([run.name, run.setting("task"), "-", "not finished", *["-"] * (len(head) - 4)])
             continue
         rows.append(
             [
                 run.name,
                 run.setting("task"),
                 ", ".join(map(str, summary["seeds"])),
-                _percent(summary["offline_success_rate"]),
-                _percent(summary["final_success_rate"]),
-                _steps(summary["final_episode_length"]),
+                *(_mean(run, measure, end) for measure, end in columns),
                 str(summary["updates"]),
                 str(summary["env_steps"]),
                 f"{results.updates_per_second(run):.0f}",
@@ -60,7 +67,8 @@ def _overview(runs: list[Run]) -> str:
         )
     about = runs[0]
     text = (
-        f"Success and length are means over {about.setting('evaluation_episodes')} greedy evaluation "
+        f"{', '.join(m.quantity for m in _measures(runs))}: means over "
+        f"{about.setting('evaluation_episodes')} greedy evaluation "
         "episodes per seed: offline after the last offline update, final after the last update of the run, "
         f"not the best. Commit {about.commit}; "
         + ", ".join(f"{name} {version}" for name, version in about.versions.items())
@@ -69,17 +77,15 @@ def _overview(runs: list[Run]) -> str:
 
 
 def _curves(runs: list[Run]) -> str:
-    fields = {"success rate": "success", "episode length (steps)": "length"}
-    if any(task_of(run).success is None for run in runs):
-        fields = {"return (raw reward)": "return", **fields}
-    panels: dict[str, dict[str, list[Curve]]] = {quantity: {} for quantity in fields}
-    for run in runs:
-        for quantity, field in fields.items():
-            if run.evaluations:
-                panels[quantity].setdefault(run.name, []).append(results.curve(run, field))
-    if not panels["success rate"]:
+    panels: dict[str, dict[str, list[Curve]]] = {}
+    for measure in _measures(runs):
+        for run in runs:
+            if run.evaluations and measure in task_of(run).measures:
+                own = panels.setdefault(measure.quantity, {}).setdefault(run.name, [])
+                own.append(results.curve(run, measure.field))
+    if not panels:
         return page.note("No evaluation has been recorded yet.")
-    return page.picture(curves.learning_curves(panels), "Success rate and episode length over training")
+    return page.picture(curves.learning_curves(panels), f"{', '.join(panels)} over training")
 
 
 def _maze(run: Run, scene: Scene) -> str:
@@ -94,8 +100,11 @@ def _landscapes(run: Run) -> str:
         restored = restore(run.folder)
     except InputError as error:
         return page.note(str(error))
+    size = restored.built.parts.action_size
     if not run.evaluations:
         return page.note("No evaluation has been recorded yet.")
+    if size < 2:
+        return page.note("Actions have one dimension; values are drawn over two.")
     if restored.value is None:
         return page.note("This agent learns no values.")
     try:
@@ -114,9 +123,7 @@ def _landscapes(run: Run) -> str:
     for i, index in enumerate(chosen):
         state = starts[index]
         where = f"at ({state[0]:.1f}, {state[1]:.1f}) m" if scene is not None else f"episode {index}"
-        places[f"start {where}"] = landscape(
-            restored.value(0), state, restored.built.parts.action_size, jax.random.key(i)
-        )
+        places[f"start {where}"] = landscape(restored.value(0), state, size, jax.random.key(i))
     return page.picture(pictures.landscapes(places), "Action values and their gradient field") + page.note(
         "First seed, minimum over critic members. Arrows: direction of the gradient. "
         "White: gradient ascent from eight random actions, the dot where it ends."

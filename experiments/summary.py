@@ -6,14 +6,20 @@ from typing import Any
 import ml_collections
 import numpy as np
 
+from rankq_jax import tasks
 from rankq_jax.analysis import results
+from rankq_jax.evaluation import Evaluation
+from rankq_jax.tasks import Task
 from rankq_jax.writers import JsonLines, read_lines, write_json
 
 EVALUATIONS = "evaluations.jsonl"
 
 
 def summarise(folder: Path, config: ml_collections.ConfigDict, seeds: list[int]) -> dict[str, Any]:
-    """Per-seed results of the evaluations in `evaluations.jsonl`; lists are in the order of `seeds`."""
+    """Per-seed results of the evaluations in `evaluations.jsonl`; lists are in the order of `seeds`.
+
+    `offline_` and `final_` results are of what the task has: see `Task.measures`.
+    """
     records = read_lines(folder / EVALUATIONS)
 
     def last(seed: int, phase: str | None) -> list[dict[str, Any]]:
@@ -24,17 +30,33 @@ def summarise(folder: Path, config: ml_collections.ConfigDict, seeds: list[int])
     def mean(episodes: list[dict[str, Any]], field: str) -> float | None:
         return float(np.mean([e[field] for e in episodes])) if episodes else None
 
-    finals = [last(seed, None) for seed in seeds]
+    ends = {
+        "offline": [last(seed, "offline") for seed in seeds],
+        "final": [last(seed, None) for seed in seeds],
+    }
     return {
         "name": config.name,
         "algorithm": config.algorithm,
         "task": config.task,
         "seeds": seeds,
-        "offline_success_rate": [mean(last(seed, "offline"), "success") for seed in seeds],
-        "final_success_rate": [mean(episodes, "success") for episodes in finals],
-        "final_episode_length": [mean(episodes, "length") for episodes in finals],
+        **{
+            f"{end}_{measure.mean}": [mean(episodes, measure.field) for episodes in of_seeds]
+            for measure in tasks.find(config.task).measures
+            for end, of_seeds in ends.items()
+        },
         "evaluation_episodes": config.evaluation_episodes,
     }
+
+
+def means(task: Task, result: Evaluation, index: int) -> dict[str, float]:
+    """`{name of the mean: mean over the episodes}` of the seed at `index`, for each measure of the task."""
+    columns = {"success": result.success, "return": result.returns, "length": result.length}
+    return {measure.mean: float(columns[measure.field][index].mean()) for measure in task.measures}
+
+
+def lines(summary: dict[str, Any]) -> list[str]:
+    """The results of a summary, one line each."""
+    return [f"{name}: {value}" for name, value in summary.items() if name.startswith(("offline_", "final_"))]
 
 
 def join(folder: Path, parts: list[Path], config: ml_collections.ConfigDict, writer: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from absl import flags
 
 from experiments import cli
 from rankq_jax.analysis import comparison, tables
+from rankq_jax.analysis.names import block, markdown
 from rankq_jax.errors import InputError
 from rankq_jax.writers import write_text
 
@@ -40,13 +41,15 @@ def write(out: Path, workdirs: list[Path], command: str, reference: str, notes: 
         raise InputError(f"--out={out}: names no file.")
     runs = [comparison.finished(folder) for folder in workdirs]
     sections = comparison.by_task(runs)
-    commits = ", ".join(dict.fromkeys(run.commit for run in runs))
+    commits = ", ".join(dict.fromkeys(markdown(run.commit) for run in runs))
     versions = "; ".join(
-        dict.fromkeys(", ".join(f"{name} {v}" for name, v in run.versions.items()) for run in runs)
+        dict.fromkeys(
+            ", ".join(markdown(f"{name} {version}") for name, version in run.versions.items()) for run in runs
+        )
     )
     paragraphs = [
-        f"# {', '.join(sections)}",
-        f"Written by\n\n```\n{command}\n```",
+        f"# {', '.join(map(markdown, sections))}",
+        f"Written by\n\n{block(command)}",
         tables.how_to_read(reference),
         *(tables.section(task, arms, reference) for task, arms in sections.items()),
         "## How the runs were made",

@@ -29,7 +29,7 @@ from experiments import (
 )
 from experiments.attempts import Run, to_the_end
 from experiments.stopping import Requests
-from experiments.summary import join, summarise
+from experiments.summary import join, lines, summarise
 from rankq_jax.analysis import results
 from rankq_jax.errors import Stopped
 from rankq_jax.timing import Stopwatch
@@ -164,8 +164,7 @@ def main(arguments: list[str]) -> None:
     if summary is None:
         print("the seeds of this process are done; the process that ends last writes the summary")
         return
-    for field in ("offline_success_rate", "final_success_rate", "final_episode_length"):
-        print(f"{field}: {summary[field]}")
+    print(*lines(summary), sep="\n")
     print(f"report: {page}")
 
 

@@ -86,14 +86,11 @@ def save_policy(policy: TrainedPolicy, path: Path) -> None:
     if problem := _problem(policy):
         raise ValueError(problem)
     about = {name: getattr(policy, name) for name in _ABOUT}
-    arrays: dict[str, Any] = {f"kernel_{i}": kernel for i, kernel in enumerate(policy.kernels)}
-    arrays |= {f"bias_{i}": bias for i, bias in enumerate(policy.biases)}
-    if policy.mean is not None:
-        arrays |= {"mean": policy.mean, "deviation": policy.deviation}
-    texts = {"about": json.dumps(about), "provenance": json.dumps(policy.provenance)}
+    arrays: dict[str, Any] = {"format": FORMAT, **_weights(policy)}
+    arrays |= {"about": json.dumps(about), "provenance": json.dumps(policy.provenance)}
     unfinished = path.with_suffix(".unfinished.npz")
     try:
-        np.savez_compressed(unfinished, format=FORMAT, **texts, **arrays)
+        np.savez_compressed(unfinished, **arrays)
         unfinished.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -219,6 +216,14 @@ def _misdeclared(policy: TrainedPolicy, about: dict[str, Any]) -> str:
     return ""
 
 
+def _weights(policy: TrainedPolicy) -> dict[str, np.ndarray]:
+    """Every array of a policy, by the name of its field."""
+    arrays = {f"kernel_{i}": kernel for i, kernel in enumerate(policy.kernels)}
+    arrays |= {f"bias_{i}": bias for i, bias in enumerate(policy.biases)}
+    statistics = {"mean": policy.mean, "deviation": policy.deviation}
+    return arrays | {name: array for name, array in statistics.items() if array is not None}
+
+
 def _problem(policy: TrainedPolicy) -> str:
     """Why a policy cannot act; empty if it can."""
     if policy.squash not in SQUASHES:
@@ -227,10 +232,7 @@ def _problem(policy: TrainedPolicy) -> str:
         return f"it has {len(policy.kernels)} kernels and {len(policy.biases)} biases"
     if (policy.mean is None) != (policy.deviation is None):
         return "of 'mean' and 'deviation' it has one without the other"
-    arrays = {f"kernel_{i}": kernel for i, kernel in enumerate(policy.kernels)}
-    arrays |= {f"bias_{i}": bias for i, bias in enumerate(policy.biases)}
-    arrays |= {name: getattr(policy, name) for name in ("mean", "deviation") if policy.mean is not None}
-    for name, array in arrays.items():
+    for name, array in _weights(policy).items():
         if array.dtype != np.float32 or not np.isfinite(array).all():
             return f"field {name!r} is not finite float32"
     inputs = policy.kernels[0].shape[:1]

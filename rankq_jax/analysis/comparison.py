@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rankq_jax import tasks
 from rankq_jax.analysis import groups, results
 from rankq_jax.analysis.results import Run
 from rankq_jax.errors import InputError
+from rankq_jax.tasks import Measure
 
 # Configuration fields that all arms of a task have in common.
 SHARED = ("dataset", "dataset_steps", "dataset_seed", "seed", "seeds", "evaluation_episodes")
@@ -31,13 +33,22 @@ class Arm(NamedTuple):
 
     def per_seed(self, field: str) -> np.ndarray | None:
         """`[S]`, a result of each seed, or None if the run has none."""
-        values = self.summary[field]
+        values = self.summary.get(field)
         return None if not values or None in values else np.asarray(values, np.float64)
+
+    @property
+    def measure(self) -> Measure:
+        """What it is judged by."""
+        return tasks.find(self.run.setting("task")).measures[0]
+
+    def score(self, end: str) -> np.ndarray | None:
+        """`[S]`, its `offline` or `final` score of each seed, or None if the run has none."""
+        return results.end(self.run, self.measure, end)
 
     @property
     def has_offline_phase(self) -> bool:
         """Whether it was evaluated after offline updates."""
-        return self.per_seed("offline_success_rate") is not None
+        return self.score("offline") is not None
 
     @property
     def has_online_phase(self) -> bool:
@@ -83,7 +94,7 @@ def _whole(runs: Sequence[Run]) -> list[Run]:
             whole += parts
             continue
         own = [run.summary for run in parts if run.summary]
-        joined = {field: [x for one in own for x in one[field]] for field in results.PER_SEED}
+        joined = {field: [x for one in own for x in one[field]] for field in results.per_seed(own[0])}
         seconds = {name: sum(one["wall_seconds"][name] for one in own) for name in ("update", "total")}
         whole.append(
             parts[0]._replace(

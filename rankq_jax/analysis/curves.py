@@ -5,10 +5,12 @@ from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from rankq_jax.analysis.names import drawn
 from rankq_jax.analysis.pictures import png
 from rankq_jax.analysis.results import Curve
 
@@ -51,10 +53,15 @@ class Line(NamedTuple):
     partial: np.ndarray
 
 
-def _legend(axes: Axes, last: bool) -> None:
-    """Beside the last panel, where it hides no curve however many there are."""
-    if last:
-        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0.0)
+def _legend(axes: Axes, lines: Mapping[str, Artist]) -> None:
+    """Beside a panel, where it hides no curve however many there are.
+
+    Names go into a legend that has been made already, which would leave out those with an underscore.
+    """
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.0), "borderaxespad": 0.0}
+    legend = axes.legend(list(lines.values()), [str(i) for i in range(len(lines))], fontsize=8, **place)
+    for text, name in zip(legend.get_texts(), lines, strict=True):
+        text.set_text(drawn(name))
 
 
 def _over_training(axes: Axes, quantity: str) -> None:
@@ -75,18 +82,20 @@ def learning_curves(panels: Mapping[str, Mapping[str, Sequence[Curve]]]) -> byte
     Args:
       panels: `{quantity: {algorithm: curves}}`; the curves of one algorithm are of different runs.
     """
-    figure = Figure(figsize=(5.2 * len(panels), 3.6))
+    figure, named = Figure(figsize=(5.2 * len(panels), 3.6)), dict[str, Artist]()
+    names = list(dict.fromkeys(name for algorithms in panels.values() for name in algorithms))
     for i, (quantity, algorithms) in enumerate(panels.items()):
         axes = figure.add_subplot(1, len(panels), i + 1)
-        for number, (name, curves) in enumerate(algorithms.items()):
-            style = line_style(number)
-            for j, one in enumerate(curves):
+        for name, curves in algorithms.items():
+            style = line_style(names.index(name))
+            for one in curves:
                 mean = np.nanmean(one.value, axis=1)
-                axes.plot(one.position, mean, label=name if j == 0 else None, **style)
+                (line,) = axes.plot(one.position, mean, label=name, **style)
+                named.setdefault(name, line)
                 low, high = np.nanmin(one.value, axis=1), np.nanmax(one.value, axis=1)
                 axes.fill_between(one.position, low, high, color=style["color"], alpha=0.15, linewidth=0)
         _over_training(axes, quantity)
-        _legend(axes, i + 1 == len(panels))
+    _legend(axes, named)
     return png(figure)
 
 
@@ -96,19 +105,19 @@ def learning_bands(panels: Mapping[str, Sequence[Line]]) -> bytes:
     Args:
       panels: `{quantity: lines}`.
     """
-    figure = Figure(figsize=(5.2 * len(panels), 3.6))
+    figure, named = Figure(figsize=(5.2 * len(panels), 3.6)), dict[str, Artist]()
     for i, (quantity, lines) in enumerate(panels.items()):
         axes = figure.add_subplot(1, len(panels), i + 1)
         for line in lines:
             style = line_style(line.number)
-            axes.plot(line.position, line.value, label=line.label, **style)
+            (named[line.label],) = axes.plot(line.position, line.value, label=line.label, **style)
             hollow = {**style, "linestyle": "", "markerfacecolor": "white", "marker": "o", "zorder": 3}
             axes.plot(line.position[line.partial], line.value[line.partial], **hollow)
             axes.fill_between(
                 line.position, line.low, line.high, color=style["color"], alpha=0.15, linewidth=0
             )
         _over_training(axes, quantity)
-        _legend(axes, i + 1 == len(panels))
+    _legend(axes, named)
     return png(figure)
 
 
@@ -120,10 +129,10 @@ def profiles(lines: Sequence[Line], quantity: str) -> bytes:
       quantity: what the thresholds are of.
     """
     figure = Figure(figsize=(5.2, 3.6))
-    axes = figure.add_subplot()
+    axes, named = figure.add_subplot(), dict[str, Artist]()
     for line in lines:
-        style = {**line_style(line.number), "marker": ""}
-        axes.plot(line.position, line.value, label=line.label, drawstyle="steps-post", **style)
+        style = {**line_style(line.number), "marker": "", "drawstyle": "steps-post"}
+        (named[line.label],) = axes.plot(line.position, line.value, label=line.label, **style)
         axes.fill_between(
             line.position, line.low, line.high, step="post", color=style["color"], alpha=0.15, linewidth=0
         )
@@ -131,5 +140,5 @@ def profiles(lines: Sequence[Line], quantity: str) -> bytes:
     axes.set_ylabel("share of runs above it")
     axes.set_ylim(-0.03, 1.05)
     axes.grid(alpha=0.3)
-    _legend(axes, True)
+    _legend(axes, named)
     return png(figure)

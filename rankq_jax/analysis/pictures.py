@@ -1,6 +1,7 @@
 """Figures as PNG bytes. Each function takes values and returns a picture, and writes nothing."""
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -17,9 +18,20 @@ from rankq_jax.tasks import Scene
 
 
 def png(figure: Figure) -> bytes:
-    """The picture of a figure."""
+    """The picture of a figure.
+
+    Texts that hold names are taken literally: a `$` begins no formula. Ticks may be formulas.
+    """
+    for axes in figure.axes:
+        legend = axes.get_legend()
+        texts = [axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts]
+        for text in texts + (legend.get_texts() if legend else []):
+            text.set_parse_math(False)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
+    with warnings.catch_warnings():
+        # A box stands for a character that the font does not have.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
     return buffer.getvalue()
 
 

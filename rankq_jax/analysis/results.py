@@ -1,21 +1,23 @@
 """What a run left in its folder, as values."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from rankq_jax import tasks
 from rankq_jax.analysis import kinds
 from rankq_jax.errors import InputError
+from rankq_jax.tasks.task import Measure
 from rankq_jax.writers import read_lines
 
-# Fields of the summary that pages and tables read; the last three have a value for each seed.
-SUMMARY = (
-    "seeds", "dataset", "updates", "env_steps", "wall_seconds",
-    "offline_success_rate", "final_success_rate", "final_episode_length",
-)  # fmt: skip
-PER_SEED = SUMMARY[-3:]
+# Fields of the summary that pages and tables read.
+SUMMARY = ("seeds", "dataset", "updates", "env_steps", "wall_seconds")
+# Those with a value for each seed; the first two where a task has success.
+PER_SEED = ("offline_success_rate", "final_success_rate", "final_episode_length")
+ENDS = ("offline", "final")  # of a run that are reported
 PLACE = ("phase", "updates", "env_steps", "seed")  # of an evaluated episode in the run
 # Of the configuration: no number of the results depends on them.
 FREE = (
@@ -120,12 +122,23 @@ def about(folder: Path) -> dict[str, Any]:
     return recorded
 
 
-def _summary(path: Path) -> dict[str, Any]:
+def per_seed(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields of a summary that have a value for each seed."""
+    return tuple(field for field in summary if field.startswith(tuple(f"{end}_" for end in ENDS)))
+
+
+def _per_seed_of(task: Any) -> tuple[str, ...]:
+    """The fields of `PER_SEED` that a run of the task has, and summaries of before had."""
+    known = tasks.TASKS.get(task) if isinstance(task, str) else None
+    return PER_SEED if known is None or known.success is not None else PER_SEED[2:]
+
+
+def _summary(path: Path, required: Sequence[str]) -> dict[str, Any]:
     summary = read_json(path)
-    for field in SUMMARY:
+    for field in (*SUMMARY, *required):
         if field not in summary:
             raise InputError(f"{path}: field {field!r} is missing; restore the file.")
-    if wrong := kinds.wrong_in(summary, PER_SEED):
+    if wrong := kinds.wrong_in(summary, per_seed(summary)):
         raise InputError(f"{path}: field {wrong!r} is {summary[wrong]!r:.80}; restore the file.")
     return summary
 
@@ -145,7 +158,7 @@ def read(folder: Path) -> Run:
         versions=started["versions"],
         commit=started["git_commit"],
         evaluations=read_lines(evaluations) if evaluations.exists() else [],
-        summary=_summary(summary) if summary.exists() else None,
+        summary=_summary(summary, _per_seed_of(started["config"].get("task"))) if summary.exists() else None,
         source=str(started.get("source", "")),
         dataset=str(dataset.get("fingerprint", "")) if isinstance(dataset, dict) else "",
         changes=len(earlier) if isinstance(earlier, list) else 0,
@@ -240,6 +253,28 @@ def last(run: Run, field: str, phase: str | None = None) -> np.ndarray | None:
     if not seeds or not all(seed in ends for seed in seeds):
         return None
     return np.array([np.mean(ends[seed][1]) for seed in seeds])
+
+
+def end(run: Run, measure: Measure, which: str) -> np.ndarray | None:
+    """`[S]`, the mean of a measure over the last evaluation of each seed of a finished run.
+
+    Args:
+      run: the run.
+      measure: one of its task's.
+      which: of `ENDS`: after the last offline update, or after the last one of the run.
+
+    Returns:
+      In the order of the summary's seeds; None if a seed was not evaluated there or the run has not finished.
+
+    Raises:
+      InputError: if the summary is of before returns were in it, and a record has no such number.
+    """
+    if run.summary is None:
+        return None
+    values = run.summary.get(f"{which}_{measure.mean}")
+    if values is None:
+        return last(run, measure.field, "offline" if which == "offline" else None)
+    return None if not values or None in values else np.asarray(values, np.float64)
 
 
 def updates_per_second(run: Run) -> float:

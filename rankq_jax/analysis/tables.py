@@ -7,7 +7,9 @@ import numpy as np
 
 from rankq_jax.analysis import results
 from rankq_jax.analysis.comparison import Arm
+from rankq_jax.analysis.names import code, markdown
 from rankq_jax.analysis.statistics import Estimate, interquartile_mean, probability_of_improvement
+from rankq_jax.tasks.task import SUCCESS
 
 NONE = "-"
 PERTURBED_ACTIONS = 4  # that RankQ ranks against each data action
@@ -16,6 +18,7 @@ ACTION_SETS = 3  # of CQL: uniform, and from the policy at this state and at the
 
 def how_to_read(reference: str) -> str:
     """What every column means, as a list."""
+    named = markdown(reference)
     points = (
         "*offline* and *final success*: percent of greedy evaluation episodes that reach the goal, after the "
         "last update of the offline phase and of the whole run: the last value, not the best. Interquartile "
@@ -23,16 +26,18 @@ def how_to_read(reference: str) -> str:
         "[arXiv 2108.13264](https://arxiv.org/abs/2108.13264)), then the value of each seed. With three "
         "seeds nothing is trimmed: the interquartile mean is the mean, and the interval reaches from the "
         f"lowest seed to the highest. An arm without an offline phase has `{NONE}`; the final value of an "
-        "arm without an online phase is its offline value.",
-        f"*P({reference} better)*: probability that a seed of {reference} ends with a higher final success "
-        "rate than a seed of this arm, ties counting half, with its 95 % interval. 0.50 is no difference.",
+        "arm without an online phase is its offline value. Where a task has no success, the columns are "
+        "*offline* and *final return*: the sum of raw rewards of an episode.",
+        f"*P({named} better)*: probability that a seed of {named} ends with a higher final success "
+        "rate (or return) than a seed of this arm, ties counting half, with its 95 % interval. 0.50 is no "
+        "difference.",
         "*final length*: steps of a final evaluation episode, mean over the seeds, then the mean of each "
         "seed. A failed episode counts with its full length.",
         "*updates/s*: updates of the agent per second, summed over the seeds, which train side by side in "
         "one program; without compilation. An update with several critic updates counts once.",
         "*wall*: seconds of all seeds together, with compilation, collection and evaluation.",
     )
-    end = f"Every arm that finished is listed, in the order of the runs; results against {reference} stay in."
+    end = f"Every arm that finished is listed, in the order of the runs; results against {named} stay in."
     return "\n".join(f"- {point}" for point in points) + f"\n\n{end}"
 
 
@@ -41,14 +46,17 @@ def _interval(estimate: Estimate, digits: int) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def _each(values: np.ndarray) -> str:
-    return f"({', '.join(f'{v:.0f}' for v in values)})"
+def _each(values: np.ndarray, digits: int = 0) -> str:
+    return f"({', '.join(f'{v:.{digits}f}' for v in values)})"
 
 
-def _percent(rates: np.ndarray | None) -> str:
-    if rates is None:
+def _score(arm: Arm, end: str) -> str:
+    """Success in percent, or the return."""
+    values = arm.score(end)
+    if values is None:
         return NONE
-    return f"{_interval(interquartile_mean(100 * rates), 0)} {_each(100 * rates)}"
+    scale, digits = (100, 0) if arm.measure == SUCCESS else (1, 1)
+    return f"{_interval(interquartile_mean(scale * values), digits)} {_each(scale * values, digits)}"
 
 
 def _length(steps: np.ndarray | None) -> str:
@@ -58,8 +66,8 @@ def _length(steps: np.ndarray | None) -> str:
 def _improvement(reference: Arm | None, arm: Arm) -> str:
     if arm is reference:
         return ""
-    other = arm.per_seed("final_success_rate")
-    ours = None if reference is None else reference.per_seed("final_success_rate")
+    other = arm.score("final")
+    ours = None if reference is None else reference.score("final")
     if ours is None or other is None:
         return NONE
     return _interval(probability_of_improvement(ours, other), 2)
@@ -67,9 +75,9 @@ def _improvement(reference: Arm | None, arm: Arm) -> str:
 
 def _row(arm: Arm, reference: Arm | None) -> str:
     cells = [
-        arm.label.replace("|", "\\|"),
-        _percent(arm.per_seed("offline_success_rate")),
-        _percent(arm.per_seed("final_success_rate")),
+        markdown(arm.label),
+        _score(arm, "offline"),
+        _score(arm, "final"),
         _improvement(reference, arm),
         _length(arm.per_seed("final_episode_length")),
         f"{results.updates_per_second(arm.run):.0f}",
@@ -137,7 +145,7 @@ def _by_arm(arms: Sequence[Arm], text: Callable[[Arm], str]) -> str:
     if not texts:
         return ""
     usual = Counter(texts.values()).most_common(1)[0][0]
-    others = [f"{label}: {value}" for label, value in texts.items() if value != usual]
+    others = [f"{markdown(label)}: {value}" for label, value in texts.items() if value != usual]
     return usual + (f" ({'; '.join(others)})" if others else "")
 
 
@@ -145,13 +153,13 @@ def _budget(arms: Sequence[Arm]) -> str:
     budget = {field: value for arm in arms for field, value in arm.budget.items()}
     seeds = ", ".join(map(str, arms[0].summary["seeds"]))
     parts = [
-        f"Budget: dataset `{arms[0].summary['dataset']}` of {budget['dataset_steps']} transitions, "
+        f"Budget: dataset {code(str(arms[0].summary['dataset']))} of {budget['dataset_steps']} transitions, "
         f"{budget.get('offline.updates', 0)} offline updates, then {budget.get('online.env_steps', 0)} "
         f"environment steps per seed; seeds {seeds}; {budget['evaluation_episodes']} evaluation episodes "
         "per seed."
     ]
     for phase, field in (("offline", "offline.updates"), ("online", "online.env_steps")):
-        missing = [arm.label for arm in arms if field not in arm.budget]
+        missing = [markdown(arm.label) for arm in arms if field not in arm.budget]
         if missing:
             parts.append(f"Without an {phase} phase: {', '.join(missing)}.")
     chosen = {what: _by_arm(arms, text) for what, text in _PER_ARM.items()}
@@ -193,12 +201,14 @@ def section(task: str, arms: Sequence[Arm], reference: str) -> str:
       reference: label of the arm that the others are compared with; without it that column is empty.
     """
     chosen = next((arm for arm in arms if arm.label == reference), None)
+    score = "success (%)" if arms[0].measure == SUCCESS else arms[0].measure.field
+    named = markdown(reference)
     table = [
-        f"| arm | offline success (%) | final success (%) | P({reference} better) | final length (steps) "
-        "| updates/s | wall (s) |",
+        f"| arm | offline {score} | final {score} | P({named} better) | final length (steps) | updates/s "
+        "| wall (s) |",
         "|---|---|---|---|---|---|---|",
         *(_row(arm, chosen) for arm in arms),
     ]
-    alone = f"No single arm named {reference} is here, so none is compared with it."
-    parts = [f"## {task}", _budget(arms), "\n".join(table), "" if chosen else alone, _cost(arms)]
+    alone = f"No single arm named {named} is here, so none is compared with it."
+    parts = [f"## {markdown(task)}", _budget(arms), "\n".join(table), "" if chosen else alone, _cost(arms)]
     return "\n\n".join(part for part in parts if part)

@@ -47,7 +47,7 @@ class Checkpoints:
         Args:
           folder: of this run's checkpoints.
           keep: how many of the newest stay.
-          keep_best: how many of the highest score stay beside them.
+          keep_best: how many of the highest score stay beside them, the first of equals; see `Marks`.
           reading: nothing will be saved; whoever writes to the folder is not disturbed.
 
         Raises:
@@ -58,9 +58,9 @@ class Checkpoints:
         try:
             if not reading:
                 self._folder.mkdir(parents=True, exist_ok=True)
-            self.marks = Marks()
+            self.marks = Marks(keep_best)
             self._manager = ocp.CheckpointManager(
-                self._folder, options=options(keep, keep_best, self.marks, self._reading)
+                self._folder, options=options(keep, self.marks, self._reading)
             )
         except OSError as error:
             raise InputError(f"{self._folder}: cannot be used ({error}); make it writable.") from error

@@ -33,6 +33,25 @@ class Generator(NamedTuple):
     env_specs: Callable[[], tuple[EnvSpec, EnvSpec]] | None
 
 
+class Measure(NamedTuple):
+    """What an evaluation episode is measured by; an evaluation reports the mean over its episodes.
+
+    Attributes:
+      field: in a record of an episode, and in the heads of tables.
+      mean: what the mean is called, in summaries and events.
+      quantity: the mean in words, with its unit.
+    """
+
+    field: str
+    mean: str
+    quantity: str
+
+
+SUCCESS = Measure("success", "success_rate", "success rate")
+RETURN = Measure("return", "return", "return (raw reward)")
+LENGTH = Measure("length", "episode_length", "episode length (steps)")
+
+
 class Scene(NamedTuple):
     """A maze as pictures and checks need it.
 
@@ -74,3 +93,8 @@ class Task(NamedTuple):
     generators: Mapping[str, Generator] = MappingProxyType({})
     scene: Scene | None = None
     unending: Callable[[int, int], BatchEnv] | None = None
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """What its episodes are measured by; the first is the score, which it is judged by."""
+        return (RETURN, LENGTH) if self.success is None else (SUCCESS, RETURN, LENGTH)

@@ -46,6 +46,28 @@ def about(checkpoint: Path) -> dict[str, Any]:
     return json.loads((checkpoint / "about" / "metadata").read_text())
 
 
+def best(folder: Path) -> Path | None:
+    """The folder of the checkpoint of the highest score, the first of equals; None where none has one."""
+    scored = []
+    for path in (folder / "checkpoints").iterdir():
+        if path.name.isdigit() and (score := about(path)["score"]) is not None:
+            scored.append((-score, int(path.name), path))
+    return min(scored)[-1] if scored else None
+
+
+def _of_best(expected: Path, found: Path) -> list[str]:
+    """Whether both kept the same evaluation's state, agents alone: buffers are compared at the end."""
+    mine, theirs = best(expected), best(found)
+    if mine is None or theirs is None:
+        return [] if mine is theirs else ["the best checkpoint: only in one of both"]
+    places = [
+        {name: about(path)["notes"][name] for name in ("updates", "env_steps")} for path in (mine, theirs)
+    ]
+    if places[0] != places[1]:
+        return [f"the best checkpoint: of {places[1]}, not of {places[0]}"]
+    return [f"best {line}" for line in _of_arrays(leaves(mine), leaves(theirs))]
+
+
 def leaves(checkpoint: Path) -> dict[str, np.ndarray]:
     """Every array of a checkpoint by its name, read by orbax alone."""
     found = {}
@@ -147,6 +169,7 @@ def compare(expected: Path, found: Path) -> Comparison:
         mismatches += _of_arrays(_arrays(expected), _arrays(found))
     except AssertionError as error:
         mismatches.append(str(error))
+    mismatches += _of_best(expected, found)
     notes = about(newest(found))["notes"]
     for name in ("metrics", "evaluations"):
         size = (found / f"{name}.jsonl").stat().st_size
