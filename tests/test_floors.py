@@ -14,7 +14,7 @@ FLOORS = [
     {"losses", "action_sets"},
     {"networks"},
     {"agents"},
-    {"lifting", "parallel", "timing", "metrics"},
+    {"lifting", "parallel", "timing", "metrics", "files"},
     {"data", "envs", "checkpoints", "writers"},
     {"tasks", "phases", "evaluation"},
     {"loop", "analysis", "preferences"},

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rankq_jax import files
 from rankq_jax.data.sources import containers
 from rankq_jax.errors import InputError
 
@@ -38,9 +39,8 @@ def save(policy: TrainedPolicy, path: Path) -> None:
     """Writes a policy, all or nothing."""
     arrays: dict[str, Any] = {f"kernel_{i}": kernel for i, kernel in enumerate(policy.kernels)}
     arrays |= {f"bias_{i}": bias for i, bias in enumerate(policy.biases)}
-    unfinished = path.with_suffix(".unfinished.npz")
-    np.savez_compressed(unfinished, provenance=json.dumps(policy.provenance), **arrays)
-    unfinished.replace(path)
+    with files.atomic(path) as file:
+        np.savez_compressed(file, provenance=json.dumps(policy.provenance), **arrays)
 
 
 def exists(name: str) -> bool:
