@@ -13,7 +13,7 @@ from absl import flags
 
 from experiments import cli, inspection
 from experiments.inspection import Judged
-from rankq_jax import tasks
+from rankq_jax import files, tasks
 from rankq_jax.analysis import datasets as measures
 from rankq_jax.analysis import page, pictures
 from rankq_jax.data.readings import READINGS
@@ -56,7 +56,7 @@ def _check_flags() -> None:
 def _write(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        files.write(path, content)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}).") from error
     print(f"written: {path}")

@@ -18,6 +18,7 @@ import numpy as np
 
 from rankq_jax.analysis import results
 from rankq_jax.errors import InputError
+from rankq_jax.files import PREFIX
 from rankq_jax.types import Transition
 from rankq_jax.writers import plain, write_json
 
@@ -28,8 +29,8 @@ PACKAGES = (
 
 PART = "process-"  # begins the name of the folder of one process's seeds
 # May lie in a folder that nobody has claimed yet: what claiming it leaves, and what belongs to launchers.
-OWN = ("config.tmp", "lock", "owner.json", "owner.tmp")
-OTHERS = (PART, "job.")
+OWN = ("lock", "owner.json")
+OTHERS = (PART, "job.", PREFIX)
 PATIENCE = 2.0  # seconds for a folder that somebody looks at, or is about to leave
 
 # Of `experiments`: no number of a run depends on them.

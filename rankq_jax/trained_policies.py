@@ -4,7 +4,6 @@ This module needs numpy and nothing else that has to be installed, so that a pol
 without a simulator. The format is described in docs/exporting.md.
 """
 
-import contextlib
 import io
 import json
 import math
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rankq_jax import files
 from rankq_jax.errors import InputError
 
 FORMAT = 2  # 1 had no field `format`, and neither sizes nor statistics
@@ -88,14 +88,8 @@ def save_policy(policy: TrainedPolicy, path: Path) -> None:
     about = {name: getattr(policy, name) for name in _ABOUT}
     arrays: dict[str, Any] = {"format": FORMAT, **_weights(policy)}
     arrays |= {"about": json.dumps(about), "provenance": json.dumps(policy.provenance)}
-    unfinished = path.with_suffix(".unfinished.npz")
-    try:
-        np.savez_compressed(unfinished, **arrays)
-        unfinished.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            unfinished.unlink(missing_ok=True)
-        raise
+    with files.atomic(path) as file:
+        np.savez_compressed(file, format=FORMAT, **texts, **arrays)
 
 
 def load_policy(path: Path | str) -> TrainedPolicy:

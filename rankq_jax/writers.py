@@ -13,6 +13,7 @@ from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 
+from rankq_jax import files
 from rankq_jax.errors import InputError
 
 FLUSH_SECONDS = 120.0  # between two looks that TensorBoard can take at new events
@@ -174,21 +175,9 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file in one move: a reader sees the old file or the new one, also after a crash.
-
-    What could not be written whole, e.g. on a full disk, is removed.
+    """Writes a text file in one move, as `files.atomic`.
 
     Raises:
       OSError: if it cannot be written; the old file stays.
     """
-    temporary = path.with_suffix(".tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+    files.write(path, text.encode())

@@ -1,14 +1,14 @@
 """Episodes to files that `data.sources` reads back, all or nothing."""
 
-import contextlib
-import os
-import uuid
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
+from rankq_jax import files
 from rankq_jax.data.episodes import last_rows
 from rankq_jax.data.sources import columns
 from rankq_jax.data.sources.containers import cause
@@ -117,7 +117,7 @@ def check_target(path: Path, layout: str | None = None) -> str:
 
 
 def write(episodes: Episodes, path: Path, layout: str | None = None) -> None:
-    """Writes a file under a temporary name beside the final one, and renames it when it is complete.
+    """Writes a file, all or nothing.
 
     Args:
       episodes: at least one row.
@@ -130,24 +130,40 @@ def write(episodes: Episodes, path: Path, layout: str | None = None) -> None:
     path = Path(path)
     layout = check_target(path, layout)
     content = LAYOUTS[layout](episodes, str(path))
-    unfinished = path.with_name(f".unfinished-{uuid.uuid4().hex}-{path.name}")
+    whole = npz_bytes(content) if path.suffix == ".npz" else hdf5_bytes(lambda file: _fill(file, content))
     try:
-        if path.suffix == ".npz":
-            with unfinished.open("xb") as file:
-                np.savez(file, **content)  # type: ignore[arg-type]
-        else:
-            with h5py.File(unfinished, "x") as file:
-                for key, array in content.items():
-                    file.create_dataset(key, data=array)
-        check_target(path, layout)  # another process may have made it meanwhile
-        os.replace(unfinished, path)
+        with files.atomic(path) as file:
+            file.write(whole)
+            check_target(path, layout)  # another process may have made it meanwhile
     except OSError as error:
         raise InputError(
             f"{path}: cannot be written ({cause(error)}); free the disk or choose another."
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
+
+
+def npz_bytes(content: Mapping[str, np.ndarray]) -> memoryview:
+    """An npz archive of arrays. It is made in memory, because zipfile reports a full disk by other errors."""
+    memory = io.BytesIO()
+    np.savez(memory, **content)  # type: ignore[arg-type]
+    return memory.getbuffer()
+
+
+def hdf5_bytes(fill: Callable[[Any], object], track_order: bool = False) -> memoryview:
+    """An HDF5 file. It is made in memory, because HDF5 ends the process when a disk becomes full under it.
+
+    Args:
+      fill: puts the content into an open file of h5py.
+      track_order: whether groups are listed in the order in which they were made.
+    """
+    memory = io.BytesIO()
+    with h5py.File(memory, "w", track_order=track_order) as file:
+        fill(file)
+    return memory.getbuffer()
+
+
+def _fill(file: Any, content: Mapping[str, np.ndarray]) -> None:
+    for key, array in content.items():
+        file.create_dataset(key, data=array)
 
 
 def _shared(episodes: Episodes) -> Arrays:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rankq_jax import files
 from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.generate import shards, store
 from rankq_jax.data.sources.root import dataset_folder
@@ -99,6 +100,11 @@ def make_dataset(
         raise InputError(f"--steps={steps}: a dataset has at least one step and at most {MOST_STEPS}.")
     kind, generator = generator_of(task, kind)
     name = dataset_name(task, steps, seed, kind)
+    top = store.root(name)
+    folder = top / f".shards-{name.replace('/', '-')}"
+    files.remove_leftovers(top)
+    if dataset_folder(name).exists():
+        shards.discard(folder)
     store.check_absent(name)
 
     def write(episodes: Episodes) -> None:
@@ -106,7 +112,7 @@ def make_dataset(
             episodes,
             name,
             generator.env_specs() if generator.env_specs else None,
-            author="rankq_jax",
+            author={"rankq_jax"},
             algorithm_name=generator.algorithm,
             description=f"{task.name}, {kind}: {steps} steps, seed {seed}",
         )
@@ -115,7 +121,6 @@ def make_dataset(
     if len(sizes) == 1:
         write(generator.make(steps, seed, 0, progress))
         return name
-    folder = store.root(name) / f".shards-{name.replace('/', '-')}"
     with shards.claimed(folder, shards.fingerprint()):
         if not dataset_folder(name).exists():  # else another process has made it while this one waited
             paths = [folder / f"{index:05}.npz" for index in range(len(sizes))]

@@ -94,7 +94,7 @@ def test_an_interrupted_generation_leaves_nothing(monkeypatch, minari_root):
         (dataset_folder("pointmaze-umaze/half-v0") / "data").mkdir(parents=True)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store.minari, "create_dataset_from_buffers", interrupted)
+    monkeypatch.setattr(store, "hdf5_bytes", interrupted)
     with pytest.raises(KeyboardInterrupt):
         make_dataset(TASK, 3_000, 9)
     name = dataset_name(TASK, 3_000, 9)

@@ -313,7 +313,7 @@ def test_an_interruption_leaves_nothing(tmp_path, monkeypatch, suffix):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(export.os, "replace", interrupted)  # the last moment
+    monkeypatch.setattr("os.replace", interrupted)  # the last moment
     with pytest.raises(KeyboardInterrupt):
         export.write(recording(), tmp_path / f"walks{suffix}")
     assert list(tmp_path.iterdir()) == []

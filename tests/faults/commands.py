@@ -30,7 +30,8 @@ class Ended(NamedTuple):
     def lines(self):
         """What it said of errors and warnings: without the progress bar, which is drawn over itself."""
         drawn = (line.rsplit("\r", 1)[-1].strip() for line in self.error.split("\n"))
-        return [line for line in drawn if line and "unit/s" not in line and "update/s" not in line]
+        bars = ("unit/s", "update/s", "step/s")
+        return [line for line in drawn if line and not any(bar in line for bar in bars)]
 
 
 class Running:

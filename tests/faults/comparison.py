@@ -176,6 +176,10 @@ def compare(expected: Path, found: Path) -> Comparison:
         if notes[name] != size:
             mismatches.append(f"{name}.jsonl: {size} bytes, {notes[name]} at the last checkpoint")
     mismatches += _of_page(expected, found)
-    unfinished = [path.relative_to(found) for path in found.rglob("*tmp*")]
+    unfinished = [
+        path.relative_to(found)
+        for path in found.rglob("*")
+        if "tmp" in path.name or path.name.startswith(".unfinished-")
+    ]
     mismatches += [f"{path}: left behind" for path in unfinished]
     return Comparison(mismatches, lost)

@@ -3,8 +3,13 @@
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 
+from experiments import inspect_dataset
+from rankq_jax.data import export
+from rankq_jax.errors import InputError
+from rankq_jax.types import Episodes
 from tests.faults.comparison import newest
 from tests.faults.conftest import contents, one_line
 from tests.faults.watching import Watched
@@ -80,6 +85,49 @@ def test_events_alone_meet_the_full_disk(small_disk, train, stopped):
     shutil.rmtree(stopped / "tensorboard")
     (stopped / "tensorboard").symlink_to(place)
     one_line(train(stopped).result(60), 2, "tensorboard")
+
+
+SIZES = ("4k", "12k", "24k", "48k", "96k", "160k")
+
+
+def test_making_a_dataset_on_a_full_disk(small_disk, nursery, tmp_path):
+    """HDF5 itself ends the process when it cannot write, wherever in the file that is."""
+    place, remount = small_disk
+    prelude = tmp_path / "prelude.py"  # the nursery knows the training command's flag of that name
+    prelude.write_text("from absl import flags\ndelattr(flags.FLAGS, 'processes')\n")
+
+    def make():
+        root = {"MINARI_DATASETS_PATH": str(place)}
+        words = ("--task=pointmaze-umaze", "--steps=1000", "--seed=4")
+        return nursery.start(*words, environment=root, prelude=prelude, module="experiments.make_dataset")
+
+    for size in SIZES:
+        remount(f"size={size}")
+        one_line(make().result(60), 2, "error: ", str(place), "No space left on device")
+        assert list(place.rglob("*.*")) == [], size  # neither a part nor what was being made
+    remount("size=5m")
+    assert make().result(60).status == 0
+    assert not list(place.glob(".*"))
+
+
+@pytest.mark.parametrize("name", ["walks.hdf5", "walks.npz", "picture.png"])
+def test_writing_a_file_on_a_full_disk(small_disk, name):
+    place, remount = small_disk
+    walk = recording(rows=3_000)  # some 100 kB
+    for kilobytes in range(4, 88, 7):
+        remount(f"size={kilobytes}k")
+        with pytest.raises(InputError, match=rf"{name}: cannot be written.*(No space left|Errno 28)"):
+            if name.endswith(".png"):
+                inspect_dataset._write(place / name, bytes(100_000))
+            else:
+                export.write(walk, place / name)
+        assert list(place.iterdir()) == [], kilobytes
+
+
+def recording(rows):
+    random, flag = np.random.default_rng(0), np.zeros(rows, bool)
+    walk = random.normal(size=(rows + 1, 2))
+    return Episodes(walk[:-1], walk[1:, :1], walk[1:, 0], walk[1:], flag, flag, flag, np.zeros(rows, int), {})
 
 
 def test_a_folder_that_may_not_be_written_to(small_disk, train, straight, stopped):

@@ -63,7 +63,7 @@ class Watched:
 
     def summarised(self) -> bool:
         """Whether training is over."""
-        return (self.folder / "summary.json").exists() or (self.folder / "summary.tmp").exists()
+        return any(self.folder.glob("*summary.json"))  # or what will be one
 
     def place(self) -> str:
         """Where the command is, or was when it ended; one of `EVERYWHERE`."""

@@ -1,7 +1,6 @@
 """Large datasets in shards: files that several processes write, and that an interrupted run finds again."""
 
 import contextlib
-import fcntl
 import hashlib
 import multiprocessing
 import os
@@ -14,8 +13,8 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from rankq_jax import files
+from rankq_jax.data.export import npz_bytes
 from rankq_jax.data.sources import containers
 from rankq_jax.errors import InputError
 from rankq_jax.types import SIMULATOR_STATE, Episodes
@@ -27,12 +26,7 @@ def save(episodes: Episodes, path: Path) -> None:
     """Writes a shard, all or nothing."""
     arrays = {name: value for name, value in episodes._asdict().items() if name != "info"}
     arrays |= {f"info/{name}": value for name, value in episodes.info.items()}
-    unfinished = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        np.savez(unfinished, **arrays)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    files.write(path, npz_bytes(arrays))
 
 
 def load(path: Path) -> Episodes:
@@ -78,19 +72,28 @@ def claimed(folder: Path, maker: str) -> Iterator[None]:
       folder: made if it is not there. Shards that another maker left in it are deleted.
       maker: what the shards depend on, as a short text.
     """
-    lock = folder.with_name(f"{folder.name}.lock")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with files.claimed(_lock(folder)):
         note = folder / "maker"
         if folder.exists() and not (note.exists() and note.read_text() == maker):
             shutil.rmtree(folder)
         folder.mkdir(exist_ok=True)
-        note.write_text(maker)
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+        files.write(note, maker.encode())
+        files.remove_leftovers(folder)
+        yield
+
+
+def discard(folder: Path) -> None:
+    """Removes the shards of a dataset that is finished, unless a process is at work with them."""
+    lock = _lock(folder)
+    if folder.exists() or lock.exists():
+        with files.claimed(lock, wait=False) as held:
+            if held:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lock(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.lock")
 
 
 def fingerprint() -> str:

@@ -1,9 +1,5 @@
 """Episodes to a Minari dataset on disk, all or nothing."""
 
-import os
-import shutil
-import tempfile
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +8,14 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 from minari.data_collector import EpisodeBuffer
+from minari.dataset.minari_storage import MinariStorage
+from minari.namespace import create_namespace
 
+from rankq_jax import files
 from rankq_jax.data.episodes import last_rows
+from rankq_jax.data.export import hdf5_bytes
 from rankq_jax.data.sources.minari import dataset_folder
-from rankq_jax.data.sources.root import minari_root
+from rankq_jax.data.sources.root import minari_root, settle
 from rankq_jax.errors import InputError
 from rankq_jax.types import Episodes
 
@@ -44,8 +44,8 @@ def write_minari(
 ) -> Path:
     """Writes a dataset under Minari's root.
 
-    It is written below a temporary folder of the same root and renamed when it is complete, so that an
-    interruption leaves nothing under the final name.
+    It is made in a folder of its own below the same root and moved when it is complete: an interruption
+    leaves nothing under the final name. It takes as much memory again as the finished file has bytes.
 
     Args:
       episodes: complete episodes. With `info["desired_goal"]` `[T, G]` the observations become the
@@ -55,7 +55,7 @@ def write_minari(
       dataset_id: Minari name.
       env_specs: the gymnasium environments that the data was collected in, whose spaces are stored, and
         that it is evaluated in; None where gymnasium has none with the same observations.
-      **metadata: further arguments of `minari.create_dataset_from_buffers`.
+      **metadata: further entries of Minari's metadata, e.g. `description`; authors are a set.
 
     Returns:
       The dataset's folder.
@@ -66,29 +66,61 @@ def write_minari(
     """
     final, top = dataset_folder(dataset_id), root(dataset_id)
     try:
-        staging = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=top))
-    except OSError as error:
-        raise InputError(f"{top}: cannot be written to ({error.strerror}).") from error
-    try:
-        with minari_root(staging), warnings.catch_warnings():
-            # Minari asks for an e-mail address, a permanent link and an environment, which not all have.
-            warnings.filterwarnings("ignore", message=".*(is set to|env_spec is) None", category=UserWarning)
-            if env_specs is not None:
-                metadata = {**metadata, "env": env_specs[0], "eval_env": env_specs[1]}
-            else:
-                metadata = {**metadata, **_spaces(episodes)}
-            minari.create_dataset_from_buffers(dataset_id, _buffers(episodes), **metadata)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        for namespace in (staging / dataset_id).parent.glob("*.json"):  # Minari's note on the namespace
-            if not (final.parent / namespace.name).exists():
-                shutil.copy(namespace, final.parent)
-        os.rename(staging / dataset_id, final)
+        with files.staging(top) as staged:
+            with minari_root(staged):
+                _write(episodes, dataset_id, env_specs, metadata)
+            settle(staged, dataset_id, final)
     except OSError as error:
         if not final.exists():  # else another process has made the same dataset meanwhile
             raise InputError(f"{top}: cannot be written to ({error.strerror or error}).") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return final
+
+
+def _write(
+    episodes: Episodes,
+    dataset_id: str,
+    env_specs: tuple[EnvSpec, EnvSpec] | None,
+    metadata: dict[str, Any],
+) -> None:
+    """As `minari.create_dataset_from_buffers`, which would have HDF5 write to the disk itself."""
+    namespace = dataset_id.rpartition("/")[0]
+    if namespace:
+        create_namespace(namespace)
+    folder = dataset_folder(dataset_id) / "data"
+    folder.mkdir(parents=True)
+    if env_specs is None:
+        storage = MinariStorage.new(folder, **_spaces(episodes))
+    else:
+        storage = MinariStorage.new(folder, env_spec=env_specs[0])
+        metadata = {**metadata, "eval_env_spec": env_specs[1].to_json()}
+    about = {"dataset_id": dataset_id, **metadata, "minari_version": minari.__version__}
+    storage.update_metadata(about)
+    buffers = _buffers(episodes)
+    content = hdf5_bytes(lambda file: _fill(file, buffers), track_order=True)
+    (folder / "main_data.hdf5").write_bytes(content)
+    steps = len(episodes.reward)
+    storage.update_metadata(
+        {"total_steps": steps, "total_episodes": len(buffers), "dataset_size": storage.get_size()}
+    )
+
+
+def _fill(file: Any, buffers: list[EpisodeBuffer]) -> None:
+    """Minari's layout: a group for each episode, with arrays that can grow."""
+    for buffer in buffers:
+        group = file.create_group(f"episode_{buffer.id}")
+        group.attrs["id"], group.attrs["total_steps"] = buffer.id, len(buffer.rewards)
+        columns = ("observations", "actions", "rewards", "terminations", "truncations", "infos")
+        for column in columns:
+            _fill_column(group, column, getattr(buffer, column))
+
+
+def _fill_column(group: Any, name: str, values: Any) -> None:
+    if isinstance(values, dict):
+        inner = group.create_group(name)
+        for key, each in values.items():
+            _fill_column(inner, key, each)
+    else:
+        group.create_dataset(name, data=values, chunks=True, maxshape=(None, *values.shape[1:]))
 
 
 def _spaces(episodes: Episodes) -> dict[str, spaces.Space[Any]]:

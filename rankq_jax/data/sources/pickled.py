@@ -5,18 +5,17 @@ functions of this file, which build arrays from bytes and do nothing else; every
 Numpy's own functions are not called, because they trust the description of an array that the file gives.
 """
 
-import io
 import math
 import pickle
-import pickletools
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
 from rankq_jax.data.sources.containers import cause
+from rankq_jax.data.sources.limits import Budget
+from rankq_jax.data.sources.unpickler import Changeable, Function, Unpickler, dictionary
 from rankq_jax.errors import InputError
 
 _TYPES = re.compile(r"[biufcSU]\d+|b|O8?|\?")
@@ -24,27 +23,27 @@ _ORDERS = "<>=|"
 _MOST_DIMENSIONS = 8
 
 
-def load_pickle(path: Path) -> Any:
+def load_pickle(path: Path, budget: Budget | None = None) -> Any:
     """What a `.npy` file of objects or a plain pickle holds: lists, dictionaries and arrays of numbers.
 
-    Arrays of objects become flat lists.
+    Arrays of objects become flat lists. One value can stand in many places: whoever copies it has to count.
 
     Args:
       path: of the file.
+      budget: what the objects of the file may take; None: a new one.
 
     Raises:
-      InputError: if there is no such file, it is damaged, or it names anything but what arrays of numbers
-        need; nothing that it names is run.
+      InputError: if there is no such file, it is damaged, it names anything but what arrays of numbers
+        need, or declares too much; nothing that it names is run.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; check the path.")
+    budget = budget or of_file(path)
     try:
         with path.open("rb") as file:
             if path.suffix == ".npy":
                 _skip_header(path, file)
+            budget.spend("data", path.stat().st_size)
             data = file.read()
-        _check_memory(data)
-        return plain(_Unpickler(path, io.BytesIO(data)).load())
+        return plain(Unpickler(data, _ALLOWED, budget).load())
     except InputError:
         raise
     except Exception as error:  # damaged bytes come out of pickle and numpy as almost any error
@@ -52,6 +51,17 @@ def load_pickle(path: Path) -> Any:
             f"{path}: field 'data' cannot be read ({cause(error)}); the file is truncated or damaged, get "
             "it again."
         ) from error
+
+
+def of_file(path: Path) -> Budget:
+    """The memory that the content of one file may take.
+
+    Raises:
+      InputError: if there is no such file.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; check the path.")
+    return Budget(str(path), path.stat().st_size)
 
 
 def plain(value: Any) -> Any:
@@ -72,63 +82,26 @@ def _skip_header(path: Path, file: Any) -> None:
         )
 
 
-def _check_memory(data: bytes) -> None:
-    """A pickle numbers its values; a huge number would make the reader reserve memory for all below it."""
-    for opcode, argument, place in pickletools.genops(data):
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and (argument or 0) > len(data):
-            raise ValueError(f"value number {argument} at byte {place} of {len(data)}")
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, path: Path, file: io.BytesIO):
-        super().__init__(file, encoding="latin1")  # what Python 2 wrote
-        self._path = path
-
-    def find_class(self, module: str, name: str, /) -> Any:
-        if (module, name) not in _ALLOWED:
-            raise InputError(
-                f"{self._path}: field 'data' names {module}.{name}, which is not opened because a pickle can "
-                "run code; ask for a file of plain arrays."
-            )
-        return _ALLOWED[module, name]
-
-    def persistent_load(self, pid: Any) -> NoReturn:
-        raise pickle.UnpicklingError("refers to something outside of the file")
-
-
-class _Function:
-    """What a name in a pickle stands for: it can be called and nothing else, above all not changed."""
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: Callable[..., Any]):
-        self._function = function
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self._function(*arguments)
-
-    def __setstate__(self, state: Any) -> NoReturn:
-        raise pickle.UnpicklingError("changes a function")
-
-
-class _Type:
+class _Type(Changeable):
     """A numpy type, in two steps as numpy pickles it: its name, then its byte order."""
 
     __slots__ = ("value",)
 
     def __init__(self, name: Any):
         if not (isinstance(name, str) and _TYPES.fullmatch(name)):
-            raise pickle.UnpicklingError(f"type {str(name)[:20]!r} in an array")
+            raise pickle.UnpicklingError("an array of an unknown type")
         self.value = np.dtype(name)
 
-    def __setstate__(self, state: Any) -> None:
+    def change(self, state: tuple[Any, ...]) -> None:
         order, parts = state[1], state[2:5]
-        if order not in tuple(_ORDERS) or any(part is not None for part in parts):
+        if not (isinstance(order, str) and order in tuple(_ORDERS)) or any(
+            part is not None for part in parts
+        ):
             raise pickle.UnpicklingError("a structured type in an array")
-        self.value = self.value if order == "|" else self.value.newbyteorder(order)
+        self.value = self.value if order == "|" else self.value.newbyteorder(order)  # type: ignore[arg-type]
 
 
-class _Array:
+class _Array(Changeable):
     """An array, in two steps as numpy pickles it: that it is one, then its content."""
 
     __slots__ = ("value",)
@@ -136,7 +109,7 @@ class _Array:
     def __init__(self) -> None:
         self.value: Any = None
 
-    def __setstate__(self, state: Any) -> None:
+    def change(self, state: tuple[Any, ...]) -> None:
         _, shape, kind, by_columns, content = state
         self.value = _array(content, kind, shape, "F" if by_columns else "C")
 
@@ -144,7 +117,7 @@ class _Array:
 def _array(content: Any, kind: Any, shape: Any, order: Any) -> Any:
     if not isinstance(kind, _Type) or not isinstance(shape, tuple) or len(shape) > _MOST_DIMENSIONS:
         raise pickle.UnpicklingError("an array of unknown type or shape")
-    if any(type(size) is not int or size < 0 for size in shape):
+    if any(type(size) is not int or not 0 <= size < 2**63 for size in shape):
         raise pickle.UnpicklingError("an array of impossible shape")
     if kind.value == np.dtype(object):
         if not isinstance(content, list) or len(content) != math.prod(shape):
@@ -152,8 +125,8 @@ def _array(content: Any, kind: Any, shape: Any, order: Any) -> Any:
         return content if shape else content[0]
     if isinstance(content, str):  # Python 2
         content = content.encode("latin1")
-    if len(content) != math.prod(shape) * kind.value.itemsize:
-        raise pickle.UnpicklingError(f"an array of shape {shape} with {len(content)} bytes")
+    if not isinstance(content, bytes) or len(content) != math.prod(shape) * kind.value.itemsize:
+        raise pickle.UnpicklingError(f"an array of shape {shape} with other bytes")
     return np.frombuffer(content, kind.value).reshape(shape, order="F" if order == "F" else "C")
 
 
@@ -185,26 +158,32 @@ def _no_bytes(*arguments: Any) -> bytes:
     return b""
 
 
+def _ordered(pairs: Any = ()) -> dict[Any, Any]:
+    if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
+        raise pickle.UnpicklingError("a dictionary of something else than pairs")
+    return dictionary([value for pair in pairs for value in pair])
+
+
 def _encode(text: Any, encoding: Any = "") -> bytes:
-    if not isinstance(text, str) or encoding != "latin1":
+    if not (isinstance(text, str) and isinstance(encoding, str) and encoding == "latin1"):
         raise pickle.UnpicklingError("an encoding other than latin1")
     return text.encode("latin1")
 
 
-_NDARRAY = _Function(_no_call)
+_NDARRAY = Function(_no_call)
 _ALLOWED = {
     ("numpy", "ndarray"): _NDARRAY,
-    ("numpy", "dtype"): _Function(lambda name, align=False, copy=False: _Type(name)),
-    ("_codecs", "encode"): _Function(_encode),
-    ("__builtin__", "bytes"): _Function(_no_bytes),  # how old protocols write that there are none
-    ("builtins", "bytes"): _Function(_no_bytes),
-    ("collections", "OrderedDict"): _Function(dict),
+    ("numpy", "dtype"): Function(lambda name, align=False, copy=False: _Type(name)),
+    ("_codecs", "encode"): Function(_encode),
+    ("__builtin__", "bytes"): Function(_no_bytes),  # how old protocols write that there are none
+    ("builtins", "bytes"): Function(_no_bytes),
+    ("collections", "OrderedDict"): Function(_ordered),
 } | {
     (f"numpy.{core}.{module}", name): function
     for core in ("core", "_core")
     for module, name, function in (
-        ("multiarray", "_reconstruct", _Function(_reconstruct)),
-        ("multiarray", "scalar", _Function(_scalar)),
-        ("numeric", "_frombuffer", _Function(_from_buffer)),
+        ("multiarray", "_reconstruct", Function(_reconstruct)),
+        ("multiarray", "scalar", Function(_scalar)),
+        ("numeric", "_frombuffer", Function(_from_buffer)),
     )
 }

@@ -3,19 +3,17 @@
 import contextlib
 import os
 import re
-import shutil
 import socket
 import sys
-import tempfile
 import urllib.request
 from importlib.util import find_spec
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import minari
 
+from rankq_jax import files
 from rankq_jax.data.sources.containers import cause
-from rankq_jax.data.sources.root import dataset_folder, minari_root
+from rankq_jax.data.sources.root import dataset_folder, minari_root, settle
 from rankq_jax.errors import InputError
 
 _ID = re.compile(r"([-\w]+/)*[-\w]+-v\d+")
@@ -42,18 +40,13 @@ def download(dataset_id: str) -> None:
         )
     final = dataset_folder(dataset_id)
     root = final.parents[dataset_id.count("/")]
-    staging: Path | None = None
     try:
         _check_connection()
-        staging = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=root))
-        # Minari tells on stdout what it does, and stdout belongs to the results of commands.
-        with minari_root(staging), contextlib.redirect_stdout(sys.stderr):
-            minari.download_dataset(dataset_id)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        for namespace in (staging / dataset_id).parent.glob("*.json"):  # Minari's note on the namespace
-            if not (final.parent / namespace.name).exists():
-                shutil.copy(namespace, final.parent)
-        os.rename(staging / dataset_id, final)
+        with files.staging(root) as staged:
+            # Minari tells on stdout what it does, and stdout belongs to the results of commands.
+            with minari_root(staged), contextlib.redirect_stdout(sys.stderr):
+                minari.download_dataset(dataset_id)
+            settle(staged, dataset_id, final)
     except Exception as error:  # of Minari, of whatever library it downloads with, or of the disk
         task = _TASK.match(dataset_id)
         own = f" (make one by `python -m experiments.make_dataset --task={task[1]}`)" if task else ""
@@ -61,9 +54,6 @@ def download(dataset_id: str) -> None:
             f"{dataset_id}: no such dataset below {root}{own}, and downloading it through Minari failed: "
             f"{cause(error)}"
         ) from error
-    finally:
-        if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
 
 
 def _check_connection() -> None:

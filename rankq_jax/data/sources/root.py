@@ -7,6 +7,7 @@ from pathlib import Path
 
 from minari.storage import get_dataset_path
 
+from rankq_jax import files
 from rankq_jax.errors import InputError
 
 _VARIABLE = "MINARI_DATASETS_PATH"
@@ -50,3 +51,16 @@ def minari_root(folder: Path) -> Iterator[None]:
             del os.environ[_VARIABLE]
         else:
             os.environ[_VARIABLE] = before
+
+
+def settle(staged: Path, dataset_id: str, final: Path) -> None:
+    """Moves a dataset from a root of its own to its final place, with Minari's note on its namespace.
+
+    Raises:
+      OSError: if the disk refuses it, or there is something already.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    for note in (staged / dataset_id).parent.glob("*.json"):
+        if not (final.parent / note.name).exists():
+            files.write(final.parent / note.name, note.read_bytes())
+    files.publish(staged / dataset_id, final)

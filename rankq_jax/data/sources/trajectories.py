@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 
 from rankq_jax.data.episodes import concatenate
-from rankq_jax.data.sources import columns
+from rankq_jax.data.sources import columns, pickled
 from rankq_jax.data.sources.arrays import success_of
-from rankq_jax.data.sources.pickled import load_pickle, plain
+from rankq_jax.data.sources.limits import Budget
+from rankq_jax.data.sources.pickled import plain
 from rankq_jax.errors import InputError
 from rankq_jax.types import Episodes
+
+_EPISODE = 1_000  # bytes, about, of the arrays of an episode beside their content
+_ROW = 64  # bytes, about, that an entry of a list takes
 
 
 def load_trajectories(path: Path) -> Episodes:
@@ -31,10 +35,11 @@ def load_trajectories(path: Path) -> Episodes:
     Raises:
       InputError: if the file is damaged, holds something else, or names code; nothing in it is run.
     """
-    found = load_pickle(path)
+    budget = pickled.of_file(path)
+    found = pickled.load_pickle(path, budget)
     if not isinstance(found, list) or not found:
         raise InputError(f"{path}: field 'data' holds no list of trajectories, not even at index 0.")
-    parts = [_trajectory(f"{path}: episode {i}", each) for i, each in enumerate(found)]
+    parts = [_trajectory(f"{path}: episode {i}", each, budget) for i, each in enumerate(found)]
     for i, part in enumerate(parts):
         for field in ("observation", "action"):
             size, first = getattr(part, field).shape[1], getattr(parts[0], field).shape[1]
@@ -47,26 +52,29 @@ def load_trajectories(path: Path) -> Episodes:
     return joined._replace(success=success_of(joined.reward, joined.terminated))
 
 
-def _trajectory(where: str, found: Any) -> Episodes:
+def _trajectory(where: str, found: Any, budget: Budget) -> Episodes:
     if not isinstance(found, Mapping):
         raise InputError(f"{where}: is a {type(found).__name__}, a dictionary of arrays is needed.")
     for key in ("observations", "actions", "rewards"):
         if key not in found:
             raise columns.refusal(where, key, "is missing", "drop that episode")
-    action = columns.vectors(where, "actions", _numbers(where, "actions", found["actions"]))
+    budget.spend("data", _EPISODE)
+    action = columns.vectors(where, "actions", _numbers(where, "actions", found["actions"], budget))
     steps = len(action)
-    reward = columns.numbers(where, "rewards", _numbers(where, "rewards", found["rewards"]))
+    reward = columns.numbers(where, "rewards", _numbers(where, "rewards", found["rewards"], budget))
     data = {
         "actions": action,
         "rewards": reward[:-1] if len(reward) == steps + 1 else reward,  # the expert files' surplus entry
-        "observations": _observations(where, "observations", found["observations"]),
+        "observations": _observations(where, "observations", found["observations"], budget),
         "terminals": np.zeros(steps, bool),
     }
     if "terminals" in found:
-        terminals = _numbers(where, "terminals", found["terminals"])
+        terminals = _numbers(where, "terminals", found["terminals"], budget)
         data["terminals"] = columns.flags(where, "terminals", terminals)
     if "next_observations" in found:
-        data["next_observations"] = _observations(where, "next_observations", found["next_observations"])
+        data["next_observations"] = _observations(
+            where, "next_observations", found["next_observations"], budget
+        )
     columns.check_lengths(where, data, "actions")
     if "next_observations" not in found:
         data["next_observations"] = data["observations"][1:]
@@ -90,9 +98,10 @@ def _trajectory(where: str, found: Any) -> Episodes:
     )
 
 
-def _observations(where: str, key: str, found: Any) -> np.ndarray:
+def _observations(where: str, key: str, found: Any, budget: Budget) -> np.ndarray:
     found = plain(found)
     if isinstance(found, list) and found and isinstance(found[0], Mapping):
+        budget.spend(key, _ROW * len(found))
         rows = []
         for step, row in enumerate(found):
             if not isinstance(row, Mapping) or "state_observation" not in row:
@@ -101,15 +110,36 @@ def _observations(where: str, key: str, found: Any) -> np.ndarray:
                 )
             rows.append(plain(row["state_observation"]))
         found = rows
-    return columns.vectors(where, key, _numbers(where, key, found))
+    return columns.vectors(where, key, _numbers(where, key, found, budget))
 
 
-def _numbers(where: str, key: str, found: Any) -> np.ndarray:
-    """An array, or a list of arrays and numbers, as one array of numbers."""
+def _numbers(where: str, key: str, found: Any, budget: Budget) -> np.ndarray:
+    """An array, or a list of arrays and numbers, as one array of numbers.
+
+    What is in the list is counted before it is copied, because the file may name one thing many times.
+    """
     found = plain(found)
-    rows = [plain(row) for row in found] if isinstance(found, list) else found
+    if isinstance(found, list):
+        budget.spend(key, _ROW * len(found))
+        rows = [plain(row) for row in found]
+        for index, row in enumerate(rows):
+            entries = row if isinstance(row, list) else [row]
+            budget.spend(key, 8 * len(entries))
+            wrong = next((entry for entry in map(plain, entries) if not _number(entry, row)), None)
+            if wrong is not None:
+                kind = wrong.dtype if isinstance(wrong, np.ndarray) else type(wrong).__name__
+                raise columns.refusal(
+                    where,
+                    key,
+                    f"has dtype {kind} from index {index} on, numbers are needed",
+                    "drop that episode",
+                )
+            budget.spend(key, sum(entry.nbytes for entry in entries if isinstance(entry, np.ndarray)))
+        found = rows
+    elif isinstance(found, np.ndarray):
+        budget.spend(key, 8 * found.size)
     try:
-        array = np.asarray(rows)
+        array = np.asarray(found)
     except ValueError as error:
         raise columns.refusal(where, key, "has rows of different lengths", "drop that episode") from error
     if array.dtype.kind not in "biuf":
@@ -117,3 +147,10 @@ def _numbers(where: str, key: str, found: Any) -> np.ndarray:
             where, key, f"has dtype {array.dtype} from index 0 on, numbers are needed", "drop that episode"
         )
     return array
+
+
+def _number(entry: Any, row: Any) -> bool:
+    """Whether it may stand in a list of rows: a number, or, as a whole row, an array of numbers."""
+    if isinstance(entry, np.ndarray) and entry is row:
+        return entry.dtype.kind in "biuf"
+    return isinstance(entry, int | float) or (isinstance(entry, np.generic) and entry.dtype.kind in "biuf")
