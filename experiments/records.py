@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from experiments import summary
 from rankq_jax import tasks
+from rankq_jax import files
 from rankq_jax.checkpoints import Checkpoints, Found, Held
 from rankq_jax.evaluation import Evaluation
 from rankq_jax.loop import Listener, Progress
@@ -126,17 +127,15 @@ class Records:
             np.concatenate([e.observation, e.next_observation[-1:]]).astype(np.float32)
             for e in result.episodes
         ]
-        path = self._folder / f"trajectories-{phase}.npz"
-        unfinished = path.with_suffix(".tmp.npz")
-        np.savez_compressed(
-            unfinished,
-            observation=np.concatenate(paths),
-            length=[len(path) for path in paths],
-            seed=np.repeat(self._seeds, count),
-            success=result.success.ravel(),
-            goal=result.goal.reshape(len(paths), -1),
-        )
-        unfinished.replace(path)
+        with files.atomic(self._folder / f"trajectories-{phase}.npz") as file:
+            np.savez_compressed(
+                file,
+                observation=np.concatenate(paths),
+                length=[len(path) for path in paths],
+                seed=np.repeat(self._seeds, count),
+                success=result.success.ravel(),
+                goal=result.goal.reshape(len(paths), -1),
+            )
 
     def _due(self) -> bool:
         """Whether a checkpoint is wanted for the time that has passed or an evaluation among the best."""

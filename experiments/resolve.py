@@ -16,7 +16,7 @@ from typing import Any
 
 import jax
 
-from experiments import build, cli, train
+from experiments import bounds, build, cli, train
 from experiments.configs import base
 from rankq_jax.errors import InputError
 
@@ -36,7 +36,7 @@ def resolved(flags: list[str], built: bool) -> dict[str, Any]:
         config = train.CONFIG.value
         if config is None:
             raise InputError("--config is missing; give a file of experiments/configs.")
-        read = sorted(base.SECTIONS.keys() & set(build.algorithms_of(config)))
+        read = sorted(base.SECTIONS.keys() & set(bounds.algorithms_of(config)))
         if built:
             build.experiment(config, jax.devices("cpu")[:1])
     except InputError as error:

@@ -4,7 +4,7 @@ import ml_collections
 import numpy as np
 
 from experiments.agents import check
-from experiments.build import algorithms_of
+from experiments.bounds import algorithms_of
 from rankq_jax.agents import balanced_weight
 from rankq_jax.errors import InputError
 from rankq_jax.types import Transition

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.build import algorithms_of
+from experiments.bounds import algorithms_of
 from experiments.restore import Restored
 from rankq_jax.analysis import results
 from rankq_jax.errors import InputError

@@ -89,7 +89,7 @@ def save_policy(policy: TrainedPolicy, path: Path) -> None:
     arrays: dict[str, Any] = {"format": FORMAT, **_weights(policy)}
     arrays |= {"about": json.dumps(about), "provenance": json.dumps(policy.provenance)}
     with files.atomic(path) as file:
-        np.savez_compressed(file, format=FORMAT, **texts, **arrays)
+        np.savez_compressed(file, **arrays)
 
 
 def load_policy(path: Path | str) -> TrainedPolicy:
