@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import ml_collections
 
+from experiments.agents import CLIP_GROUPS
 from experiments.execution import CHOICES
 from rankq_jax import tasks
 from rankq_jax.agents import AGENTS
@@ -56,11 +57,12 @@ ANNOTATIONS: dict[str, Any] = {
     "algorithm": Algorithm, "name": Annotated[str, Text(255)],
     "seed": Seed, "seeds": Count, "parallel": Annotated[str, OneOf(("seeds", "batch"))], "threads": Threads,
     "dataset": Line, "dataset_reading": Annotated[str, OneOf(READINGS)], "dataset_steps": Steps,
-    "dataset_seed": Seed, "keep_best": Rate, "standardise": Switch,
+    "dataset_seed": Seed, "dataset_kind": Annotated[str, Text(255)], "keep_best": Rate, "standardise": Switch,
     "reward_scale": Positive, "reward_bias": Finite, "discount": Discount, "batch_size": Count,
     "networks": Annotated[str, OneOf(FAMILIES)],
     "actor_learning_rate": LearningRate, "actor_cosine_decay": Switch, "critic_learning_rate": LearningRate,
-    "max_gradient_norm": NonNegative, "replay_capacity": Count, "train_envs": Count,
+    "success_weight": Annotated[str, OneOf(("given", "balanced"))], "max_gradient_norm": NonNegative,
+    "clip_groups": Annotated[str, OneOf(CLIP_GROUPS)], "replay_capacity": Count, "train_envs": Count,
     "evaluation_episodes": Count, "checkpoint_minutes": Minutes, "keep_checkpoints": Count,
     "keep_best_checkpoints": Whole, "restarts": Restarts,
     "preferences.expert": Line, "preferences.query_limit": Whole, "preferences.query_interval": Count,
@@ -72,6 +74,7 @@ ANNOTATIONS: dict[str, Any] = {
     "offline.checkpoint_every": Whole,
     "online.algorithm": PhaseAlgorithm, "online.env_steps": Whole, "online.env_steps_per_round": Count,
     "online.updates_per_step": PerStep, "online.updates_per_dispatch": Dispatch, "online.overlap": Switch,
+    "online.merged_exactly": Switch, "online.terminates": Switch,
     "online.mixing_ratio": Mixing, "online.mixing_ratio_final": Mixing, "online.mixing_anneal": Whole,
     "online.warmup": Whole, "online.evaluate_every": Whole, "online.checkpoint_every": Whole,
 }  # fmt: skip

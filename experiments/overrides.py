@@ -61,6 +61,12 @@ def _of_another(config: ml_collections.ConfigDict, name: str) -> str:
         ),
         "dataset_steps": (bool(config.dataset), f"dataset={config.dataset}"),
         "dataset_seed": (bool(config.dataset), f"dataset={config.dataset}"),
+        "dataset_kind": (bool(config.dataset), f"dataset={config.dataset}"),
+        "clip_groups": (config.max_gradient_norm == 0, "max_gradient_norm=0"),
+        "online.merged_exactly": (
+            online.mixing_ratio != -1.0 or online.mixing_anneal > 0,
+            f"online.mixing_ratio={online.mixing_ratio}",
+        ),
         "preferences.query_interval": (preferences.all_at_once > 0, "preferences.all_at_once"),
         **{
             f"preferences.{field}": (not preferences.rank_net, "preferences.rank_net=False")

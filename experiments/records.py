@@ -12,8 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from experiments import summary
-from rankq_jax import tasks
-from rankq_jax import files
+from rankq_jax import files, tasks
 from rankq_jax.checkpoints import Checkpoints, Found, Held
 from rankq_jax.evaluation import Evaluation
 from rankq_jax.loop import Listener, Progress
