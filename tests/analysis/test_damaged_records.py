@@ -24,8 +24,8 @@ CHANGES = {  # fields that only tables read
     "online__mixing_anneal": 0, "actor_hidden": [8], "critic_hidden": [8, 8], "rankq__critic_updates": 1,
     "preferences__expert": "x", "preferences__all_at_once": 0, "preferences__query_interval": 2,
     "critics": 2, "batch_size": 8, "keep_best": 0.5, "cql__samples": 10, "cql__backup_samples": 10,
-    "rankq__backup_samples": 10,
-    "cql__critic_updates": 1, "preferences__query_limit": 3, "preferences__flipped_answers": 0.1, "preferences__rank_net": True,
+    "rankq__backup_samples": 10, "cql__critic_updates": 1, "preferences__query_limit": 3,
+    "preferences__flipped_answers": 0.1, "preferences__rank_net": True,
 }  # fmt: skip
 
 
