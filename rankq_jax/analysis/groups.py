@@ -69,9 +69,6 @@ def member(run: Run) -> Member:
         else:
             found |= {"offline": results.last(run, score, "offline"), "final": results.last(run, score)}
         found |= {end: _complete(run.summary[field]) for end, field in ends.items()}
-    for end, values in found.items():
-        if values is not None and not np.isfinite(values).all():
-            raise InputError(f"{run.folder}: its {end} result of a seed is not finite; run it again.")
     return Member(
         run=run._replace(evaluations=run.evaluations[-1:]),
         seeds=tuple(run.summary["seeds"] if run.summary else range(first, first + count)),
