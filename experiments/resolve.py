@@ -15,12 +15,21 @@ import sys
 from typing import Any
 
 import jax
+import ml_collections
 
 from experiments import build, cli, train
 from experiments.configs import base
 from rankq_jax.errors import InputError
 
 PATIENCE = 120  # seconds that one configuration may take to build
+
+
+def _configuration() -> ml_collections.ConfigDict:
+    """That of the command line, as the training command reads it."""
+    cli.no_more(cli.parse(sys.argv)[1:])
+    if train.CONFIG.value is None:
+        raise InputError("--config is missing; give a file of experiments/configs.")
+    return train.CONFIG.value
 
 
 def resolved(flags: list[str], built: bool) -> dict[str, Any]:
@@ -32,10 +41,7 @@ def resolved(flags: list[str], built: bool) -> dict[str, Any]:
     """
     sys.argv = ["experiments.train", *flags]  # where ml_collections looks for overrides
     try:
-        cli.no_more(cli.parse(sys.argv)[1:])
-        config = train.CONFIG.value
-        if config is None:
-            raise InputError("--config is missing; give a file of experiments/configs.")
+        config = _configuration()
         read = sorted(base.SECTIONS.keys() & set(build.algorithms_of(config)))
         if built:
             build.experiment(config, jax.devices("cpu")[:1])
