@@ -13,7 +13,7 @@ from absl import flags
 
 from experiments import cli
 from experiments.restore import restore
-from rankq_jax.analysis import curves, page, pictures, results, trajectories
+from rankq_jax.analysis import curves, kinds, page, pictures, results, trajectories
 from rankq_jax.analysis.groups import task_of
 from rankq_jax.analysis.q_landscape import landscape
 from rankq_jax.analysis.results import Curve, Run
@@ -109,7 +109,7 @@ def _landscapes(run: Run) -> str:
         return page.note("This agent learns no values.")
     try:
         starts = np.asarray([record["start"] for record in run.evaluations], np.float64)
-        if starts.ndim != 2 or not starts.shape[1] or not np.isfinite(starts).all():
+        if starts.ndim != 2 or not starts.shape[1] or not (np.abs(starts) <= kinds.LARGEST).all():
             raise ValueError("not one finite state for each episode")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         path = run.folder / "evaluations.jsonl"

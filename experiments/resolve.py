@@ -15,12 +15,23 @@ import sys
 from typing import Any
 
 import jax
+import ml_collections
 
-from experiments import bounds, build, cli, train
+from experiments import bounds, build, cli, memory, overrides, train
 from experiments.configs import base
 from rankq_jax.errors import InputError
 
 PATIENCE = 120  # seconds that one configuration may take to build
+
+
+def _configuration(built: bool) -> ml_collections.ConfigDict:
+    """That of the command line, as the training command reads it; unchecked where nothing is to be built."""
+    rest = cli.parse(sys.argv)[1:]
+    cli.own_flags("experiments.train", "experiments.processes")
+    cli.no_more(rest)
+    if train.CONFIG.value is None:
+        raise InputError("--config is missing; give a file of experiments/configs.")
+    return overrides.checked(train.CONFIG) if built else train.CONFIG.value
 
 
 def resolved(flags: list[str], built: bool) -> dict[str, Any]:
@@ -32,13 +43,10 @@ def resolved(flags: list[str], built: bool) -> dict[str, Any]:
     """
     sys.argv = ["experiments.train", *flags]  # where ml_collections looks for overrides
     try:
-        cli.no_more(cli.parse(sys.argv)[1:])
-        config = train.CONFIG.value
-        if config is None:
-            raise InputError("--config is missing; give a file of experiments/configs.")
+        config = _configuration(built)
         read = sorted(base.SECTIONS.keys() & set(bounds.algorithms_of(config)))
         if built:
-            build.experiment(config, jax.devices("cpu")[:1])
+            memory.check(config, build.experiment(config, jax.devices("cpu")[:1]))
     except InputError as error:
         return {"error": " ".join(str(error).split())}
     return {"sections": sorted(base.SECTIONS), "read": read}

@@ -26,11 +26,11 @@ def _parts_of(job: Job, most: int) -> set[str]:
     return {part.name for part in packed([job], most)} - {job.name}
 
 
-def _found(jobs: Sequence[Job], out: Path) -> tuple[dict[str, set[str]], set[str]]:
+def _found(jobs: Sequence[Job], others: set[str], out: Path) -> tuple[dict[str, set[str]], set[str]]:
     """`{job: names of the parts of it that have a workdir}`, and the jobs with one for all of their seeds."""
     own = {job.name for job in jobs}
     there = {entry.name for entry in out.iterdir() if entry.is_dir()} if out.is_dir() else set()
-    split = {name for name in there - own if _PART.search(name)}
+    split = {name for name in there - own - others if _PART.search(name)}
     parts: dict[str, set[str]] = {}
     for name in split:
         parts.setdefault(whole(name), set()).add(name)
@@ -49,7 +49,7 @@ def jobs(planned: Sequence[Job], most: int | None, out: Path) -> list[Job]:
         return packed(planned, most)
     needed = {name for job in planned for name in needs(job)}
     divisible = [job for job in planned if (seeds(job) or (0, 0))[1] > 1 and job.name not in needed]
-    parts, begun = _found(divisible, out)
+    parts, begun = _found(divisible, {job.name for job in planned}, out)
     if not parts:
         single = sorted(job.name for job in divisible if job.name in begun and _parts_of(job, most or 0))
         if single:

@@ -84,7 +84,10 @@ def _whole(runs: Sequence[Run]) -> list[Run]:
     alike: dict[str, list[Run]] = {}
     for run in runs:
         summary = run.summary or {}
-        key = [groups.settings(run), *(summary.get(field) for field in ("dataset", "updates", "env_steps"))]
+        key = [
+            groups.settings_of(run),
+            *(summary.get(field) for field in ("dataset", "updates", "env_steps")),
+        ]
         alike.setdefault(json.dumps(key, sort_keys=True), []).append(run)
     whole = []
     for parts in alike.values():

@@ -69,9 +69,6 @@ def member(run: Run) -> Member:
         else:
             found |= {"offline": results.last(run, score, "offline"), "final": results.last(run, score)}
         found |= {end: _complete(run.summary[field]) for end, field in ends.items()}
-    for end, values in found.items():
-        if values is not None and not np.isfinite(values).all():
-            raise InputError(f"{run.folder}: its {end} result of a seed is not finite; run it again.")
     return Member(
         run=run._replace(evaluations=run.evaluations[-1:]),
         seeds=tuple(run.summary["seeds"] if run.summary else range(first, first + count)),
@@ -141,7 +138,7 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return pairs
 
 
-def settings(run: Run) -> dict[str, str]:
+def settings_of(run: Run) -> dict[str, str]:
     """Every field that an arm is known by, as text."""
     own = {field: value for field, value in flat(run.config).items() if field not in (*SEEDS, *results.FREE)}
     return {field: json.dumps(value, sort_keys=True) for field, value in own.items()}
@@ -149,7 +146,7 @@ def settings(run: Run) -> dict[str, str]:
 
 def _varied(runs: Sequence[Run]) -> list[str]:
     """Fields whose values differ, in the order of the configuration."""
-    settings = [settings(run) for run in runs]
+    settings = [settings_of(run) for run in runs]
     fields = dict.fromkeys(field for one in settings for field in one)
     return [field for field in fields if len({one.get(field) for one in settings}) > 1]
 
@@ -184,7 +181,7 @@ def grouped(members: Iterable[Member]) -> tuple[dict[str, list[Group]], list[tup
         for task, own in by_task.items():
             alike: dict[str, list[Member]] = {}
             for m in own:
-                alike.setdefault(json.dumps(settings(m.run), sort_keys=True), []).append(m)
+                alike.setdefault(json.dumps(settings_of(m.run), sort_keys=True), []).append(m)
             for same in alike.values():
                 kept, reasons = _distinct(same)
                 left_out += reasons

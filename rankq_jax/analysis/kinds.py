@@ -1,6 +1,5 @@
 """What a value of a record must be: JSON knows infinity, null and lists where a number belongs."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ def real(value: Any) -> bool:
     """Whether it is a finite number; truth values are none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return abs(value) <= LARGEST if isinstance(value, int) else math.isfinite(value) and abs(value) <= LARGEST
+    return abs(value) <= LARGEST  # which NaN is not
 
 
 def whole(value: Any) -> bool:
@@ -52,13 +51,14 @@ SETTINGS: dict[str, Callable[[Any], bool]] = {
         (
             "seed", "dataset_steps", "dataset_seed", "evaluation_episodes", "offline.updates",
             "online.env_steps", "online.mixing_anneal", "preferences.all_at_once",
-            "preferences.query_interval", "preferences.query_limit", "*.critic_updates", "*.samples",
+            "preferences.query_interval", "preferences.query_limit", "critics", "batch_size",
+            "*.critic_updates", "*.samples",
             "*.backup_samples",
         ),
         whole,
     ),
     **dict.fromkeys(
-        ("online.updates_per_step", "online.mixing_ratio", "online.mixing_ratio_final",
+        ("keep_best", "online.updates_per_step", "online.mixing_ratio", "online.mixing_ratio_final",
          "preferences.flipped_answers"),
         real,
     ),

@@ -114,11 +114,11 @@ def about(folder: Path) -> dict[str, Any]:
     for field in ("config", "versions", "git_commit"):
         if field not in recorded:
             raise InputError(f"{path}: cannot be read (field {field!r} is missing); restore the file.")
-    for field in ("config", "versions"):
-        if not isinstance(recorded[field], dict):
+        if field != "git_commit" and not isinstance(recorded[field], dict):
             raise InputError(f"{path}: field {field!r} is no mapping; restore the file.")
-    if not isinstance(recorded["git_commit"], str) or not all(map(kinds.text, recorded["versions"].values())):
-        raise InputError(f"{path}: field 'git_commit' or 'versions' holds no text; restore the file.")
+    for field, value in {"git_commit": recorded["git_commit"], **recorded["versions"]}.items():
+        if not kinds.text(value):
+            raise InputError(f"{path}: {field!r} is {value!r:.80}, no text; restore the file.")
     return recorded
 
 

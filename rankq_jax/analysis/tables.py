@@ -131,7 +131,7 @@ _PER_ARM: Mapping[str, Callable[[Arm], str]] = {
     "updates per environment step": _updates_per_step,
     "critic updates in one update": _critic_updates,
     "share of offline rows in online batches": _mixing,
-    "share of trajectories kept": lambda arm: f"{arm.run.config.get('keep_best', 1.0):g}",
+    "share of trajectories kept": lambda arm: f"{arm.run.optional('keep_best', 1.0):g}",
     "hidden layers": _networks,
     "critic members": lambda arm: str(arm.run.setting("critics")),
     "batch": lambda arm: str(arm.run.setting("batch_size")),
@@ -185,7 +185,9 @@ def _cost(arms: Sequence[Arm]) -> str:
     if "rankq" not in named or not compared:
         return ""
     rate = {name: results.updates_per_second(named[name].run) for name in ("rankq", *compared)}
-    measured = [f"{name} {rate['rankq'] / rate[name]:.1f}" for name in compared]
+    measured = [
+        f"{name} {rate['rankq'] / rate[name]:.1f}" if rate[name] else f"{name} {NONE}" for name in compared
+    ]
     return (
         f"Measured time per update over that of rankq: {', '.join(measured)}. Critic evaluations per row and "
         f"critic member in one update: {'; '.join(_evaluations(named[name]) for name in rate)}."

@@ -207,7 +207,8 @@ def test_results_that_are_no_numbers_are_damage(tmp_path):
     hurt = workdir(tmp_path / "a", {0: (1, 2, 3)})
     damage(hurt, "summary.json", lambda s: s.update(final_success_rate=[float("nan")]))
     (entry,) = read(tmp_path).open
-    assert entry.job.state == "damaged" and "final result of a seed is not finite" in entry.job.error
+    assert entry.job.state == "damaged"
+    assert f"{hurt / 'summary.json'}: field 'final_success_rate' is [nan]" in entry.job.error
 
 
 def test_folders_that_are_no_sweeps(tmp_path):
