@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from experiments import build
+from experiments import build, devices
 from experiments.build import Experiment
 from experiments.configs import base
 from rankq_jax import tasks
@@ -66,6 +66,7 @@ def restore(folder: Path, best: bool = False) -> Restored:
       InputError: if the folder is no run's, or holds no checkpoint yet, or none that was evaluated.
     """
     config = recorded(folder)
+    devices.start()
     # One device holds the parameters of all seeds, and divides every batch.
     built = build.experiment(config, jax.local_devices()[:1])
     if not (folder / "checkpoints").is_dir():
