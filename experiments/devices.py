@@ -126,11 +126,15 @@ def line(found: dict[str, Any]) -> str:
     )
 
 
-def forgotten(found: dict[str, Any]) -> str:
-    """A warning where a CPU trains beside a GPU that nobody has said to leave alone; empty otherwise."""
+def forgotten(found: dict[str, Any], platforms: str | None) -> str:
+    """A warning where a CPU trains beside a GPU that nobody has said to leave alone; empty otherwise.
+
+    Args:
+      found: as `layout`.
+      platforms: that JAX was told to use.
+    """
     place = next((path for path in NVIDIA if Path(path).exists()), None)
-    chosen = jax.config.jax_platforms  # type: ignore[attr-defined]
-    if found["platform"] != "cpu" or place is None or chosen == "cpu":
+    if found["platform"] != "cpu" or place is None or platforms == "cpu":
         return ""
     return (
         f"an NVIDIA GPU may be there ({place}), and training runs on the CPU; install rankq-jax[cuda], or "

@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import jax
 import ml_collections
 from absl import flags
 from ml_collections import config_flags
@@ -149,7 +150,7 @@ def _said_of_devices(config: ml_collections.ConfigDict, folder: Path, about: dic
     mine = devices.layout(config)
     about["devices"] = mine
     print(devices.line(mine), flush=True)
-    if warning := devices.forgotten(mine):
+    if warning := devices.forgotten(mine, jax.config.jax_platforms):  # type: ignore[attr-defined]
         print(f"warning: {warning}", file=sys.stderr)
     known = (folder / "config.json").exists()
     before = results.about(folder).get("devices", mine) if known else mine

@@ -66,16 +66,14 @@ def test_a_run_says_on_what_it_trains():
 def test_a_cpu_beside_a_gpu_is_told(seen, monkeypatch, tmp_path):
     places = [tmp_path / str(i) for i in range(len(devices.NVIDIA))]
     monkeypatch.setattr(devices, "NVIDIA", tuple(map(str, places)))
-    monkeypatch.setattr(jax.config, "jax_platforms", "", raising=False)
     found = devices.layout(make())
-    assert devices.forgotten(found) == ""
+    assert devices.forgotten(found, None) == ""
     places[seen].touch()
-    assert str(places[seen]) in devices.forgotten(found) and "rankq-jax[cuda]" in devices.forgotten(found)
-    assert devices.forgotten({**found, "platform": "gpu"}) == ""
-    monkeypatch.setattr(jax.config, "jax_platforms", "cuda,cpu")
-    assert devices.forgotten(found) != ""
-    monkeypatch.setattr(jax.config, "jax_platforms", "cpu")
-    assert devices.forgotten(found) == ""
+    for platforms in (None, "", "cuda,cpu"):
+        told = devices.forgotten(found, platforms)
+        assert str(places[seen]) in told and "rankq-jax[cuda]" in told
+    assert devices.forgotten({**found, "platform": "gpu"}, None) == ""
+    assert devices.forgotten(found, "cpu") == ""
 
 
 SAYING = """
