@@ -1,14 +1,17 @@
 """How every command ends: 0 done, 2 wrong input, 3 bad numbers, 75 stopped and can go on, 130 interrupted."""
 
 import functools
+import logging
 import os
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-from absl import app, flags, logging
+from absl import app, flags
+from absl import logging as absl_logging
 from tqdm import tqdm
 
 from experiments.compilation import keep_programs
@@ -121,6 +124,12 @@ def _unraisable(tell: Callable[[Any], object], found: Any) -> None:
         tell(found)
 
 
+def _told(record: logging.LogRecord) -> bool:
+    """Whether a line of a log reaches the user. What orbax says of a checkpoint is one line here; asyncio
+    speaks of the files of one that has failed."""
+    return "orbax" not in Path(record.pathname).parts and record.name != "asyncio"
+
+
 def own_flags(*modules: str) -> None:
     """Refuses given flags that a module has brought along: of another command, or of a library.
 
@@ -147,7 +156,8 @@ def run(main: Callable[[list[str]], None], *modules: ModuleType) -> None:
       main: of the module that was started.
       *modules: further ones whose flags the command reads.
     """
-    logging.set_verbosity(logging.FATAL)  # what orbax has to tell of a checkpoint is told in one line here
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    absl_logging.get_absl_handler().addFilter(_told)
     sys.unraisablehook = functools.partial(_unraisable, sys.unraisablehook)
 
     def start(words: list[str]) -> None:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from experiments import build
+from experiments import build, devices
 from experiments.build import Experiment
 from experiments.configs import base
 from rankq_jax import tasks
@@ -100,6 +100,7 @@ def restore(folder: Path, best: bool = False, *, exact: bool = False) -> Restore
     config = recorded(folder)
     if exact:
         config.execution.update(dict(compute_dtype="float32", matmul_precision="highest"))
+    devices.start()
     # One device holds the parameters of all seeds, and divides every batch.
     built = build.experiment(config, jax.local_devices()[:1])
     if not (folder / "checkpoints").is_dir():

@@ -88,7 +88,7 @@ def join(folder: Path, parts: list[Path], config: ml_collections.ConfigDict, wri
     own = [results.read_json(part / "summary.json") for part in parts]
     slowest = max((summary["wall_seconds"] for summary in own), key=lambda seconds: seconds["total"])
     seeds = [seed for summary in own for seed in summary["seeds"]]
-    shared = {name: own[0][name] for name in ("dataset", "updates", "env_steps")}
+    shared = {name: own[0].get(name) for name in ("dataset", "updates", "env_steps", "devices")}
     restarts = sum(summary["restarts"] for summary in own)
     summary = summarise(folder, config, seeds) | shared | {"restarts": restarts, "wall_seconds": slowest}
     unfinished = folder / f"unfinished-{writer}.json"

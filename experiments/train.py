@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import jax
 import ml_collections
 from absl import flags
 from ml_collections import config_flags
@@ -17,6 +18,7 @@ from ml_collections import config_flags
 from experiments import (
     build,
     cli,
+    continuing,
     datasets,
     devices,
     memory,
@@ -30,8 +32,9 @@ from experiments import (
 from experiments.attempts import Run, to_the_end
 from experiments.stopping import Requests
 from experiments.summary import join, lines, summarise
+from rankq_jax import loop
 from rankq_jax.analysis import results
-from rankq_jax.errors import Stopped
+from rankq_jax.errors import InputError, Stopped
 from rankq_jax.timing import Stopwatch
 from rankq_jax.writers import write_json
 
@@ -64,7 +67,7 @@ def train(
       Stopped: when it was requested and there is a checkpoint.
     """
     requests = requests or Requests()
-    workdir.belongs(folder, config, accept)  # before anything is written
+    _belongs(config, folder, accept)  # before anything is written
     with Stopwatch() as stopwatch, contextlib.ExitStack() as stack:
         success_weight.check_choice(config)
         built = build.experiment(config)
@@ -72,15 +75,16 @@ def train(
         built = preferences.with_labeller(config, built)
         if processes.first():
             stack.enter_context(workdir.held(folder))
-        known, about = workdir.belongs(folder, config, accept), workdir.description(config)
+        known, about = _belongs(config, folder, accept), workdir.description(config)
         if known:
-            workdir.compare(folder, about, accept)
+            workdir.compare(folder, about, accept, continuing.unfit(folder))
+        elsewhere = processes.first() and _said_of_devices(config, folder, about)
         with processes.first_alone("the dataset is there"):
             name, dataset, described = datasets.described(config, built.task)
             if described and processes.first():
                 print(f"data: {described}", flush=True)
             about["dataset"] = {"name": name, "fingerprint": workdir.fingerprint(dataset)}
-            if processes.first() and (not known or workdir.compare(folder, about, accept)):
+            if processes.first() and (not known or workdir.compare(folder, about, accept) or elsewhere):
                 workdir.claim(folder, about)
         settled = success_weight.settled(config, dataset)
         if settled is not config:
@@ -90,12 +94,14 @@ def train(
                 print(line, flush=True)
         run = Run(config, folder, built, build.world(config, built, dataset), stopwatch, requests)
         final = to_the_end(run)
+        _check_end(config, folder, final)
         if processes.first():
             summary = summarise(folder, config, built.seeds) | {
                 "dataset": name,
                 "updates": final.updates,
                 "env_steps": final.env_steps,
                 "restarts": final.attempt,
+                "devices": about["devices"],
                 "wall_seconds": {**stopwatch.seconds, "total": stopwatch.total},
             }
             write_json(folder / "summary.json", summary)
@@ -121,21 +127,78 @@ def train_apart(
       NumericsError: as `train`.
       Stopped: as `train`.
     """
-    if not workdir.belongs(folder, config, accept) and member.process == 0:
-        workdir.claim(folder, workdir.description(config))
     own, part = processes.seeds_of(config, member), processes.folder_of(folder, member.process)
+    known = _belongs(config, folder, accept, part)
+    if member.process == 0 and not (known and _same(config, folder)):
+        workdir.claim(folder, workdir.description(config))
     if not _finished(own, part, accept):
         train(own, part, requests, accept)
     parts = [processes.folder_of(folder, index) for index in range(member.processes)]
-    if not all((path / "summary.json").exists() for path in parts):
+    each = [processes.seeds_of(config, member._replace(process=index)) for index in range(member.processes)]
+    # One that has not begun to go on with a changed configuration has a summary of the one before.
+    if not all(map(_done, each, parts)):
         return None
     summary = join(folder, parts, config, member.process)
     report.write(folder / "report", parts)
     return summary
 
 
+def _belongs(
+    config: ml_collections.ConfigDict, folder: Path, accept: bool, within: Path | None = None
+) -> bool:
+    """As `workdir.belongs`; refuses what the run could not go on with, whether accepted or not."""
+    known = (folder / "config.json").exists()
+    refused = continuing.refused(folder, config, within) if known else {}
+    return workdir.belongs(folder, config, accept, refused)
+
+
+def _same(config: ml_collections.ConfigDict, folder: Path) -> bool:
+    return not workdir.compare(folder, {"config": config.to_dict()}, accept=True)
+
+
+def _done(config: ml_collections.ConfigDict, folder: Path) -> bool:
+    """Whether the folder has the summary of what the configuration asks for."""
+    path = folder / "summary.json"
+    if not (path.exists() and _same(config, folder)):
+        return False
+    summary = results.read_json(path)
+    return _asked(config, summary.get("updates"), summary.get("env_steps"))
+
+
 def _finished(config: ml_collections.ConfigDict, folder: Path, accept: bool) -> bool:
-    return workdir.belongs(folder, config, accept) and (folder / "summary.json").exists()
+    return _belongs(config, folder, accept) and _done(config, folder)
+
+
+def _said_of_devices(config: ml_collections.ConfigDict, folder: Path, about: dict[str, Any]) -> bool:
+    """Says on what a run trains, and whether that is something else than before."""
+    mine = devices.layout(config)
+    about["devices"] = mine
+    print(devices.line(mine), flush=True)
+    if warning := devices.forgotten(mine, jax.config.jax_platforms):  # type: ignore[attr-defined]
+        print(f"warning: {warning}", file=sys.stderr)
+    known = (folder / "config.json").exists()
+    before = results.about(folder).get("devices", mine) if known else mine
+    if before != mine:
+        print(
+            f"warning: {folder}: was {devices.line(before)}; other devices agree with those up to rounding.",
+            file=sys.stderr,
+        )
+    return bool(before != mine)
+
+
+def _asked(config: ml_collections.ConfigDict, updates: int | None, env_steps: int | None) -> bool:
+    """Whether a run of so many updates and environment steps is what the configuration asks for."""
+    online = config.online.env_steps
+    return env_steps == online and (online > 0 or updates == config.offline.updates)
+
+
+def _check_end(config: ml_collections.ConfigDict, folder: Path, final: loop.Progress) -> None:
+    """Refuses to sum up a run that has not done what its configuration asks for."""
+    if not _asked(config, final.updates, final.env_steps):
+        raise InputError(
+            f"{folder}: has ended after {final.updates} updates and {final.env_steps} environment steps, its "
+            "configuration asks for others; choose another --workdir."
+        )
 
 
 def main(arguments: list[str]) -> None:
@@ -145,6 +208,7 @@ def main(arguments: list[str]) -> None:
     config = overrides.checked(CONFIG)
     devices.spare(config)
     member = processes.start(config, shared=bool(WORKDIR.value))
+    devices.start()
     folder = Path(WORKDIR.value or tempfile.mkdtemp(prefix="rankq_jax-"))
     page = folder / "report" / "index.html"
     if _finished(config, folder, ACCEPT.value):

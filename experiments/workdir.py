@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import jax
 import ml_collections
 import numpy as np
 
+from experiments import devices
 from rankq_jax.analysis import results
 from rankq_jax.errors import InputError
 from rankq_jax.files import PREFIX
@@ -88,6 +89,7 @@ def description(config: ml_collections.ConfigDict) -> dict[str, Any]:
         "versions": versions(),
         "git_commit": git_commit(),
         "source": source(),
+        "settings": devices.settings(),
     }
 
 
@@ -100,41 +102,63 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     return pairs
 
 
-def _differences(theirs: dict[str, Any], mine: dict[str, Any]) -> list[str]:
-    """What differs of the sections that `mine` has, in words."""
-    found = []
-    for section in ("config", "versions", "source", "dataset"):
-        if section not in mine:
-            continue
+def flat(config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """The fields of a configuration by their names with dots, as JSON has them."""
+    return _flat(plain(config.to_dict()))
+
+
+def changed(old: ml_collections.ConfigDict, new: ml_collections.ConfigDict) -> list[str]:
+    """Names of the fields that two configurations have in common, that differ, and that results depend on."""
+    before, after = flat(old), flat(new)
+    common = sorted(before.keys() & after.keys() - set(results.FREE))
+    return [field for field in common if before[field] != after[field]]
+
+
+def _differences(
+    theirs: dict[str, Any], mine: dict[str, Any], refused: Mapping[str, str]
+) -> tuple[list[str], bool]:
+    """What differs of the sections that `mine` has, in words, and whether anything of it is refused."""
+    found, hopeless = [], False
+    for section in ("config", "versions", "source", "settings", "dataset"):
+        if section not in mine or (section == "settings" and section not in theirs):
+            continue  # an older run has not recorded its settings
         ours, others = _flat(plain(mine[section])), _flat(theirs.get(section, {}))
         for key in sorted(ours | others):
             if ours.get(key) != others.get(key) and not (section == "config" and key in results.FREE):
                 name = f"field {key!r}" if section == "config" else f"{section} {key}".strip()
-                found.append(f"{name} is {others.get(key)!r} there and {ours.get(key)!r} here")
-    return found
+                why = f" ({refused[key]})" if key in refused else ""
+                hopeless = hopeless or bool(why)
+                found.append(f"{name} is {others.get(key)!r} there and {ours.get(key)!r} here{why}")
+    return found, hopeless
 
 
-def compare(folder: Path, mine: dict[str, Any], accept: bool) -> list[str]:
+def compare(
+    folder: Path, mine: dict[str, Any], accept: bool, refused: Mapping[str, str] | None = None
+) -> list[str]:
     """What differs between this run and the one that the folder belongs to; nothing is written.
 
     Args:
       folder: of a run.
       mine: as `description`; sections that it leaves out are not compared.
       accept: that it may differ.
+      refused: fields of the configuration and settings that may not all the same, with the reasons.
 
     Raises:
       InputError: if it does and may not; names everything that does.
     """
-    found = _differences(results.about(folder), mine)
-    if found and not accept:
-        raise InputError(
-            f"{folder / 'config.json'}: {'; '.join(found)}; choose another --workdir, or go on all the same "
-            "with --accept_changes."
-        )
+    found, hopeless = _differences(results.about(folder), mine, refused or {})
+    if hopeless or (found and not accept):
+        advice = "" if hopeless else ", or go on all the same with --accept_changes"
+        raise InputError(f"{folder / 'config.json'}: {'; '.join(found)}; choose another --workdir{advice}.")
     return found
 
 
-def belongs(folder: Path, config: ml_collections.ConfigDict, accept: bool = False) -> bool:
+def belongs(
+    folder: Path,
+    config: ml_collections.ConfigDict,
+    accept: bool = False,
+    refused: Mapping[str, str] | None = None,
+) -> bool:
     """Whether the folder is this configuration's already; nothing is written.
 
     Raises:
@@ -146,12 +170,12 @@ def belongs(folder: Path, config: ml_collections.ConfigDict, accept: bool = Fals
         if any(name not in OWN and not name.startswith(OTHERS) for name in entries):
             raise InputError(f"{folder}: holds files of something else; choose another --workdir.")
         return False
-    compare(folder, {"config": config.to_dict()}, accept)
+    compare(folder, {"config": config.to_dict()}, accept, refused)
     return True
 
 
 def claim(folder: Path, about: dict[str, Any]) -> None:
-    """Makes a folder this run's own; what it was until now is kept under `earlier`.
+    """Makes a folder this run's own; what it was until now is kept under `earlier`, without its summary.
 
     Raises:
       InputError: if it cannot be written to.
@@ -160,6 +184,7 @@ def claim(folder: Path, about: dict[str, Any]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if path.exists():
+            (folder / "summary.json").unlink(missing_ok=True)  # first: it would speak of another run
             before = results.about(folder)
             about = {**about, "earlier": [*before.pop("earlier", []), before]}
         write_json(path, about)

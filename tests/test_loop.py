@@ -125,7 +125,7 @@ class Asked:
         (0, 2, 0, 1, dict(begun=True, dispatches=1, updated=False)),
         (0, 3, 0, 1, dict(begun=True, dispatches=2, updated=True)),
         (0, 90, 0, 1, dict(begun=True, dispatches=2, updated=True)),
-        (1, 0, 1, 0, dict(begun=False, dispatches=0, updated=False)),
+        (1, 0, 0, 2, dict(begun=False, dispatches=0, updated=False)),  # its end
         (1, 1, 1, 0, dict(begun=True, dispatches=1, updated=False)),
         (1, 4, 1, 1, dict(begun=True, dispatches=2, updated=False)),
     ],

@@ -113,9 +113,16 @@ def dispatched(
     return state._replace(agent=agent, progress=progress), dispatch
 
 
-def next_round(progress: Progress, phase: Phase) -> Progress:
-    """`progress` at the start of the round that follows."""
-    progress = progress._replace(begun=False, dispatches=0, updated=False)
-    if progress.round + 1 < phase.rounds:
-        return progress._replace(round=progress.round + 1)
-    return progress._replace(phase=progress.phase + 1, round=0, phase_env_steps=0, owed=0.0)
+def next_round(progress: Progress) -> Progress:
+    """`progress` at the start of the round that follows; after the last one of a phase that is its end.
+
+    What the phase owes is kept there, so that the phase may be made longer.
+    """
+    return progress._replace(round=progress.round + 1, begun=False, dispatches=0, updated=False)
+
+
+def in_phase(progress: Progress, index: int) -> Progress:
+    """`progress` at the start of a later phase; as it is in the phase that it is in."""
+    if progress.phase == index:
+        return progress
+    return progress._replace(phase=index, round=0, phase_env_steps=0, owed=0.0)

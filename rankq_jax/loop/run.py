@@ -225,6 +225,7 @@ def run(
 
     for index in range(state.progress.phase, len(plan)):
         phase = plan[index]
+        state = state._replace(progress=rounds.in_phase(state.progress, index))
         act, mode = stepwise(phase.agent.act), stepwise(phase.agent.mode)
         for done in range(state.progress.round + 1, phase.rounds + 1):
             keys = functools.partial(_keys, world.seeds, index + 1, done, attempt=state.progress.attempt)
@@ -232,8 +233,8 @@ def run(
                 state = updated(phase, done, state, keys)
             if due(phase.evaluate_every, done, phase.rounds):
                 evaluated(phase, index, done, state, keys)
-            state = state._replace(progress=rounds.next_round(state.progress, phase))
-            last = state.progress.phase == len(plan)
+            state = state._replace(progress=rounds.next_round(state.progress))
+            last = index + 1 == len(plan) and done == phase.rounds
             stopped = not last and listener.stop()
             planned = due(phase.checkpoint_every, done, phase.rounds)
             if planned or listener.due() or stopped:

@@ -43,11 +43,11 @@ class Progress(NamedTuple):
 
     Attributes:
       phase: index in the plan.
-      round: of the phase, from 0.
+      round: of the phase, from 0: how many are done. At the end of a phase it is their number.
       updates: done in all phases.
       env_steps: done in all phases.
       phase_env_steps: done in this phase.
-      owed: updates that are due and not done.
+      owed: updates that are due and not done, in this phase.
       begun: whether the round has made its environment steps, and owes the updates for them.
       dispatches: of the round's updates that are done.
       updated: whether the round waits for its evaluation alone.

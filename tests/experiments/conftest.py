@@ -2,6 +2,7 @@ import pytest
 
 from experiments import train
 from experiments.configs import rankq
+from tests.experiments.going_on import finished_run, places, run_at  # noqa: F401
 
 
 @pytest.fixture(scope="session")

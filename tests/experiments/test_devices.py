@@ -1,11 +1,19 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import pytest
 
-from experiments import build
+from experiments import build, devices
 from experiments.configs import rankq
 from experiments.devices import devices_of
 from experiments.execution import execution_of
+from launch import job, record
 from rankq_jax.errors import InputError
+
+CONFIG = str(Path(rankq.__file__)) + ":pointmaze-umaze,smoke"
 
 
 def make(**changes):
@@ -41,3 +49,87 @@ def test_a_platform_decides_what_the_configuration_leaves_open():
 def test_an_unknown_layout_is_named(field):
     with pytest.raises(InputError, match=rf"^--config.execution.{field}: unknown value 'batch'"):
         execution_of(make(**{f"execution.{field}": "batch"}))
+
+
+def test_a_run_says_on_what_it_trains():
+    found = devices.layout(make(**{"execution.critics": "batched", "online.overlap": True}))
+    kind = jax.devices()[0].device_kind
+    assert devices.line(found) == (
+        f"training on 1 x cpu ({kind}), seeds sequential, critics batched, acting on host"
+    )
+    assert devices.line(devices.layout(make(**{"execution.acting": "device"}))) == (
+        f"training on 2 x cpu ({kind}), seeds sequential, critics unrolled, acting on device"
+    )
+
+
+@pytest.mark.parametrize("seen", range(len(devices.NVIDIA)))
+def test_a_cpu_beside_a_gpu_is_told(seen, monkeypatch, tmp_path):
+    places = [tmp_path / str(i) for i in range(len(devices.NVIDIA))]
+    monkeypatch.setattr(devices, "NVIDIA", tuple(map(str, places)))
+    found = devices.layout(make())
+    assert devices.forgotten(found, None) == ""
+    places[seen].touch()
+    for platforms in (None, "", "cuda,cpu"):
+        told = devices.forgotten(found, platforms)
+        assert str(places[seen]) in told and "rankq-jax[cuda]" in told
+    assert devices.forgotten({**found, "platform": "gpu"}, None) == ""
+    assert devices.forgotten(found, "cpu") == ""
+
+
+SAYING = """
+import logging
+from experiments import cli
+from orbax.checkpoint import checkpoint_manager
+import jax
+
+def main(arguments):
+    logging.getLogger("jax._src.xla_bridge").warning("An NVIDIA GPU may be present")
+    logging.getLogger("jax._src.xla_bridge").info("nobody asked")
+    checkpoint_manager.logging.error("said by the test")
+    exec(compile("logging.error('said by orbax')", checkpoint_manager.__file__, "exec"),
+         {"logging": checkpoint_manager.logging})
+    logging.getLogger("asyncio").error("Task exception was never retrieved")
+
+cli.run(main)
+"""
+
+
+def test_what_jax_warns_of_is_heard_and_what_orbax_tells_is_not():
+    result = subprocess.run([sys.executable, "-c", SAYING], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    said = [line.partition("] ")[2] for line in result.stderr.splitlines()]
+    assert said == ["An NVIDIA GPU may be present", "said by the test"]
+
+
+@pytest.mark.parametrize(
+    ("module", "chosen", "words"),
+    [
+        ("train", "cuda", "no such device"), ("train", "cdua", "'cdua'"), ("train", "tpu", "'tpu'"),
+        ("evaluate", "cdua", "'cdua'"), ("export_policy", "cuda", "no such device"),
+    ],
+)  # fmt: skip
+def test_a_platform_that_is_not_there_is_one_line(module, chosen, words, run_at, tmp_path):
+    if chosen == "cuda" and any(map(os.path.exists, devices.NVIDIA)):
+        pytest.skip("there is one")
+    flags = {
+        "train": [f"--config={CONFIG}", f"--workdir={tmp_path / 'other'}"],
+        "evaluate": [f"--workdir={tmp_path / 'run'}"],
+        "export_policy": [f"--workdir={tmp_path / 'run'}", f"--out={tmp_path / 'p.npz'}"],
+    }[module]
+    if module != "train":
+        run_at((1, 3))
+    result = subprocess.run(
+        [sys.executable, "-m", f"experiments.{module}", *flags],
+        env={**os.environ, "JAX_PLATFORMS": chosen}, capture_output=True, text=True, timeout=200,
+    )  # fmt: skip
+    assert result.returncode == 2, result.stderr
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"error: JAX_PLATFORMS={chosen}: ") and words in line
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_launcher_does_not_try_a_platform_that_is_not_there_again(tmp_path):
+    one = job.Job("one", (f"--config={CONFIG}",))
+    outcome = job.execute(one, tmp_path, {"JAX_PLATFORMS": "cdua"})
+    assert outcome.status == 2 and outcome.certain and "JAX_PLATFORMS=cdua" in outcome.error
+    assert record.read(tmp_path / "one")["starts"] == 1
