@@ -192,7 +192,7 @@ def fuzz(draws, seed, training=0, tell=lambda *words: None):
     draw = random.Random(seed)
     counts, faults, candidates, slowest = collections.Counter(), [], [], 0.0
     with tempfile.TemporaryDirectory() as folder:
-        for _ in range(draws):
+        for number in range(1, draws + 1):
             case, start = drawn(draw), time.process_time()
             kind, said, config = outcome(case, folder)
             slowest = max(slowest, time.process_time() - start)
@@ -202,6 +202,8 @@ def fuzz(draws, seed, training=0, tell=lambda *words: None):
                 tell(kind, case, said)
             if kind == "accepted" and brief(config):
                 candidates.append((case, config))
+            if number % 100 == 0:
+                tell(f"{number} draws: {dict(counts)}")
         for number, (case, config) in enumerate(draw.sample(candidates, min(training, len(candidates)))):
             status, said = trained(config, Path(folder) / f"run{number}")
             counts[f"trained, status {status}"] += 1
