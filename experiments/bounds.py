@@ -118,6 +118,11 @@ def bound(config: ml_collections.ConfigDict, name: str) -> Bound | None:
     if algorithm in AGENTS and not known:
         return None
     names = {of: it.bound for of, it in known.items() if it.bound is not None}
+    if argument not in names and name.startswith(ARGUMENTS):
+        near = suggestion(argument, names)
+        raise InputError(
+            f"--config.{name}: no argument of {algorithm!r}, which --config.online.algorithm names.{near}"
+        )
     if argument not in names:
         near = suggestion(argument, names) if names else suggestion(name, SHARED)
         raise InputError(f"unknown configuration field --config.{name}.{near}")
@@ -150,6 +155,8 @@ def check(config: ml_collections.ConfigDict) -> None:
     for name in ratios:
         if online[name] < 0.0:
             raise InputError(f"--config.online.{name}={online[name]} must be between 0 and 1.")
+    if not config.dataset and tasks.find(config.task).generators and config.dataset_steps == 0:
+        raise InputError("--config.dataset_steps=0 must be at least 1, or give --config.dataset.")
     if "rlpd" in algorithms_of(config):
         subset = {**config.rlpd, **(online.arguments if online.env_steps else {})}["subset"]
         if subset > config.critics:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rankq_jax.bounds import UnitInterval, Whole, checked
 from rankq_jax.phases import Labeller
 from rankq_jax.preferences.oracle import Oracle
 from rankq_jax.preferences.queries import most_divergent
@@ -64,13 +65,14 @@ def proposals(mode: Callable[..., jax.Array], params: Params, dataset: Transitio
     return in_chunks(of_slice, len(dataset.reward), np.asarray(dataset.observation)).swapaxes(0, 1)
 
 
+@checked()
 def labeller(
     oracle: Oracle,
     ranker: Ranker | None,
     *,
-    questions: int,
+    questions: Whole,
     rounds: Sequence[int],
-    flipped: float = 0.0,
+    flipped: UnitInterval = 0.0,
 ) -> Labeller:
     """Asks the expert about the most divergent rows, learns from the answers, labels all rows.
 
@@ -84,6 +86,9 @@ def labeller(
       questions: for each round and seed; 0: every row, every time.
       rounds: after which of the phase's rounds.
       flipped: share of the answers that are turned round, in [0, 1].
+
+    Raises:
+      ValueError: if a value is out of bounds.
     """
 
     def init(keys: Key, dataset: Transition) -> Preferences:

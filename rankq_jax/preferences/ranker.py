@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from rankq_jax.bounds import Count, Positive, checked
 from rankq_jax.losses import ranknet_cross_entropy
 from rankq_jax.networks.scorer import Scorer
 from rankq_jax.types import Key, Params
@@ -58,8 +59,9 @@ class Ranker(NamedTuple):
     prefers_first: Callable[..., jax.Array]
 
 
+@checked()
 def ranker(
-    scorer: Scorer, rate: float = 1e-3, batch_size: int = 256, epochs: int = 100, patience: int = 5
+    scorer: Scorer, rate: Positive = 1e-3, batch_size: Count = 256, epochs: Count = 100, patience: Count = 5
 ) -> Ranker:
     """Pairwise learning to rank (sec. 3.2 of OAP).
 
@@ -75,6 +77,9 @@ def ranker(
       batch_size: answers per step.
       epochs: at most.
       patience: epochs without an improvement.
+
+    Raises:
+      ValueError: if a value is out of bounds.
     """
     optimiser = optax.adam(rate)
 

@@ -80,10 +80,24 @@ def test_a_workdir_with_other_files(tmp_path):
     assert contents(tmp_path) == {tmp_path / "thesis.tex": b"precious"}
 
 
+# The command, with networks that are spoiled: no field takes a value that makes an update infinite.
+SPOILED = """
+import runpy
+import jax, jax.numpy as jnp
+from rankq_jax.loop import rounds
+
+def spoiled(state, *rest, dispatched=rounds.dispatched):
+    spoil = lambda x: x * jnp.nan if jnp.issubdtype(x.dtype, jnp.floating) else x
+    return dispatched(state._replace(agent=jax.tree.map(spoil, state.agent)), *rest)
+
+rounds.dispatched = spoiled
+runpy.run_module("experiments.train", run_name="__main__", alter_sys=True)
+"""
+
+
 def test_numbers_that_go_bad(tmp_path):
-    result = run(
-        "experiments.train", CONFIG, "--config.critic_learning_rate=1e30", f"--workdir={tmp_path / 'r'}"
-    )
+    words = [sys.executable, "-c", SPOILED, CONFIG, f"--workdir={tmp_path / 'r'}"]
+    result = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert_refused(result, "metric", "at update", "of seed 0", status=3)
 
 

@@ -28,7 +28,8 @@ from tests.fuzz.field_values import FIELDS
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "experiments" / "configs"
 FILES = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem not in ("__init__", "base", "expert"))
-PATIENCE = 10  # seconds for a draw
+PATIENCE = 10  # seconds of work for a draw, on a machine that may have other work too
+TRAINING = 240  # for a training
 ALIEN = (
     "nan", "inf", "-inf", "-1", "0", "1", "-0.5", "1.5", "1e400", "-1e30", "1e9", "1e-300", "1000000000",
     str(10**12), str(10**30), "-" + "9" * 40, "9" * 5000, "many", "True", "False", "None", "''", "()", "(1,)",
@@ -44,6 +45,14 @@ class Hang(Exception):
 
 def _alarm(number, frame):
     raise Hang
+
+
+def patient(seconds):
+    """Raises `Hang` after so many seconds of work of this process, or twenty times as many by the clock."""
+    for number in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(number, _alarm)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 20 * seconds)
 
 
 def drawn_value(draw, field):
@@ -123,8 +132,7 @@ def resolved(config, field):
 
 def outcome(case, folder):
     """`refused`, `accepted`, `outside`, `traceback` or `hang`, what it says, and the configuration."""
-    signal.signal(signal.SIGALRM, _alarm)
-    signal.alarm(PATIENCE)
+    patient(PATIENCE)
     try:
         config = configured(arguments(case, folder))
     except InputError as error:
@@ -137,7 +145,7 @@ def outcome(case, folder):
     except Exception:  # what this looks for
         return "traceback", traceback.format_exc(), None
     finally:
-        signal.alarm(0)
+        patient(0)
     wrong = [f for f in case[2] if not FIELDS[f].fits(resolved(config, f))]
     if case[0] == "rlpd" and config.rlpd.subset > config.critics:
         wrong.append("rlpd.subset of fewer critics")
@@ -162,8 +170,7 @@ def brief(config):
 
 def trained(config, folder):
     """Status of a training, and its last line: 0, 2 or 3; anything else is a fault."""
-    signal.signal(signal.SIGALRM, _alarm)
-    signal.alarm(180)
+    patient(TRAINING)
     try:
         train.train(config, Path(folder))
         return 0, ""
@@ -174,7 +181,7 @@ def trained(config, folder):
     except Exception:  # what this looks for
         return 1, traceback.format_exc()
     finally:
-        signal.alarm(0)
+        patient(0)
 
 
 FAULTS = ("traceback", "hang", "outside", "unnamed")
@@ -185,16 +192,18 @@ def fuzz(draws, seed, training=0, tell=lambda *words: None):
     draw = random.Random(seed)
     counts, faults, candidates, slowest = collections.Counter(), [], [], 0.0
     with tempfile.TemporaryDirectory() as folder:
-        for _ in range(draws):
-            case, start = drawn(draw), time.monotonic()
+        for number in range(1, draws + 1):
+            case, start = drawn(draw), time.process_time()
             kind, said, config = outcome(case, folder)
-            slowest = max(slowest, time.monotonic() - start)
+            slowest = max(slowest, time.process_time() - start)
             counts[kind] += 1
             if kind in FAULTS:
                 faults.append((kind, case, said))
                 tell(kind, case, said)
             if kind == "accepted" and brief(config):
                 candidates.append((case, config))
+            if number % 100 == 0:
+                tell(f"{number} draws: {dict(counts)}")
         for number, (case, config) in enumerate(draw.sample(candidates, min(training, len(candidates)))):
             status, said = trained(config, Path(folder) / f"run{number}")
             counts[f"trained, status {status}"] += 1

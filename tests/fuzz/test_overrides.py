@@ -12,10 +12,10 @@ from tests.fuzz.field_values import FIELDS
 
 # Of ml_collections, where it reads a file.
 @pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
-def test_a_hundred_draws_are_refused_in_a_line_or_make_sense():
-    counts, faults, _ = fuzzing.fuzz(100, seed=1)
+def test_draws_are_refused_in_a_line_or_make_sense():
+    counts, faults, _ = fuzzing.fuzz(80, seed=1)
     assert faults == []
-    assert counts["refused"] > 20 and counts["accepted"] > 10, counts
+    assert counts["refused"] > 20 and counts["accepted"] > 8, counts
 
 
 @pytest.mark.parametrize("name", fuzzing.FILES)
