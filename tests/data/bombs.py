@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import shutil
 import struct
 import warnings
 import zipfile
@@ -19,13 +20,13 @@ ARRAY = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR
 def npz(folder):
     """`(path, words)` of each archive."""
     small = recordings.own()
-    rows = 10_000_000
+    rows = 5_000_000
     zeros = {key: np.zeros((rows, *array.shape[1:]), array.dtype) for key, array in small.items()}
     path = folder / "zeros.npz"
     np.savez_compressed(path, observations=zeros["observations"].repeat(2, axis=1), **{
         key: small[key] for key in ("actions", "rewards", "terminals")
     })  # fmt: skip
-    yield path, r"field 'observations' declares 160 MB, but the file holds \d+ kB, of which at most 67.1 MB"
+    yield path, r"field 'observations' declares 80 MB, but the file holds .* kB, of which at most 67.1 MB"
 
     def member(name, header, content=b"", method=zipfile.ZIP_DEFLATED):
         path = folder / f"{name}.npz"
@@ -44,8 +45,8 @@ def npz(folder):
     yield member("text", header((10,), "<U100000000")), "field 'observations' declares 4 GB"
     yield member("short", header((1_000, 2)), bytes(80)), "declares 8000 bytes by shape .* but holds 80;"
     long = b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**31)
-    yield member("header", long, b" " * 50_000_000), "field 'observations' cannot be read"
-    bzip = member("bzip", header((10**7, 2)), bytes(8 * 10**7), zipfile.ZIP_BZIP2)
+    yield member("header", long, b" " * 5_000_000), "field 'observations' cannot be read"
+    bzip = member("bzip", header((10**6, 2)), bytes(8 * 10**6), zipfile.ZIP_BZIP2)
     yield bzip, "field 'observations' is compressed by another method"
     many = folder / "many.npz"
     with zipfile.ZipFile(many, "w") as archive:
@@ -77,7 +78,7 @@ def hdf5(folder):
     @spoil("field 'observations' has a chunk that holds more than it declares")
     def inflated(file):
         made = file.create_dataset("observations", shape, "f4", chunks=shape, compression="gzip")
-        made.id.write_direct_chunk((0, 0), zlib.compress(bytes(500_000_000), 1))
+        made.id.write_direct_chunk((0, 0), zlib.compress(bytes(250_000_000), 1))
 
     @spoil("field 'observations' is stored by filters")
     def filtered(file):
@@ -137,16 +138,16 @@ def _doubled(times, start, make=lambda one: [one] * 10):
 def pickles(folder):
     """`(path, words)` of each pickle."""
     number, big = 0.5, np.zeros(5_000)
-    pair = b"N" + b"q\x00h\x00\x86q\x00" * 0 + b"\x94" + b"".join(
-        b"h" + bytes([i]) + b"\x86\x94" for i in range(60)
-    )  # fmt: skip
+    # Each pair holds the one before it twice: the last one, number 60, has 2 ** 60 values.
+    twice = [b"h" + bytes([i]) + b"h" + bytes([i]) + b"\x86\x940" for i in range(60)]
+    pairs = b"N\x940" + b"".join(twice)
     walks = pickle.loads(_walk())
     files = {
         "lists": (_walk(rewards=_doubled(9, number)), "field 'rewards' has dtype list from index 0 on"),
         "states": (_walk(observations=[{"state_observation": _doubled(9, number)}] * 4), "has dtype list"),
         "rows": (_walk(observations=[big] * 20_000), "field 'observations' declares"),
         "steps": (_walk(observations=[{"state_observation": big}] * 20_000), "field '.*' declares"),
-        "walks": (pickle.dumps(walks * 70_000), "field '.*' declares"),
+        "walks": (pickle.dumps(walks * 20_000), "field '.*' declares"),
         "text": (_walk(rewards=["x" * 100_000] + ["y"] * 10_000), "field 'rewards' has dtype str"),
         "entries": (_walk(rewards=[[0.5] * 10_000] * 10_000), "field 'rewards' declares"),
         "copies": (
@@ -154,16 +155,11 @@ def pickles(folder):
             + b"h\x01h\x00X\x06\x00\x00\x00latin1\x86R" * 20_000 + b"l.",
             "field 'data' declares",
         ),
-        "key": (b"}" + b"N" + b"\x85" * 300_000 + b"Ns.", "keys are neither text nor whole numbers"),
-        "keys": (b"}" + b"(" + pair + b"1", "cannot be read"),
-        "doubled": (b"}N\x94" + b"h\x000" * 0 + b"".join(
-            b"h" + bytes([i]) + b"h" + bytes([i]) + b"\x86\x94" for i in range(80)
-        ) + b"Ns.", "cannot be read|keys are neither"),
-        "typed": (b"cnumpy\ndtype\n]\x94" + b"".join(
-            b"]h" + bytes([i]) + b"ah" + bytes([i]) + b"a\x94" for i in range(60)
-        ) + b"\x85R.", "cannot be read"),
-        "nested": (b"]" + b"](" * 0 + b"]" * 300_000 + b"a" * 300_000 + b".", "episode 0: is a list"),
-        "marks": (b"(" * 2_000_000 + b".", "field 'data' declares"),
+        "key": (b"}" + b"N" + b"\x85" * 100_000 + b"Ns.", "keys are neither text nor whole numbers"),
+        "keys": (pairs + b"}h\x3cNs.", "keys are neither text nor whole numbers"),
+        "typed": (pairs + b"cnumpy\ndtype\nh\x3c\x85R.", "of an unknown type"),
+        "nested": (b"]" + b"]" * 100_000 + b"a" * 100_000 + b".", "episode 0: is a list"),
+        "marks": (b"(" * 1_000_000 + b".", "field 'data' declares"),
         "reserved": (b"\x96" + struct.pack("<Q", 2**40) + b"x.", "cannot be read"),
         "memo": (b"Nr\xff\xff\xff\xff0].", "holds no list"),
         "number": (b"\x8b" + struct.pack("<i", 2**31 - 1) + b"1.", "cannot be read|holds no list"),
@@ -177,7 +173,6 @@ def pickles(folder):
 
 def minari(folder, name):
     """`(path, words)` of each copy of the dataset of that folder."""
-    import shutil
 
     def rows(group):
         del group["rewards"]

@@ -14,7 +14,7 @@ from rankq_jax.data.sources.pickled import plain
 from rankq_jax.errors import InputError
 from rankq_jax.types import Episodes
 
-_EPISODE = 1_000  # bytes, about, of the arrays of an episode beside their content
+_EPISODE = 4_000  # bytes, about, of the arrays of an episode beside their content
 _NUMBERS = (int, float, np.number, np.bool_)
 _ROW = 64  # bytes, about, that an entry of a list takes
 
