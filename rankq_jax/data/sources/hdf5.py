@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 from h5py import h5z
 
-from rankq_jax.data.sources.columns import refusal
+from rankq_jax.data.sources import columns
 from rankq_jax.data.sources.limits import SMALL, Budget
 
 _MOST_LINKS = 8  # on the way to an entry
@@ -35,12 +35,14 @@ def find(file: h5py.Group, key: str, source: str) -> Any:
         if link is None:
             return None
         if isinstance(link, h5py.ExternalLink):
-            raise refusal(source, key, "is a link to another file", "copy it into the file")
+            raise columns.refusal(source, key, "is a link to another file", "copy it into the file")
         name, parts = parts[0], parts[1:]
         if isinstance(link, h5py.SoftLink):
             links += 1
             if links > _MOST_LINKS:
-                raise refusal(source, key, f"is reached by more than {_MOST_LINKS} links", "repair the file")
+                raise columns.refusal(
+                    source, key, f"is reached by more than {_MOST_LINKS} links", "repair the file"
+                )
             group = file if link.path.startswith("/") else group
             parts = [part for part in link.path.split("/") if part not in ("", ".")] + parts
         else:
@@ -55,7 +57,9 @@ def check_declared(entry: h5py.Dataset, key: str, budget: Budget) -> None:
       InputError: if they are elsewhere, or it declares too much.
     """
     if entry.is_virtual or entry.external:
-        raise refusal(budget.source, key, "has its numbers in another file", "copy them into this one")
+        raise columns.refusal(
+            budget.source, key, "has its numbers in another file", "copy them into this one"
+        )
     size = math.prod(entry.shape or ()) * entry.dtype.itemsize
     # HDF5 makes whole chunks, and nothing in the file keeps them from being larger than the array.
     chunk = math.prod(entry.chunks) * entry.dtype.itemsize if entry.chunks else 0
@@ -72,7 +76,9 @@ def _check_chunks(entry: h5py.Dataset, key: str, budget: Budget, declared: int) 
         tuple(name for name in names if name != h5z.FILTER_FLETCHER32) not in _FILTERS
         or names.count(h5z.FILTER_FLETCHER32) > 1
     ):
-        raise refusal(budget.source, key, f"is stored by filters {names}", "store it by gzip or plainly")
+        raise columns.refusal(
+            budget.source, key, f"is stored by filters {names}", "store it by gzip or plainly"
+        )
     if h5z.FILTER_DEFLATE not in names:
         return
     for index in range(entry.id.get_num_chunks()):
@@ -82,7 +88,9 @@ def _check_chunks(entry: h5py.Dataset, key: str, budget: Budget, declared: int) 
             continue  # cannot burst
         content = entry.id.read_direct_chunk(chunk.chunk_offset)[1]  # perhaps with a checksum behind
         if len(zlib.decompressobj().decompress(content, declared + 64)) > declared + 4:
-            raise refusal(budget.source, key, "has a chunk that holds more than it declares", "get it again")
+            raise columns.refusal(
+                budget.source, key, "has a chunk that holds more than it declares", "get it again"
+            )
 
 
 def check_tree(path: Path, budget: Budget) -> int:
@@ -105,12 +113,14 @@ def check_tree(path: Path, budget: Budget) -> int:
             for name in group:
                 key = f"{place}{name}"
                 if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                    raise refusal(budget.source, key, "is a link to another place", "copy what it leads to")
+                    raise columns.refusal(
+                        budget.source, key, "is a link to another place", "copy what it leads to"
+                    )
                 entry = group[name]
                 if isinstance(entry, h5py.Dataset):
                     check_declared(entry, key, budget)
                 elif depth == _DEEPEST:
-                    raise refusal(
+                    raise columns.refusal(
                         budget.source, key[:80], f"is deeper than {_DEEPEST} groups", "repair the file"
                     )
                 elif isinstance(entry, h5py.Group):

@@ -138,7 +138,7 @@ def _metadata(folder: Path, inside: Path) -> dict[str, Any]:
             str(folder),
             "metadata.json",
             f"has {path.stat().st_size} bytes, at most {_LONGEST_METADATA} are read",
-            "get the dataset again",
+            "get it again",
         )
     metadata = json.loads(path.read_text())
     if not isinstance(metadata, dict):
@@ -163,9 +163,8 @@ def _check_declared(folder: Path, inside: Path) -> None:
         raise columns.refusal(
             str(folder), "data_format", "is unknown", "use a dataset in hdf5, arrow or parquet"
         )
-    path = inside / "main_data.hdf5"
-    budget = Budget(str(folder), path.stat().st_size)
-    held = check_tree(path, budget)
+    budget = Budget(str(folder), (inside / "main_data.hdf5").stat().st_size)
+    held = check_tree(inside / "main_data.hdf5", budget)
     episodes, steps = metadata.get("total_episodes"), metadata.get("total_steps")
     if type(episodes) is not int or not 0 <= episodes <= held:
         raise columns.refusal(
