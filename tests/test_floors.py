@@ -32,7 +32,7 @@ ONLY_IN = {
     "flax": {"rankq_jax/networks"},
     "orbax": {"rankq_jax/checkpoints"},
     "minari": {"rankq_jax/data"},
-    "h5py": {"rankq_jax/data/sources/containers.py", "rankq_jax/data/export.py"},
+    "h5py": {"rankq_jax/data/sources", "rankq_jax/data/export.py"},
     "gymnasium_robotics": {"rankq_jax/envs/robotics.py"},
     "matplotlib": {"rankq_jax/analysis/pictures.py", "rankq_jax/analysis/curves.py"},
     "rliable": {"rankq_jax/analysis/statistics.py"},

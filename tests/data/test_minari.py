@@ -7,7 +7,7 @@ import minari
 import numpy as np
 import pytest
 
-from rankq_jax import tasks
+from rankq_jax import files, tasks
 from rankq_jax.data.generate import store
 from rankq_jax.data.sources.minari import dataset_folder, load_minari
 from rankq_jax.data.validate import check_outcomes, check_recording
@@ -87,6 +87,23 @@ def test_an_existing_dataset_is_not_written_over(dataset):
     with pytest.raises(InputError, match="exists already"):
         make_dataset(TASK, 6_000, 3)
     assert (dataset_folder(dataset) / "data" / "main_data.hdf5").read_bytes() == before
+
+
+def test_what_a_killed_maker_left_beside_its_finished_dataset_is_removed(dataset, minari_root):
+    """It was killed between the move of what it made and the removal of what it was made in."""
+    shards_of_it = minari_root / f".shards-{dataset.replace('/', '-')}"
+    for folder in (minari_root / ".unfinished-0", shards_of_it):
+        folder.mkdir()
+        (folder / "00000.npz").write_text("half")
+    (minari_root / f"{shards_of_it.name}.lock").touch()
+    with pytest.raises(InputError, match="exists already"):
+        make_dataset(TASK, 6_000, 3)
+    assert not list(minari_root.glob(".*"))
+    shards_of_it.mkdir()
+    with files.claimed(minari_root / f"{shards_of_it.name}.lock"), pytest.raises(InputError):
+        make_dataset(TASK, 6_000, 3)
+    assert shards_of_it.exists()  # somebody was at work in it
+    shards_of_it.rmdir()
 
 
 def test_an_interrupted_generation_leaves_nothing(monkeypatch, minari_root):

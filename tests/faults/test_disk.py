@@ -87,14 +87,60 @@ def test_events_alone_meet_the_full_disk(small_disk, train, stopped):
     one_line(train(stopped).result(60), 2, "tensorboard")
 
 
+# The nursery knows the training command's flag of that name.
+OTHER_FLAGS = "from absl import flags\ndelattr(flags.FLAGS, 'processes')\n"
+DIE = """
+import os, signal
+count = 0
+
+def dying(*arguments, inner=os.{name}, **rest):
+    global count
+    count += 1
+    made = inner(*arguments, **rest) if {late} else None
+    if count > {after}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return made if {late} else inner(*arguments, **rest)
+
+os.{name} = dying
+"""
+
+
+@pytest.mark.parametrize("moment", [("fsync", 0, False), ("fsync", 2, False), ("rename", 0, True)])
+def test_a_killed_maker_leaves_nothing_that_its_command_does_not_remove(nursery, tmp_path, moment):
+    root = tmp_path / "root"
+
+    def make(text):
+        prelude = tmp_path / "prelude.py"
+        prelude.write_text(OTHER_FLAGS + text)
+        return nursery.start(
+            "--task=pointmaze-umaze",
+            "--steps=300",
+            "--seed=4",
+            environment={"MINARI_DATASETS_PATH": str(root)},
+            prelude=prelude,
+            module="experiments.make_dataset",
+        ).result(60)
+
+    name, after, late = moment
+    assert make(DIE.format(name=name, after=after, late=late)).status == -9
+    assert len(list(root.glob(".unfinished-*"))) == 1
+    again = make("")
+    if late:  # the dataset was there already
+        one_line(again, 2, "exists already")
+    else:
+        assert again.status == 0, again.error
+    assert [path.name for path in root.iterdir()] == ["pointmaze-umaze"]
+    assert not [path for path in root.rglob(".*")]
+
+
 SIZES = ("4k", "12k", "24k", "48k", "96k", "160k")
 
 
 def test_making_a_dataset_on_a_full_disk(small_disk, nursery, tmp_path):
     """HDF5 itself ends the process when it cannot write, wherever in the file that is."""
     place, remount = small_disk
-    prelude = tmp_path / "prelude.py"  # the nursery knows the training command's flag of that name
-    prelude.write_text("from absl import flags\ndelattr(flags.FLAGS, 'processes')\n")
+    prelude = tmp_path / "prelude.py"
+    prelude.write_text(OTHER_FLAGS)
 
     def make():
         root = {"MINARI_DATASETS_PATH": str(place)}

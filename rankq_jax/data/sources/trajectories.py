@@ -14,7 +14,8 @@ from rankq_jax.data.sources.pickled import plain
 from rankq_jax.errors import InputError
 from rankq_jax.types import Episodes
 
-_EPISODE = 1_000  # bytes, about, of the arrays of an episode beside their content
+_EPISODE = 4_000  # bytes, about, of the arrays of an episode beside their content
+_NUMBERS = (int, float, np.number, np.bool_)
 _ROW = 64  # bytes, about, that an entry of a list takes
 
 
@@ -122,19 +123,18 @@ def _numbers(where: str, key: str, found: Any, budget: Budget) -> np.ndarray:
     if isinstance(found, list):
         budget.spend(key, _ROW * len(found))
         rows = [plain(row) for row in found]
+        budget.spend(key, sum(_size(row) for row in rows))
         for index, row in enumerate(rows):
-            entries = row if isinstance(row, list) else [row]
-            budget.spend(key, 8 * len(entries))
-            wrong = next((entry for entry in map(plain, entries) if not _number(entry, row)), None)
-            if wrong is not None:
-                kind = wrong.dtype if isinstance(wrong, np.ndarray) else type(wrong).__name__
+            kind = row.dtype.type if isinstance(row, np.ndarray) else type(row)
+            kinds = set(map(type, row)) if isinstance(row, list) else {kind}
+            wrong = [each.__name__ for each in kinds if not issubclass(each, _NUMBERS)]
+            if wrong:
                 raise columns.refusal(
                     where,
                     key,
-                    f"has dtype {kind} from index {index} on, numbers are needed",
+                    f"has dtype {min(wrong)} from index {index} on, numbers are needed",
                     "drop that episode",
                 )
-            budget.spend(key, sum(entry.nbytes for entry in entries if isinstance(entry, np.ndarray)))
         found = rows
     elif isinstance(found, np.ndarray):
         budget.spend(key, 8 * found.size)
@@ -149,8 +149,6 @@ def _numbers(where: str, key: str, found: Any, budget: Budget) -> np.ndarray:
     return array
 
 
-def _number(entry: Any, row: Any) -> bool:
-    """Whether it may stand in a list of rows: a number, or, as a whole row, an array of numbers."""
-    if isinstance(entry, np.ndarray) and entry is row:
-        return entry.dtype.kind in "biuf"
-    return isinstance(entry, int | float) or (isinstance(entry, np.generic) and entry.dtype.kind in "biuf")
+def _size(row: Any) -> int:
+    """Bytes of a row as numbers."""
+    return row.nbytes if isinstance(row, np.ndarray) else 8 * len(row) if isinstance(row, list) else 8

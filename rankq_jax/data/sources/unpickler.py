@@ -11,7 +11,7 @@ from rankq_jax.data.sources.limits import Budget
 from rankq_jax.errors import InputError
 
 _LARGEST_KEY = 2**60  # below, different numbers have different hashes
-_OBJECT = 64  # bytes, about, that a list, an entry of the memo or a call takes
+_OBJECT = 100  # bytes, about, that a list, an entry of the memo or a call takes
 _PLAIN = (
     "STOP POP POP_MARK DUP FRAME PROTO NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 "
     "FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 UNICODE "
