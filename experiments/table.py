@@ -13,7 +13,6 @@ from absl import flags
 
 from experiments import cli
 from rankq_jax.analysis import comparison, tables
-from rankq_jax.analysis.names import block, markdown
 from rankq_jax.errors import InputError
 from rankq_jax.writers import write_text
 
@@ -40,25 +39,11 @@ def write(out: Path, workdirs: list[Path], command: str, reference: str, notes: 
     if not out.name:
         raise InputError(f"--out={out}: names no file.")
     runs = [comparison.finished(folder) for folder in workdirs]
-    sections = comparison.by_task(runs)
-    commits = ", ".join(dict.fromkeys(markdown(run.commit) for run in runs))
-    versions = "; ".join(
-        dict.fromkeys(
-            ", ".join(markdown(f"{name} {version}") for name, version in run.versions.items()) for run in runs
-        )
-    )
-    paragraphs = [
-        f"# {', '.join(map(markdown, sections))}",
-        f"Written by\n\n{block(command)}",
-        tables.how_to_read(reference),
-        *(tables.section(task, arms, reference) for task, arms in sections.items()),
-        "## How the runs were made",
-        *notes,
-        f"Written on {platform.machine()} with {os.cpu_count()} cores. Commit {commits}. {versions}.",
-    ]
+    machine = f"{platform.machine()} with {os.cpu_count()} cores"
+    text = tables.document(runs, command, reference, notes, machine)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_text(out, "\n\n".join(paragraphs) + "\n")
+        write_text(out, text)
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror}).") from error
 

@@ -12,15 +12,17 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from rankq_jax.analysis.names import drawn
 from rankq_jax.analysis.q_landscape import Landscape
 from rankq_jax.envs.maze_map import MazeMap
 from rankq_jax.tasks import Scene
 
 
-def png(figure: Figure) -> bytes:
+def png(figure: Figure, tight: bool = False) -> bytes:
     """The picture of a figure.
 
     Texts that hold names are taken literally: a `$` begins no formula. Ticks may be formulas.
+    `tight` lets the panels fill the figure.
     """
     for axes in figure.axes:
         legend = axes.get_legend()
@@ -31,6 +33,8 @@ def png(figure: Figure) -> bytes:
     with warnings.catch_warnings():
         # A box stands for a character that the font does not have.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        if tight:
+            figure.tight_layout()
         figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
     return buffer.getvalue()
 
@@ -63,7 +67,7 @@ def maze_trajectories(scene: Scene, phases: Mapping[str, tuple[Sequence[np.ndarr
             axes.plot(*path.T, color="tab:green" if solved else "tab:red", alpha=0.45, linewidth=0.8)
             axes.plot(*path[0], color="black", marker=".", markersize=3)
         axes.add_patch(matplotlib.patches.Circle(tuple(scene.goal), scene.radius, color="gold", alpha=0.6))
-        axes.set_title(f"{name}: {int(np.sum(success))} of {len(success)} reach the goal", fontsize=9)
+        axes.set_title(f"{drawn(name)}: {int(np.sum(success))} of {len(success)} reach the goal", fontsize=9)
     return png(figure)
 
 
@@ -136,8 +140,7 @@ def distributions(
     axes.set_xlabel("action")
     axes.set_ylabel("dimension")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.tight_layout()
-    return png(figure)
+    return png(figure, tight=True)
 
 
 def landscapes(places: Mapping[str, Landscape]) -> bytes:
@@ -163,6 +166,5 @@ def landscapes(places: Mapping[str, Landscape]) -> bytes:
             axes.plot(*path[-1], color="white", marker="o", markersize=4, markeredgecolor="black")
         axes.set_xlabel("action 0")
         axes.set_ylabel("action 1")
-        axes.set_title(name, fontsize=9)
-    figure.tight_layout()
-    return png(figure)
+        axes.set_title(drawn(name), fontsize=9)
+    return png(figure, tight=True)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from rankq_jax.analysis import results
-from rankq_jax.analysis.comparison import Arm
-from rankq_jax.analysis.names import code, markdown
+from rankq_jax.analysis.comparison import Arm, by_task
+from rankq_jax.analysis.names import block, code, markdown
+from rankq_jax.analysis.results import Run
 from rankq_jax.analysis.statistics import Estimate, interquartile_mean, probability_of_improvement
 from rankq_jax.tasks.task import SUCCESS
 
@@ -214,3 +215,31 @@ def section(task: str, arms: Sequence[Arm], reference: str) -> str:
     alone = f"No single arm named {named} is here, so none is compared with it."
     parts = [f"## {markdown(task)}", _budget(arms), "\n".join(table), "" if chosen else alone, _cost(arms)]
     return "\n\n".join(part for part in parts if part)
+
+
+def document(runs: Sequence[Run], command: str, reference: str, notes: Sequence[str], machine: str) -> str:
+    """A whole Markdown document about finished runs.
+
+    Args:
+      runs: of one or several tasks, in the order of the rows.
+      command: that made the runs.
+      reference: name of the run that the others are compared with.
+      notes: remarks under the tables, themselves Markdown.
+      machine: that it is written on.
+
+    Raises:
+      InputError: if a run is there twice, or budgets differ within a task.
+    """
+    sections = by_task(runs)
+    commits = dict.fromkeys(markdown(run.commit) for run in runs)
+    versions = dict.fromkeys(", ".join(f"{name} {v}" for name, v in run.versions.items()) for run in runs)
+    paragraphs = [
+        f"# {', '.join(map(markdown, sections))}",
+        f"Written by\n\n{block(command)}",
+        how_to_read(reference),
+        *(section(task, arms, reference) for task, arms in sections.items()),
+        "## How the runs were made",
+        *notes,
+        f"Written on {machine}. Commit {', '.join(commits)}. {'; '.join(map(markdown, versions))}.",
+    ]
+    return "\n\n".join(paragraphs) + "\n"

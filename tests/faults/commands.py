@@ -6,6 +6,7 @@ imported it and forks one child for each command, before JAX has started anythin
 
 import json
 import os
+import re
 import runpy
 import signal
 import subprocess
@@ -30,8 +31,8 @@ class Ended(NamedTuple):
     def lines(self):
         """What it said of errors and warnings: without the progress bar, which is drawn over itself."""
         drawn = (line.rsplit("\r", 1)[-1].strip() for line in self.error.split("\n"))
-        bars = ("unit/s", "update/s", "step/s")
-        return [line for line in drawn if line and not any(bar in line for bar in bars)]
+        bars = re.compile(r"(unit|update|step)/s|s/(unit|update|step)")
+        return [line for line in drawn if line and not bars.search(line)]
 
 
 class Running:
