@@ -9,6 +9,8 @@ from rankq_jax.data.sources import minari
 from rankq_jax.tasks import Task, datasets, training_data
 from rankq_jax.types import Transition
 
+LABELLED = {"rankq"}  # algorithms that learn from labels of success whatever the reward
+
 
 def make(task: Task, steps: int, seed: int, kind: str = "", processes: int = 0) -> str:
     """Generates a dataset with a progress bar; returns its Minari name.
@@ -52,5 +54,8 @@ def described(
             make(task, config.dataset_steps, config.dataset_seed)
     transform = build.reward_transform(config, task)
     reading = config.dataset_reading
-    found = training_data.described(task, name, transform, config.discount, config.keep_best, reading)
+    ranks = bool(LABELLED.intersection(build.algorithms_of(config)))
+    found = training_data.described(
+        task, name, transform, config.discount, config.keep_best, reading, needs_success=ranks
+    )
     return name, *found

@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
 from rankq_jax.data.prepare import RewardTransform
+from rankq_jax.data.rules import StepLimit
 from rankq_jax.envs.maze_map import MazeMap
 from rankq_jax.types import BatchEnv, Episodes
 
@@ -62,6 +63,9 @@ class Task(NamedTuple):
       rewards: raw reward of a failing and of a successful step.
       generators: ways of making its dataset, by name, the first by default; empty if it has none of its own.
       scene: the maze, or None.
+      limits: what no step does, by which a reset inside an episode of a dataset is noticed.
+      longest: steps of the longest episode that a dataset can have; None: one more than the time limit,
+        because some recorders count the final observation.
     """
 
     name: str
@@ -72,3 +76,5 @@ class Task(NamedTuple):
     rewards: tuple[float, float]
     generators: Mapping[str, Generator] = MappingProxyType({})
     scene: Scene | None = None
+    limits: tuple[StepLimit, ...] = ()
+    longest: int | None = None
