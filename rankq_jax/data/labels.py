@@ -91,6 +91,8 @@ def sparse(
         known = sure[0] if sure else np.zeros(len(unknown), bool)
     else:  # nothing tells whether the following row is the next one, so the judge is asked too
         known = success(episodes.next_observation) | (sure[0] if sure else False)
+    if reading == "task" and sure and _differing(sure[0], judged, ~unknown).mean() > DISAGREEMENT:
+        known = np.zeros(len(unknown), bool)  # labels of something else, as of another goal
     ends = unknown & known
     dropped = unknown & ~known
     if reading == "task":
@@ -123,10 +125,14 @@ def _recorded_label(recorded: Recorded, rewards: tuple[float, float]) -> tuple[n
     return None
 
 
+def _differing(reached: np.ndarray, judged: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return (reached != judged) & rows
+
+
 def _check_agreement(
     source: str, origin: str, reached: np.ndarray, judged: np.ndarray, rows: np.ndarray
 ) -> None:
-    other = (reached != judged) & rows
+    other = _differing(reached, judged, rows)
     if other.mean() > DISAGREEMENT:
         row = int(np.argmax(other))
         raise InputError(

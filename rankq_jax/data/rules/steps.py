@@ -85,6 +85,7 @@ def _limits(recording: Recorded) -> tuple[StepLimit, ...]:
 
 
 def jump(recording: Recorded) -> Finding:
+    """Whether a step moves further than the task allows, as a reset within an episode would."""
     limits, data = _limits(recording), recording.episodes
     if not limits:
         return Finding(None, "nothing is known about steps of this task")
@@ -107,6 +108,7 @@ def jump(recording: Recorded) -> Finding:
 
 
 def duration(recording: Recorded) -> Finding:
+    """Whether an episode has more steps than the task allows."""
     episode, most = recording.episodes.episode, recording.longest
     if most is None or not len(episode):
         return Finding(None, "the task has no time limit")
