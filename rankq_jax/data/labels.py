@@ -6,10 +6,11 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from rankq_jax.data.episodes import cut_at_success, last_rows, relabel
+from rankq_jax.data.episodes import cut_at_success, last_rows, relabel, success_of_episode
 from rankq_jax.data.readings import READINGS
 from rankq_jax.data.recording import SUCCESS_FLAGS
 from rankq_jax.data.rules.steps import Recorded, unknown_rows
+from rankq_jax.data.validate import warn_of_no_failure
 from rankq_jax.errors import InputError
 from rankq_jax.types import Episodes
 
@@ -34,6 +35,9 @@ def dense(recorded: Recorded, source: str, needed: bool) -> tuple[Episodes, str]
 
     Raises:
       InputError: if labels are needed and missing, or they are those of every step or of none.
+
+    Warns:
+      UserWarning: if labels are needed and no episode fails.
     """
     episodes = recorded.episodes
     if recorded.origin.success == SUCCESS_FLAGS:
@@ -43,6 +47,8 @@ def dense(recorded: Recorded, source: str, needed: bool) -> tuple[Episodes, str]
                 f"{source}: field {SUCCESS_FLAGS!r} is {int(share)} from index 0 to the end, so there is "
                 "nothing to rank; repair it or train an algorithm without labels of success."
             )
+        if needed and success_of_episode(episodes).all():
+            warn_of_no_failure(source)
         return episodes, SUCCESS_FLAGS
     if needed:
         raise InputError(
@@ -76,23 +82,16 @@ def sparse(
     Warns:
       UserWarning: if rows are left out.
     """
-    episodes, unknown = recorded.episodes, unknown_rows(recorded)
-    judged = success(episodes.next_observation) & ~unknown
+    episodes, (unknown, jumps) = recorded.episodes, unknown_rows(recorded)
+    possible = success(episodes.next_observation)
+    judged = possible & ~unknown
     sure = _recorded_label(recorded, rewards)
     if reading == "recorded":
-        reached = episodes.reward == rewards[1]
-        if len(reached) and reached.all() and not judged.all():
-            raise InputError(
-                f"{source}: field 'rewards' is {rewards[1]:g}, that of a success, from index 0 to the end, "
-                f"and the task's judge knows {int(judged.sum())} successes; choose the reading 'task'."
-            )
+        _check_recorded_rewards(source, episodes.reward, judged, rewards[1])
         return READINGS[reading](episodes, success, rewards), RAW_REWARDS
-    if recorded.limits or recorded.max_step is not None:
-        known = sure[0] if sure else np.zeros(len(unknown), bool)
-    else:  # nothing tells whether the following row is the next one, so the judge is asked too
-        known = success(episodes.next_observation) | (sure[0] if sure else False)
-    if reading == "task" and sure and _differing(sure[0], judged, ~unknown).mean() > DISAGREEMENT:
-        known = np.zeros(len(unknown), bool)  # labels of something else, as of another goal
+    known = possible & ~jumps  # where the following row may be the next one
+    if sure and _differing(sure[0], judged, ~unknown).mean() <= DISAGREEMENT:
+        known = known | sure[0]  # otherwise they are labels of something else, as of another goal
     ends = unknown & known
     dropped = unknown & ~known
     if reading == "task":
@@ -102,7 +101,7 @@ def sparse(
         if forced.any() or dropped.any():
             relabelled = _forced(relabelled, forced, ~dropped, judged, rewards)
         return cut_at_success(relabelled, success), JUDGE
-    reached, origin = (judged, JUDGE) if sure is None else sure
+    reached, origin = (judged | ends, JUDGE) if sure is None else sure
     if sure is not None:
         _check_agreement(source, origin, reached, judged, ~unknown)
     if reading == "rlpd" and ends.any():
@@ -112,6 +111,14 @@ def sparse(
         )
     labelled = episodes._replace(reward=np.where(reached, rewards[1], rewards[0]))
     return READINGS[reading](_without(labelled, dropped, source), success, rewards), origin
+
+
+def _check_recorded_rewards(source: str, reward: np.ndarray, judged: np.ndarray, succeeding: float) -> None:
+    if (reward == succeeding).all() and not judged.all():
+        raise InputError(
+            f"{source}: field 'rewards' is {succeeding:g}, that of a success, from index 0 to the end, "
+            f"and the task's judge knows {int(judged.sum())} successes; choose the reading 'task'."
+        )
 
 
 def _recorded_label(recorded: Recorded, rewards: tuple[float, float]) -> tuple[np.ndarray, str] | None:

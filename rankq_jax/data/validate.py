@@ -67,11 +67,16 @@ def check_outcomes(episodes: Episodes, source: str) -> None:
     if finding.ok is False:
         raise rules.refusal(source, OUTCOMES, finding, episodes)
     if success_of_episode(episodes).all():
-        warnings.warn(
-            f"{source}: field 'success': every episode succeeds, so the failure term of RankQ has no "
-            "offline rows.",
-            stacklevel=2,
-        )
+        warn_of_no_failure(source)
+
+
+def warn_of_no_failure(source: str) -> None:
+    """Warns that every episode of `source` succeeds."""
+    warnings.warn(
+        f"{source}: field 'success': every episode succeeds, so the failure term of RankQ has no "
+        "offline rows.",
+        stacklevel=3,
+    )
 
 
 def check_labels(labels: rules.Labelled, source: str) -> None:

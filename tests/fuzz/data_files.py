@@ -94,8 +94,8 @@ def outcome(task, name, path, reading, truth):
     """`(kind, words)` of loading one file under one reading."""
     begun = time.monotonic()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
             data = training_data.load(
                 task, str(path), task.transform, 0.99, reading=reading, needs_success=True
             )
@@ -106,6 +106,8 @@ def outcome(task, name, path, reading, truth):
     if time.monotonic() - begun > MOST_SECONDS:
         return "slow", ""
     told = wrong(task, name, reading, truth, data)
+    if told.startswith("share 1.0") and any("every episode succeeds" in str(one.message) for one in warned):
+        told = ""
     return ("silently wrong", told) if told else ("loaded", "")
 
 

@@ -50,24 +50,25 @@ class Recorded(NamedTuple):
     origin: Origin = Origin()
 
 
-def unknown_rows(recording: Recorded) -> np.ndarray:
-    """`[T]` bool: terminals whose next observation is that of another step, as far as can be told.
+def unknown_rows(recording: Recorded) -> tuple[np.ndarray, np.ndarray]:
+    """Terminals whose next observation may be that of another step.
 
-    A terminal that is followed by the following row leads there if such a step is possible; where nothing
-    is known about the steps of a task, it is not trusted.
+    A terminal that is followed by the following row leads there if such a step is possible. One that is not
+    shows that the terminals of the source are followed by resets, and then none of them is trusted; nor is
+    any where nothing is known about the steps of the task.
+
+    Returns:
+      `[T]` bool, which rows these are, and `[T]` bool, which of them no step makes.
     """
     data, unknown = recording.episodes, recording.origin.unknown
+    jumps = np.zeros(len(data.reward), bool)
     if unknown is None or not unknown.any():
-        return np.zeros(len(data.reward), bool)
-    measures = _limits(recording)
-    if not measures:
-        return unknown
-    rows = np.flatnonzero(unknown)
+        return jumps, jumps
+    measures, rows = _limits(recording), np.flatnonzero(unknown)
     before, after = data.observation[rows], data.next_observation[rows]
-    result = np.zeros(len(unknown), bool)
     for limit in measures:
-        result[rows] |= ~(limit.measure(before, after) <= limit.most)
-    return result
+        jumps[rows] |= ~(limit.measure(before, after) <= limit.most)
+    return (unknown if jumps.any() or not measures else jumps), jumps
 
 
 def _moved(observation: np.ndarray, following: np.ndarray) -> np.ndarray:
@@ -89,7 +90,7 @@ def jump(recording: Recorded) -> Finding:
     limits, data = _limits(recording), recording.episodes
     if not limits:
         return Finding(None, "nothing is known about steps of this task")
-    steps, measured, first_found = ~unknown_rows(recording), [], None
+    steps, measured, first_found = ~unknown_rows(recording)[0], [], None
     for limit in limits:
         value = np.empty(len(data.observation), np.float32)
         for rows in blocks(len(value)):
