@@ -3,11 +3,13 @@
 import ml_collections
 from tqdm import tqdm
 
-from experiments import build
+from experiments import bounds, build
 from rankq_jax.data import readings
 from rankq_jax.data.sources import minari
 from rankq_jax.tasks import Task, datasets, training_data
 from rankq_jax.types import Transition
+
+LABELLED = {"rankq"}  # algorithms that learn from labels of success whatever the reward
 
 
 def make(task: Task, steps: int, seed: int, kind: str = "", processes: int = 0) -> str:
@@ -53,5 +55,8 @@ def described(
             make(task, *own, config.dataset_kind)
     transform = build.reward_transform(config, task)
     reading = config.dataset_reading
-    found = training_data.described(task, name, transform, config.discount, config.keep_best, reading)
+    ranks = bool(LABELLED.intersection(bounds.algorithms_of(config)))
+    found = training_data.described(
+        task, name, transform, config.discount, config.keep_best, reading, needs_success=ranks
+    )
     return name, *found

@@ -16,7 +16,8 @@ from rankq_jax.envs.batch import streams
 from rankq_jax.envs.rollout import collect, recorder
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import Task
-from rankq_jax.tasks.training_data import label, prepared
+from rankq_jax.tasks.training_data import labelled as labelled_as
+from rankq_jax.tasks.training_data import prepared
 from rankq_jax.types import Episodes
 
 USUAL_SUCCESS = {"antmaze": (0.005, 0.10)}  # share of the recorded steps, by domain
@@ -80,7 +81,7 @@ def labelled(
     Raises:
       InputError: if the reading is unknown.
     """
-    parts = [label(task, one.episodes, reading) for _, one in recorded]
+    parts = [labelled_as(task, one, reading, source, needs_success=False)[0] for source, one in recorded]
     made = prepared(task, parts, reading, transform, gamma)
     if task.success is None or task.domain not in USUAL_SUCCESS:
         return made
