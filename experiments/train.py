@@ -62,7 +62,9 @@ def train(
         if known:
             workdir.compare(folder, about, accept)
         with processes.first_alone("the dataset is there"):
-            name, dataset = datasets.load(config, built.task)
+            name, dataset, described = datasets.described(config, built.task)
+            if described and processes.first():
+                print(f"data: {described}", flush=True)
             about["dataset"] = {"name": name, "fingerprint": workdir.fingerprint(dataset)}
             if processes.first() and (not known or workdir.compare(folder, about, accept)):
                 workdir.claim(folder, about)

@@ -109,11 +109,17 @@ def best(episodes: Episodes, prepared: Transition, share: float) -> Transition:
     """
     if share >= 1.0:
         return prepared
+    kept = best_rows(episodes, prepared, share)
+    return jax.tree.map(lambda leaf: leaf[kept], prepared)
+
+
+def best_rows(episodes: Episodes, prepared: Transition, share: float) -> np.ndarray:
+    """`[T]` bool: the rows that `best` keeps; its arguments."""
     ids, first, inverse = np.unique(episodes.episode, return_index=True, return_inverse=True)
     order = np.argsort(-prepared.extras["mc_return"][first], kind="stable")
     kept = np.zeros(len(ids), bool)
     kept[order[: max(1, int(np.ceil(share * len(ids))))]] = True
-    return jax.tree.map(lambda leaf: leaf[kept[inverse]], prepared)
+    return kept[inverse]
 
 
 def with_preferences(prepared: Transition) -> Transition:

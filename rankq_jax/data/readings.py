@@ -1,16 +1,67 @@
 """How a recording is read as training data: what counts as a success, as a terminal, as a trajectory."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from rankq_jax.data.episodes import cut_at_success, last_rows, relabel
-from rankq_jax.types import Episodes
+from rankq_jax.types import Episodes, Transition
 
 Success = Callable[[np.ndarray], np.ndarray]  # observation [T, *O] -> [T] bool
 # (episodes of one source, success of the task, raw reward of (a failing step, a success)) -> episodes
 Reading = Callable[[Episodes, Success, tuple[float, float]], Episodes]
+
+
+class Summary(NamedTuple):
+    """What a dataset became under a reading, for the first lines of a run.
+
+    Attributes:
+      reading: name in `READINGS`.
+      success_from: where the labels of success come from, in words; several sources are joined by commas.
+      rows: number of transitions.
+      episodes: number of labelled trajectories.
+      successful: number of the trajectories that succeed.
+      share: share of the rows that belong to a successful trajectory, in [0, 1].
+      terminals: number of the rows whose discount is 0.
+    """
+
+    reading: str
+    success_from: str
+    rows: int
+    episodes: int
+    successful: int
+    share: float
+    terminals: int
+
+    def __str__(self) -> str:
+        return (
+            f"reading {self.reading!r}: {self.rows} rows in {self.episodes} episodes, {self.successful} of "
+            f"them successful ({100 * self.share:.3g} % of the rows), {self.terminals} terminals; success "
+            f"from {self.success_from}"
+        )
+
+
+def summary(reading: str, success_from: str, episode: np.ndarray, data: Transition) -> Summary:
+    """The summary of labelled data.
+
+    Args:
+      reading: name in `READINGS`.
+      success_from: where the labels of success come from, in words.
+      episode: `[N]`, the number of the trajectory that a row belongs to.
+      data: `[N, ...]`, the labelled rows.
+    """
+    success = np.asarray(data.extras["success"]) > 0
+    return Summary(
+        reading,
+        success_from,
+        rows=len(success),
+        episodes=len(np.unique(episode)),
+        successful=len(np.unique(episode[success])),
+        share=float(success.mean()) if len(success) else 0.0,
+        terminals=int(np.count_nonzero(np.asarray(data.discount) == 0.0)),
+    )
 
 
 def task(episodes: Episodes, success: Success, reward: tuple[float, float]) -> Episodes:

@@ -34,12 +34,20 @@ def check_recording(
     Raises:
       InputError: names `source`, the rule, the episode and the first bad row of it.
     """
-    recording = rules.Recorded(episodes, observation_size, action_size, max_step, inside)
+    check_recorded(rules.Recorded(episodes, observation_size, action_size, max_step, inside), source)
+
+
+def check_recorded(recording: rules.Recorded, source: str) -> None:
+    """As `check_recording`, with all that the task allows.
+
+    Raises:
+      InputError: names `source`, the rule, the episode and the first bad row of it.
+    """
     for rule in rules.RECORDING_RULES:
         if rule.fatal:
             finding = rule.test(recording)
             if finding.ok is False:
-                raise rules.refusal(source, rule, finding, episodes)
+                raise rules.refusal(source, rule, finding, recording.episodes)
 
 
 def check_outcomes(episodes: Episodes, source: str) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 from rankq_jax.data.generate import policy
 from rankq_jax.data.generate.waypoints import Navigator, grid
 from rankq_jax.data.prepare import RewardTransform
+from rankq_jax.data.rules import StepLimit
 from rankq_jax.envs import ant, ant_maze
 from rankq_jax.envs.ant_maze import ANT_MAZES, AntMaze
 from rankq_jax.envs.batch import batch_env
@@ -21,6 +22,9 @@ REACHED = 0.5  # metres from a collecting goal
 LINGER = {"play": 25, "diverse": 200}  # steps at a goal; so 1 to 5 % of the steps are successes
 RARE = 0.01  # of the goals of `waypoints-rare`, the one that the data is judged by
 STEPS = 1_000_000
+STEP = 0.1  # seconds
+DRIFT = 0.5  # metres; own data reach 0.12, a collision that takes 3 m/s away makes 0.15
+LONGEST = 1000  # steps of a recorded episode in D4RL's and OGBench's sets, and its final row
 EPISODES_PER_SHARD = 10
 _REWARDS = (0.0, 1.0)
 
@@ -72,6 +76,14 @@ def _generate(
     return scripted(simulation, behaviour, steps, seed, threads, progress, {"desired_goal": (2,)})
 
 
+def drift(observation: np.ndarray, following: np.ndarray) -> np.ndarray:
+    """`[n, 29], [n, 29] -> [n]` metres between the way made and that of the mean of both velocities."""
+    moved = following[:, :2] - observation[:, :2]
+    expected = 0.5 * STEP * (observation[:, 15:17] + following[:, 15:17])
+    distance: np.ndarray = np.linalg.norm(moved - expected, axis=1)
+    return distance
+
+
 def task(size: str, kind: str) -> Task:
     """`antmaze-SIZE-KIND`, judged and evaluated as in D4RL: rewards 0 and 1, by default 10 r - 5."""
     maze = ANT_MAZES[size]
@@ -102,6 +114,8 @@ def task(size: str, kind: str) -> Task:
         generators=generators if policy.exists("ant") else {},
         scene=Scene(maze.map, target, ant_maze.SUCCESS_RADIUS, max_step=2.0),
         unending=lambda rows, threads: batch_env(ant_maze.simulate(maze, terminates=False), rows, threads),
+        limits=(StepLimit(drift, DRIFT, "the position differs from what its velocity makes by", " m"),),
+        longest=max(maze.horizon, LONGEST) + 1,
     )
 
 

@@ -7,7 +7,7 @@ from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.envs import adroit, ant
 from rankq_jax.envs.adroit import HANDS, Hand
 from rankq_jax.envs.batch import Simulation, batch_env
-from rankq_jax.tasks.hands import EXPERT_EPISODES, demonstrations
+from rankq_jax.tasks.hands import EXPERT_EPISODES, LONGEST, demonstrations, limits
 from rankq_jax.tasks.task import Generator, Progress, Task
 from rankq_jax.types import Episodes
 
@@ -38,7 +38,11 @@ def _hand(name: str, hand: Hand) -> Task:
         env_specs=lambda: adroit.env_specs(hand),
     )
     known = policy.exists(f"{name}_expert")
-    return _task(name, simulate, scale=0.05)._replace(generators={"demonstrations": made} if known else {})
+    return _task(name, simulate, scale=0.05)._replace(
+        generators={"demonstrations": made} if known else {},
+        limits=limits(hand),
+        longest=LONGEST * hand.horizon,
+    )
 
 
 TASKS = [_task("ant", ant.run_where_told, scale=10.0), *(_hand(*item) for item in HANDS.items())]

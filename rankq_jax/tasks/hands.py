@@ -3,6 +3,7 @@
 from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.generate import policy
 from rankq_jax.data.prepare import RewardTransform
+from rankq_jax.data.rules import StepLimit
 from rankq_jax.envs import adroit
 from rankq_jax.envs.adroit import HANDS, Hand
 from rankq_jax.envs.adroit.hand import REWARDS
@@ -12,6 +13,7 @@ from rankq_jax.tasks.task import Generator, Progress, Task
 from rankq_jax.types import Episodes
 
 EXPERT_EPISODES, CLONE_EPISODES = 25, 500  # of the published sets (AWAC)
+LONGEST = 3  # times the horizon: people take up to 300 steps for the door and more for the ball
 EXPERT_NOISE, CLONE_NOISE = 0.05, 0.1  # standard deviations of the action noise
 
 
@@ -52,6 +54,12 @@ def demonstrations(
     )
 
 
+def limits(hand: Hand) -> tuple[StepLimit, ...]:
+    """What no step of a hand does."""
+    travel, most = adroit.joint_travel(hand)
+    return (StepLimit(travel, most, "the joints move by", " of their range on average"),)
+
+
 def task(name: str, hand: Hand) -> Task:
     """`adroit-NAME`: raw rewards -1 and 0, by default 10 r + 5."""
     made = Generator(
@@ -71,6 +79,8 @@ def task(name: str, hand: Hand) -> Task:
         rewards=REWARDS,
         generators={"mixture": made} if known else {},
         unending=lambda rows, threads: batch_env(adroit.simulate(hand, terminates=False), rows, threads),
+        limits=limits(hand),
+        longest=LONGEST * hand.horizon,
     )
 
 

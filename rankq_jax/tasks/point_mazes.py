@@ -15,6 +15,7 @@ from rankq_jax.types import Episodes
 
 _STEPS = {"pointmaze-umaze": 80_000, "pointmaze-medium": 150_000, "pointmaze-large": 300_000}
 _REWARDS = (0.0, 1.0)
+LONGEST = 3  # times the horizon: collectors that go from goal to goal are given more time
 
 
 def _generate(maze: PointMaze, steps: int, seed: int, threads: int, progress: Progress) -> Episodes:
@@ -57,6 +58,7 @@ def task(name: str, maze: PointMaze) -> Task:
         },
         scene=Scene(maze.map, target, point_maze.SUCCESS_RADIUS, max_step=2 * point_maze.MAX_SPEED * 0.01),
         unending=lambda rows, threads: batch_env(point_maze.simulate(maze, terminates=False), rows, threads),
+        longest=LONGEST * maze.horizon,
     )
 
 

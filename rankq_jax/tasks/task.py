@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
 from rankq_jax.data.prepare import RewardTransform
+from rankq_jax.data.rules import StepLimit
 from rankq_jax.envs.maze_map import MazeMap
 from rankq_jax.types import BatchEnv, Episodes
 
@@ -63,6 +64,9 @@ class Task(NamedTuple):
       generators: ways of making its dataset, by name, the first by default; empty if it has none of its own.
       scene: the maze, or None.
       unending: as `environment`, but a success ends no episode; None where that cannot be had.
+      limits: what no step does, by which a reset inside an episode of a dataset is noticed.
+      longest: steps of the longest episode that a dataset can have; None: one more than the time limit,
+        because some recorders count the final observation.
     """
 
     name: str
@@ -74,3 +78,5 @@ class Task(NamedTuple):
     generators: Mapping[str, Generator] = MappingProxyType({})
     scene: Scene | None = None
     unending: Callable[[int, int], BatchEnv] | None = None
+    limits: tuple[StepLimit, ...] = ()
+    longest: int | None = None

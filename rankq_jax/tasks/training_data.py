@@ -3,12 +3,12 @@
 import functools
 from collections.abc import Iterator, Sequence
 
-from rankq_jax.data import sources
+from rankq_jax.data import labels, sources
 from rankq_jax.data.episodes import concatenate
-from rankq_jax.data.prepare import RewardTransform, best, prepare
-from rankq_jax.data.readings import READINGS
+from rankq_jax.data.prepare import RewardTransform, best, best_rows, prepare
+from rankq_jax.data.readings import READINGS, Summary, summary
 from rankq_jax.data.rules import Labelled, Recorded
-from rankq_jax.data.validate import check_labels, check_recording
+from rankq_jax.data.validate import check_labels, check_recorded
 from rankq_jax.envs.maze_map import inside
 from rankq_jax.errors import InputError, suggestion
 from rankq_jax.tasks.task import Task
@@ -20,27 +20,50 @@ def recordings(task: Task, dataset: str) -> Iterator[tuple[str, Recorded]]:
 
     Args:
       task: what the data is for.
-      dataset: comma-separated names and paths, see `data.sources.load_one`.
+      dataset: comma-separated names and paths, see `data.sources.read_one`.
 
     Raises:
       InputError: if a source is missing, damaged or of another format.
     """
     env, scene = task.environment(1, 1), task.scene
-    limits = (scene.max_step, functools.partial(inside, scene.map)) if scene else (None, None)
-    for source, episodes in sources.load_each(dataset, env.observation_size):
+    maze = (scene.max_step, functools.partial(inside, scene.map)) if scene else (None, None)
+    longest = env.horizon + 1 if task.longest is None else task.longest
+    for source, (episodes, origin) in sources.read_each(dataset, env.observation_size):
         plain = episodes._replace(info={})
-        yield source, Recorded(plain, env.observation_size, env.action_size, *limits)
+        sizes = env.observation_size, env.action_size
+        allowed = Recorded(plain, *sizes, *maze)
+        yield source, allowed._replace(limits=task.limits, longest=longest, origin=origin)
 
 
 def label(task: Task, recorded: Episodes, reading: str) -> Episodes:
-    """One source as a reading makes training data of it; of a task with a dense reward as recorded.
+    """Episodes that lack nothing as a reading makes training data of them, see `labelled`."""
+    whole = Recorded(recorded, recorded.observation.shape[-1], recorded.action.shape[-1])
+    return labelled(task, whole, reading, task.name, needs_success=False)[0]
+
+
+def labelled(
+    task: Task, recorded: Recorded, reading: str, source: str, needs_success: bool
+) -> tuple[Episodes, str]:
+    """One source as a reading makes training data of it, and where success comes from, in words.
+
+    Args:
+      task: what the data is for; with a dense reward it is taken as recorded.
+      recorded: what `recordings` returned for the source.
+      reading: name in `data.readings.READINGS`.
+      source: what messages begin with.
+      needs_success: whether the data is of no use without labels of success.
 
     Raises:
-      InputError: if the reading is unknown.
+      InputError: if the reading is unknown, or the labels that it needs are not in the source.
+
+    Warns:
+      UserWarning: if rows are left out, because what followed a terminal is not in the source.
     """
     if reading not in READINGS:
         raise InputError(f"unknown reading {reading!r} of a dataset.{suggestion(reading, READINGS)}")
-    return recorded if task.success is None else READINGS[reading](recorded, task.success, task.rewards)
+    if task.success is None:
+        return labels.dense(recorded, source, needs_success)
+    return labels.sparse(recorded, source, reading, task.success, task.rewards)
 
 
 def prepared(
@@ -73,7 +96,21 @@ def load(
     gamma: float,
     keep_best: float = 1.0,
     reading: str = "task",
+    needs_success: bool = False,
 ) -> Transition:
+    """The training data of `described`; its arguments and errors."""
+    return described(task, dataset, transform, gamma, keep_best, reading, needs_success)[0]
+
+
+def described(
+    task: Task,
+    dataset: str,
+    transform: RewardTransform,
+    gamma: float,
+    keep_best: float = 1.0,
+    reading: str = "task",
+    needs_success: bool = False,
+) -> tuple[Transition, Summary]:
     """A dataset as training data of the task; every rule that matters to training holds for it.
 
     Args:
@@ -83,18 +120,24 @@ def load(
       gamma: discount per environment step.
       keep_best: share of the trajectories that is kept, see `data.prepare.best`.
       reading: name in `data.readings.READINGS`.
+      needs_success: whether the algorithm learns from labels of success though the reward is dense.
 
     Returns:
-      A `Transition` of numpy arrays `[N, ...]`.
+      A `Transition` of numpy arrays `[N, ...]`, and what it holds.
 
     Raises:
       InputError: if the reading is unknown, or the dataset is missing, damaged, breaks a rule or does not fit
         the task.
     """
-    parts = []
+    parts, origins = [], list[str]()
     for source, recorded in recordings(task, dataset):
-        check_recording(recorded.episodes, source, *recorded[1:])
-        parts.append(label(task, recorded.episodes, reading))
-    labels = prepared(task, parts, reading, transform, gamma)
-    check_labels(labels, dataset)
-    return best(labels.episodes, labels.prepared, keep_best)
+        check_recorded(recorded, source)
+        episodes, origin = labelled(task, recorded, reading, source, needs_success)
+        parts.append(episodes)
+        origins += [origin] if origin not in origins else []
+    whole = prepared(task, parts, reading, transform, gamma)
+    check_labels(whole, dataset)
+    episode, data = whole.episodes.episode, best(whole.episodes, whole.prepared, keep_best)
+    if keep_best < 1.0:
+        episode = episode[best_rows(whole.episodes, whole.prepared, keep_best)]
+    return data, summary(reading, ", ".join(origins), episode, data)

@@ -3,8 +3,8 @@
 from rankq_jax.data.rules.labels import RULES as LABEL_RULES
 from rankq_jax.data.rules.labels import Labelled
 from rankq_jax.data.rules.recording import RULES as RECORDING_RULES
-from rankq_jax.data.rules.recording import Recorded
 from rankq_jax.data.rules.rule import Finding, Rule, findings, refusal
+from rankq_jax.data.rules.steps import Recorded, StepLimit
 
 __all__ = [
     "LABEL_RULES",
@@ -13,6 +13,7 @@ __all__ = [
     "Labelled",
     "Recorded",
     "Rule",
+    "StepLimit",
     "findings",
     "refusal",
 ]

@@ -1,12 +1,11 @@
 """Rules of a recording: what a source returned, before anything is labelled."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
 from rankq_jax.data.rules.rule import Finding, Rule, blocks, first
-from rankq_jax.types import Episodes
+from rankq_jax.data.rules.steps import Recorded, duration, jump
 
 ACTION_TOLERANCE = 1e-6
 SATURATED = 0.999  # of an action's largest magnitude
@@ -15,24 +14,6 @@ WALL_DEPTH = 0.1  # metres beyond a cell's border that still count as free: cont
 WALL_SHARE = 1e-3  # of the rows that may lie deeper
 
 NO_MAZE = "no maze"
-
-
-class Recorded(NamedTuple):
-    """A recording and what its task allows.
-
-    Attributes:
-      episodes: what a loader returned.
-      observation_size: length of an observation vector of the task.
-      action_size: length of an action vector of the task.
-      max_step: metres that a step in a maze can make at most; None without a maze.
-      inside: `position [n, 2] -> [n]` bool, whether it lies in a free cell; None without a maze.
-    """
-
-    episodes: Episodes
-    observation_size: int
-    action_size: int
-    max_step: float | None = None
-    inside: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 def _shapes(recording: Recorded) -> Finding:
@@ -71,6 +52,8 @@ def _action_range(recording: Recorded) -> Finding:
 
 def _one_episode_per_row(recording: Recorded) -> Finding:
     data = recording.episodes
+    if recording.origin.derived:
+        return Finding(None, "not judged: next observations are the following rows of the source")
     observation, following, episode = data.observation, data.next_observation, data.episode
 
     def crosses(rows: slice) -> np.ndarray:
@@ -87,23 +70,6 @@ def _one_episode_per_row(recording: Recorded) -> Finding:
     return Finding(
         False, f"row {row} does", "the next observation is not the following row's observation", row
     )
-
-
-def _jump(recording: Recorded) -> Finding:
-    if recording.max_step is None:
-        return Finding(None, NO_MAZE)
-    data, longest = recording.episodes, recording.max_step
-    length = np.empty(len(data.observation), np.float32)
-    for rows in blocks(len(length)):
-        moved = data.next_observation[rows, :2] - data.observation[rows, :2]
-        length[rows] = np.hypot(moved[:, 0], moved[:, 1])
-    measured = f"{length.max(initial=0.0):.4g} m at most, {longest:.4g} m are possible"
-    far = ~(length <= longest)
-    if not far.any():
-        return Finding(True, measured)
-    row = int(np.argmax(far))
-    problem = f"the position moves by {length[row]:.4g} m, a step makes {longest:.4g} m at most,"
-    return Finding(False, measured, problem, row)
 
 
 def _inside_maze(recording: Recorded) -> Finding:
@@ -164,8 +130,14 @@ RULES = (
     Rule(
         "jump",
         "No step moves further than is possible, as a reset within an episode would.",
-        _jump,
+        jump,
         "mark where episodes end, or drop that episode",
+    ),
+    Rule(
+        "duration",
+        "No episode outlasts what the task allows.",
+        duration,
+        "mark where episodes end, by timeouts or episode_id",
     ),
     Rule(
         "inside_maze",

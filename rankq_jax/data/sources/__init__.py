@@ -6,13 +6,25 @@ from pathlib import Path
 import jax
 
 from rankq_jax.data.episodes import concatenate
+from rankq_jax.data.recording import Recording
 from rankq_jax.data.sources import containers
 from rankq_jax.data.sources.arrays import load_arrays
-from rankq_jax.data.sources.minari import dataset_folder, is_folder, load_minari
+from rankq_jax.data.sources.minari import dataset_folder, is_folder, load_minari, read_minari
 from rankq_jax.errors import InputError
 from rankq_jax.types import Episodes
 
-__all__ = ["PICKLES", "check_alike", "load", "load_each", "load_minari", "load_one", "names", "origin"]
+__all__ = [
+    "PICKLES",
+    "check_alike",
+    "load",
+    "load_each",
+    "load_minari",
+    "load_one",
+    "names",
+    "origin",
+    "read_each",
+    "read_one",
+]
 
 PICKLES = (".npy", ".pickle", ".pkl")  # suffixes of what only the conversion opens
 
@@ -47,6 +59,16 @@ def load_one(
     simulator_state: bool = False,
     resolve: str | None = None,
 ) -> Episodes:
+    """The episodes of `read_one`; its arguments and errors."""
+    return read_one(name, observation_size, simulator_state, resolve).episodes
+
+
+def read_one(
+    name: str,
+    observation_size: int | None = None,
+    simulator_state: bool = False,
+    resolve: str | None = None,
+) -> Recording:
     """One source as it was recorded; its name says what reads it.
 
     Args:
@@ -54,7 +76,7 @@ def load_one(
         folder of a Minari dataset, or a Minari name, which is downloaded where it is not on disk.
       observation_size: see `load_minari`.
       simulator_state: whether `types.SIMULATOR_STATE` is kept in `info`, as far as it is recorded.
-      resolve: see `arrays.from_arrays`.
+      resolve: see `arrays.recording`.
 
     Raises:
       InputError: if it is missing, damaged or of another format; names the file, the field and the index.
@@ -67,12 +89,20 @@ def load_one(
         )
     if path.suffix in containers.READERS:
         return load_arrays(path, simulator_state, resolve)
-    return load_minari(name, observation_size, simulator_state)
+    return read_minari(name, observation_size, simulator_state)
 
 
 def load_each(
     dataset: str, observation_size: int | None = None, simulator_state: bool = False
 ) -> Iterator[tuple[str, Episodes]]:
+    """The episodes of `read_each`; its arguments and errors."""
+    for source, found in read_each(dataset, observation_size, simulator_state):
+        yield source, found.episodes
+
+
+def read_each(
+    dataset: str, observation_size: int | None = None, simulator_state: bool = False
+) -> Iterator[tuple[str, Recording]]:
     """Each source of a list with its origin, one at a time, so that a reading can be applied to each.
 
     Args:
@@ -85,11 +115,11 @@ def load_each(
     """
     before: list[tuple[str, Episodes]] = []
     for name in names(dataset):
-        source, episodes = origin(name), load_one(name, observation_size, simulator_state)
-        check_alike([*before, (source, episodes)])
+        source, found = origin(name), read_one(name, observation_size, simulator_state)
+        check_alike([*before, (source, found.episodes)])
         # Without its rows: whoever reads one source after another need not hold them all.
-        before = before or [(source, jax.tree.map(lambda leaf: leaf[:0].copy(), episodes))]
-        yield source, episodes
+        before = before or [(source, jax.tree.map(lambda leaf: leaf[:0].copy(), found.episodes))]
+        yield source, found
 
 
 def check_alike(parts: Sequence[tuple[str, Episodes]]) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rankq_jax.data.sources import columns, containers
+from rankq_jax.data.recording import SUCCESS_FLAGS, Origin, Recording, guessed
+from rankq_jax.data.sources import columns, containers, ends
 from rankq_jax.errors import InputError
 from rankq_jax.types import SIMULATOR_STATE, Episodes
 
@@ -21,8 +22,9 @@ _KEYS = (
     "episode_id",
     "masks",
     "valids",
-    "infos/success",
+    SUCCESS_FLAGS,
     _LIMIT,
+    *ends.NAMES,
 )
 _CHECKS = {
     "observations": columns.vectors,
@@ -31,13 +33,13 @@ _CHECKS = {
     "rewards": columns.numbers,
     "terminals": columns.flags,
     "timeouts": columns.flags,
-    "infos/success": columns.flags,
+    SUCCESS_FLAGS: columns.flags,
     "episode_id": columns.numbers,
 }
 _JUMP = 1e-6  # between a next observation and the following row, within one episode
 
 
-def load_arrays(path: Path, simulator_state: bool = False, resolve: str | None = None) -> Episodes:
+def load_arrays(path: Path, simulator_state: bool = False, resolve: str | None = None) -> Recording:
     """A D4RL HDF5 file, an OGBench npz file or a user's own arrays in either container.
 
     An npz file without `rewards` and `timeouts` is OGBench's.
@@ -53,11 +55,16 @@ def load_arrays(path: Path, simulator_state: bool = False, resolve: str | None =
     states = [key for name in SIMULATOR_STATE for key in (name, f"infos/{name}")] if simulator_state else []
     arrays = containers.read(path, [*_KEYS, *states])
     if path.suffix == ".npz" and not {"rewards", "timeouts"} & set(arrays):
-        return from_ogbench(arrays, str(path))
-    return from_arrays(arrays, str(path), resolve)
+        return _ogbench(arrays, str(path))
+    return recording(arrays, str(path), resolve)
 
 
 def from_arrays(arrays: Arrays, source: str, resolve: str | None = None) -> Episodes:
+    """The episodes of `recording`; its arguments and errors."""
+    return recording(arrays, source, resolve).episodes
+
+
+def recording(arrays: Arrays, source: str, resolve: str | None = None) -> Recording:
     """Episodes of flat arrays with the conventions of d4rl's `qlearning_dataset`.
 
     An episode ends where a terminal or a timeout says so. Without `next_observations` a row is followed by
@@ -66,7 +73,8 @@ def from_arrays(arrays: Arrays, source: str, resolve: str | None = None) -> Epis
 
     Without `timeouts` episodes end at terminals, and also after `metadata/max_episode_steps` steps, or, with
     `next_observations`, wherever the next observation is not the following row. `episode_id`, which needs
-    `next_observations`, replaces all of these: an episode lasts as long as its number.
+    `next_observations`, replaces all of these: an episode lasts as long as its number. Other names of
+    these flags are read too (`ends.adopted`), and every further flag must agree (`ends.check`).
 
     Args:
       arrays: by key: `observations [N, o]`, `actions [N, a]`, `rewards [N]`, `terminals [N]`, and optionally
@@ -81,6 +89,7 @@ def from_arrays(arrays: Arrays, source: str, resolve: str | None = None) -> Epis
     Warns:
       UserWarning: if the file says nothing about time limits.
     """
+    arrays = ends.adopted(arrays, source)
     data, infos = _checked(arrays, source)
     observation, reward, following = data["observations"], data["rewards"], data.get("next_observations")
     terminal, timeout = _resolved(source, data["terminals"], data.get("timeouts"), resolve)
@@ -91,6 +100,7 @@ def from_arrays(arrays: Arrays, source: str, resolve: str | None = None) -> Epis
         last = np.append(data["episode_id"][1:] != data["episode_id"][:-1], True)
     elif following is not None and "timeouts" not in data:
         last[:-1] |= _jumps(observation, following)
+    ends.check(arrays, source, terminal, timeout, last)
     kept = np.ones(len(reward), bool)
     if following is None:
         kept = ~timeout
@@ -101,22 +111,32 @@ def from_arrays(arrays: Arrays, source: str, resolve: str | None = None) -> Epis
             )
     episode = np.concatenate([[0], np.cumsum(last[:-1])])[kept]
     starts = np.append(True, episode[1:] != episode[:-1])
-    ends = np.append(starts[1:], True)
+    final = np.append(starts[1:], True)
     terminated, reward = terminal[kept], reward[kept]
-    return Episodes(
+    guess, guessed_from = guessed(reward, terminated)
+    episodes = Episodes(
         observation=_rows(observation, kept),
         action=_rows(data["actions"], kept),
         reward=reward,
         next_observation=following if following is not None else _rows(observation[1:], kept[:-1]),
         terminated=terminated,
-        truncated=timeout if "episode_id" in data else ends & ~terminated,
-        success=data["infos/success"][kept] if "infos/success" in data else success_of(reward, terminated),
+        truncated=timeout if "episode_id" in data else final & ~terminated,
+        success=data[SUCCESS_FLAGS][kept] if SUCCESS_FLAGS in data else guess,
         episode=np.cumsum(starts) - 1,
         info={name: _rows(array, kept) for name, array in infos.items()},
+    )
+    unknown = terminated & ~np.append(timeout[1:], True)[kept] if following is None else None
+    return Recording(
+        episodes, Origin(following is None, unknown, SUCCESS_FLAGS if SUCCESS_FLAGS in data else guessed_from)
     )
 
 
 def from_ogbench(arrays: Arrays, source: str) -> Episodes:
+    """The episodes of `_ogbench`; its arguments and errors."""
+    return _ogbench(arrays, source).episodes
+
+
+def _ogbench(arrays: Arrays, source: str) -> Recording:
     """Episodes of OGBench's layout: no rewards, and `terminals` at the end of every episode.
 
     The last row of an episode holds its final observation and is no transition. Read are the layout of
@@ -136,27 +156,26 @@ def from_ogbench(arrays: Arrays, source: str) -> Episodes:
     for key in ("observations", "actions", "terminals"):
         if key not in arrays:
             raise columns.refusal(source, key, "is missing", f"store {', '.join(_REQUIRED)}")
-    ends = columns.flags(source, "terminals", arrays["terminals"])
+    _refuse_masks(arrays, source)
+    marked = columns.flags(source, "terminals", arrays["terminals"])
     columns.vectors(source, "observations", arrays["observations"])
-    columns.check_lengths(source, {"terminals": ends, "observations": arrays["observations"]}, "terminals")
-    final = ends
+    columns.check_lengths(source, {"terminals": marked, "observations": arrays["observations"]}, "terminals")
+    final = marked
     if "valids" in arrays:
         final = ~columns.flags(source, "valids", arrays["valids"])
-        columns.check_lengths(source, {"terminals": ends, "valids": final}, "terminals")
-        if (final & ~ends).any():
-            row = int(np.argmax(final & ~ends))
+        columns.check_lengths(source, {"terminals": marked, "valids": final}, "terminals")
+        if (final & ~marked).any():
+            row = int(np.argmax(final & ~marked))
             raise columns.refusal(source, "valids", f"is 0 at index {row}, 'terminals' too", "repair it")
-    nothing = np.zeros(len(ends))
-    same = {key: array for key, array in arrays.items() if key not in ("terminals", "valids", "masks")}
-    return from_arrays({**same, "rewards": nothing, "terminals": nothing, "timeouts": final}, source)
+    nothing = np.zeros(len(marked))
+    same = {key: array for key, array in arrays.items() if key not in ("terminals", "valids")}
+    return recording({**same, "rewards": nothing, "terminals": nothing, "timeouts": final}, source)
 
 
-def success_of(reward: np.ndarray, terminated: np.ndarray) -> np.ndarray:
-    """`[T]` bool: steps with the higher one of two rewards; `terminated` where there are not just two."""
-    low, high = reward.min(), reward.max()
-    if low < high and ((reward == low) | (reward == high)).all():
-        return reward == high
-    return terminated.copy()
+def _refuse_masks(arrays: Arrays, source: str) -> None:
+    if "masks" in arrays:
+        # OGBench's single-task arrays: their terminals are ends of episodes, time limits among them.
+        raise columns.refusal(source, "masks", "is not understood", "give the file without rewards and masks")
 
 
 def _checked(arrays: Arrays, source: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -164,9 +183,7 @@ def _checked(arrays: Arrays, source: str) -> tuple[dict[str, np.ndarray], dict[s
     for key in _REQUIRED:
         if key not in arrays:
             raise columns.refusal(source, key, "is missing", f"store {', '.join(_REQUIRED)}")
-    if "masks" in arrays:
-        # OGBench's single-task arrays: their terminals are ends of episodes, time limits among them.
-        raise columns.refusal(source, "masks", "is not understood", "give the file without rewards and masks")
+    _refuse_masks(arrays, source)
     data = {key: check(source, key, arrays[key]) for key, check in _CHECKS.items() if key in arrays}
     infos = {
         name: columns.vectors(source, key, arrays[key])

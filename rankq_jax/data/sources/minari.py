@@ -9,6 +9,7 @@ import jax
 import minari
 import numpy as np
 
+from rankq_jax.data.recording import SUCCESS_FLAGS, TERMINALS, Origin, Recording
 from rankq_jax.data.sources import columns
 from rankq_jax.data.sources.containers import cause
 from rankq_jax.data.sources.remote import download
@@ -16,7 +17,7 @@ from rankq_jax.data.sources.root import dataset_folder, exists
 from rankq_jax.errors import InputError
 from rankq_jax.types import SIMULATOR_STATE, Episodes
 
-__all__ = ["dataset_folder", "exists", "is_folder", "load_minari"]
+__all__ = ["dataset_folder", "exists", "is_folder", "load_minari", "read_minari"]
 
 
 def is_folder(path: Path) -> bool:
@@ -27,6 +28,13 @@ def is_folder(path: Path) -> bool:
 
 
 def load_minari(dataset: str, observation_size: int | None = None, simulator_state: bool = False) -> Episodes:
+    """The episodes of `read_minari`; its arguments and errors."""
+    return read_minari(dataset, observation_size, simulator_state).episodes
+
+
+def read_minari(
+    dataset: str, observation_size: int | None = None, simulator_state: bool = False
+) -> Recording:
     """All episodes of a dataset; one that is not on disk is downloaded.
 
     Args:
@@ -49,14 +57,15 @@ def load_minari(dataset: str, observation_size: int | None = None, simulator_sta
         folder = dataset_folder(dataset)
         if not (folder / "data").is_dir():
             download(dataset)
-    count = 0
+    count, labelled = 0, True
     try:
         data = minari.MinariDataset(_data_folder(folder))
 
         def parts() -> Iterator[Episodes]:
-            nonlocal count
+            nonlocal count, labelled
             first = None
             for episode in data.iterate_episodes():
+                labelled &= "success" in (episode.infos or {})
                 part = _episode(
                     f"{folder}: episode {episode.id}", count, episode, observation_size, simulator_state
                 )
@@ -75,7 +84,7 @@ def load_minari(dataset: str, observation_size: int | None = None, simulator_sta
         ) from error
     if episodes is None:
         raise InputError(f"{folder}: field 'episodes' is empty; delete it and make it again.")
-    return episodes
+    return Recording(episodes, Origin(derived=True, success=SUCCESS_FLAGS if labelled else TERMINALS))
 
 
 def gather(parts: Iterable[Episodes], capacity: int) -> Episodes | None:
@@ -161,6 +170,14 @@ def _episode(where: str, number: int, episode: Any, size: int | None, simulator_
             data[f"infos/{name}"] = state[:-1] if len(state) == steps + 1 else state
     columns.check_lengths(where, data, "rewards")
     terminated = data["terminations"]
+    early = data["truncations"][:-1]
+    if early.any():
+        raise columns.refusal(
+            where,
+            "truncations",
+            f"is set at index {int(np.argmax(early))}, before the last step of the episode",
+            "split the episode there",
+        )
     return Episodes(
         observation=data["observations"],
         action=data["actions"],

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from rankq_jax.data.episodes import concatenate
+from rankq_jax.data.recording import guessed
 from rankq_jax.data.sources import columns
-from rankq_jax.data.sources.arrays import success_of
 from rankq_jax.data.sources.pickled import load_pickle, plain
 from rankq_jax.errors import InputError
 from rankq_jax.types import Episodes
@@ -44,7 +44,7 @@ def load_trajectories(path: Path) -> Episodes:
                     f"episode 0 has {first}; drop that episode."
                 )
     joined = concatenate(parts)
-    return joined._replace(success=success_of(joined.reward, joined.terminated))
+    return joined._replace(success=guessed(joined.reward, joined.terminated)[0])
 
 
 def _trajectory(where: str, found: Any) -> Episodes:

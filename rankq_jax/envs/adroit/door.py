@@ -65,4 +65,6 @@ DOOR = Hand(
     observe=_observe,
     fields=("body_pos",),
     configure=_configure,
+    joints=27,
+    first_joint=1,
 )

@@ -87,4 +87,6 @@ PEN = Hand(
     observe=_observe,
     fields=("body_quat",),
     configure=_configure,
+    joints=24,
+    first_joint=0,
 )

@@ -72,4 +72,6 @@ RELOCATE = Hand(
     observe=_observe,
     fields=("body_pos", "site_pos"),
     configure=_configure,
+    joints=30,
+    first_joint=0,
 )

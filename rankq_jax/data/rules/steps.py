@@ -1,0 +1,121 @@
+"""What a task allows a recording to do, and the rules about its steps and their number."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from rankq_jax.data.recording import Origin
+from rankq_jax.data.rules.rule import Finding, blocks
+from rankq_jax.types import Episodes
+
+
+class StepLimit(NamedTuple):
+    """Something that no step of a task does, but a reset does.
+
+    Attributes:
+      measure: `(observation [n, O], next_observation [n, O]) -> [n]`.
+      most: the most that a step makes of it.
+      words: what the measured number tells, the beginning of a sentence.
+      unit: of the number.
+    """
+
+    measure: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    most: float
+    words: str
+    unit: str
+
+
+class Recorded(NamedTuple):
+    """A recording and what its task allows.
+
+    Attributes:
+      episodes: what a loader returned.
+      observation_size: length of an observation vector of the task.
+      action_size: length of an action vector of the task.
+      max_step: metres that a step in a maze can make at most; None without a maze.
+      inside: `position [n, 2] -> [n]` bool, whether it lies in a free cell; None without a maze.
+      limits: what else a step of the task does not do.
+      longest: steps that an episode can have at most; None: not judged.
+      origin: where columns of the recording come from.
+    """
+
+    episodes: Episodes
+    observation_size: int
+    action_size: int
+    max_step: float | None = None
+    inside: Callable[[np.ndarray], np.ndarray] | None = None
+    limits: tuple[StepLimit, ...] = ()
+    longest: int | None = None
+    origin: Origin = Origin()
+
+
+def unknown_rows(recording: Recorded) -> np.ndarray:
+    """`[T]` bool: terminals whose next observation is that of another step, as far as can be told.
+
+    A terminal that is followed by the following row leads there if such a step is possible; where nothing
+    is known about the steps of a task, it is not trusted.
+    """
+    data, unknown = recording.episodes, recording.origin.unknown
+    if unknown is None or not unknown.any():
+        return np.zeros(len(data.reward), bool)
+    measures = _limits(recording)
+    if not measures:
+        return unknown
+    rows = np.flatnonzero(unknown)
+    before, after = data.observation[rows], data.next_observation[rows]
+    result = np.zeros(len(unknown), bool)
+    for limit in measures:
+        result[rows] |= ~(limit.measure(before, after) <= limit.most)
+    return result
+
+
+def _moved(observation: np.ndarray, following: np.ndarray) -> np.ndarray:
+    moved = following[:, :2] - observation[:, :2]
+    return np.hypot(moved[:, 0], moved[:, 1]).astype(np.float32)
+
+
+def _limits(recording: Recorded) -> tuple[StepLimit, ...]:
+    maze = (
+        ()
+        if recording.max_step is None
+        else (StepLimit(_moved, recording.max_step, "the position moves by", " m"),)
+    )
+    return (*maze, *recording.limits)
+
+
+def jump(recording: Recorded) -> Finding:
+    limits, data = _limits(recording), recording.episodes
+    if not limits:
+        return Finding(None, "nothing is known about steps of this task")
+    steps, measured, first_found = ~unknown_rows(recording), [], None
+    for limit in limits:
+        value = np.empty(len(data.observation), np.float32)
+        for rows in blocks(len(value)):
+            value[rows] = limit.measure(data.observation[rows], data.next_observation[rows])
+        value = np.where(steps, value, np.float32(0.0))
+        largest = value.max(initial=0.0)
+        measured.append(f"{largest:.4g}{limit.unit} at most, {limit.most:.4g}{limit.unit} are possible")
+        far = ~(value <= limit.most)
+        if far.any() and (first_found is None or int(np.argmax(far)) < first_found[1]):
+            row = int(np.argmax(far))
+            told = f"{limit.words} {value[row]:.4g}{limit.unit}, a step makes {limit.most:.4g}{limit.unit}"
+            first_found = (f"{told} at most,", row)
+    if first_found is None:
+        return Finding(True, "; ".join(measured))
+    return Finding(False, "; ".join(measured), *first_found)
+
+
+def duration(recording: Recorded) -> Finding:
+    episode, most = recording.episodes.episode, recording.longest
+    if most is None or not len(episode):
+        return Finding(None, "the task has no time limit")
+    starts = np.flatnonzero(np.append(True, episode[1:] != episode[:-1]))
+    lengths = np.diff(np.append(starts, len(episode)))
+    measured = f"{int(lengths.max())} steps at most, {most} are possible"
+    long = lengths > most
+    if not long.any():
+        return Finding(True, measured)
+    index = int(np.argmax(long))
+    problem = f"an episode has {int(lengths[index])} steps where the task allows {most}; it goes on"
+    return Finding(False, measured, problem, int(starts[index]) + most)
