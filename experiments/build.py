@@ -144,6 +144,21 @@ def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tu
     return tuple(phases)
 
 
+SUCCESS_WEIGHTS = ("given", "balanced")  # RankQ's alpha_0: a number, or found from the dataset
+
+
+def _check_success_weight(config: ml_collections.ConfigDict) -> None:
+    chosen = config.success_weight
+    check(
+        chosen in SUCCESS_WEIGHTS,
+        f"--config.success_weight: unknown value {chosen!r}.{suggestion(chosen, SUCCESS_WEIGHTS)}",
+    )
+    check(
+        chosen == "given" or "rankq" in algorithms_of(config),
+        "--config.success_weight=balanced: belongs to RankQ, which no phase trains; leave it out.",
+    )
+
+
 def experiment(config: ml_collections.ConfigDict, devices: Sequence[jax.Device] | None = None) -> Experiment:
     """Task, agents and plan of a configuration; nothing is read from disk.
 
@@ -155,6 +170,7 @@ def experiment(config: ml_collections.ConfigDict, devices: Sequence[jax.Device] 
       InputError: if a value is wrong.
     """
     bounds.check(config)
+    _check_success_weight(config)
     task = tasks.find(config.task)
     check(
         config.online.terminates or task.unending is not None,

@@ -54,7 +54,6 @@ def train(
     requests = requests or Requests()
     workdir.belongs(folder, config, accept)  # before anything is written
     with Stopwatch() as stopwatch, contextlib.ExitStack() as stack:
-        success_weight.check_choice(config)
         built = preferences.with_labeller(config, build.experiment(config))
         if processes.first():
             stack.enter_context(workdir.held(folder))

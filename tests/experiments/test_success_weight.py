@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments import success_weight, train
+from experiments import build, success_weight, train
 from experiments.configs import base, cql_sac, iql, rankq, rankq_sac
 from rankq_jax.agents import balanced_weight
 from rankq_jax.errors import InputError
@@ -66,13 +66,13 @@ def test_what_alpha_0_comes_to_is_said_and_warned_about(weight, successes, effec
 )
 def test_only_a_run_that_ranks_speaks_of_it(file, speaks):
     assert bool(success_weight.announcement(config(file=file), dataset(5))) == speaks
-    if speaks:
-        success_weight.check_choice(config("balanced", file=file))
-    else:
-        with pytest.raises(InputError, match="belongs to RankQ"):
-            success_weight.check_choice(config("balanced", file=file))
-    with pytest.raises(InputError, match="given, balanced"):
-        success_weight.check_choice(config("equal", file=file))
+
+
+def test_a_balanced_weight_that_nothing_reads_is_refused():
+    with pytest.raises(InputError, match="belongs to RankQ"):
+        build.experiment(config("balanced", file=cql_sac))
+    with pytest.raises(InputError, match="unknown value 'equal'"):
+        build.experiment(config("equal"))
 
 
 def test_a_run_trains_with_the_balanced_weight(tmp_path, capsys):
