@@ -39,15 +39,7 @@ CLIP_GROUPS = ("networks", "optimisers")
 
 
 def _clips(norm: float, groups: str) -> Sequence[optax.GradientTransformation | None]:
-    """How the gradient of a network, of the critic and of a dual variable is clipped; None: not at all.
-
-    Raises:
-      InputError: if the groups are unknown.
-    """
-    check(
-        groups in CLIP_GROUPS,
-        f"--config.clip_groups: unknown value {groups!r}.{suggestion(groups, CLIP_GROUPS)}",
-    )
+    """How the gradient of a network, of the critic and of a dual variable is clipped; None: not at all."""
     if norm <= 0:
         return None, None, None
     whole = optax.clip_by_global_norm(norm)

@@ -151,6 +151,13 @@ def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tu
     return tuple(phases), states[0]
 
 
+def _check_success_weight(config: ml_collections.ConfigDict) -> None:
+    check(
+        config.success_weight == "given" or "rankq" in bounds.algorithms_of(config),
+        "--config.success_weight=balanced: belongs to RankQ, which no phase trains; leave it out.",
+    )
+
+
 def experiment(config: ml_collections.ConfigDict, devices: Sequence[jax.Device] | None = None) -> Experiment:
     """Task, agents and plan of a configuration; nothing is read from disk.
 
@@ -162,6 +169,7 @@ def experiment(config: ml_collections.ConfigDict, devices: Sequence[jax.Device] 
       InputError: if a value is wrong.
     """
     bounds.check(config)
+    _check_success_weight(config)
     task = tasks.find(config.task)
     check(
         config.online.terminates or task.unending is not None,

@@ -60,9 +60,10 @@ def read(task: Task, dataset: str) -> dict[str, list[str]]:
     found = {}
     for reading in READINGS:
         try:
-            parts = [training_data.label(task, one.episodes, reading) for _, one in sources]
-            labelled = training_data.prepared(task, parts, reading, task.transform, 0.99)
-            found[reading] = numbers(labelled.episodes)
+            parts = [training_data.labelled(task, one, reading, source, False)[0] for source, one in sources]
+            found[reading] = numbers(
+                training_data.prepared(task, parts, reading, task.transform, 0.99).episodes
+            )
         except InputError as refused:
             found[reading] = [f"refused: {refused}"]
     return found

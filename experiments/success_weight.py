@@ -3,30 +3,13 @@
 import ml_collections
 import numpy as np
 
-from experiments.agents import check
 from experiments.bounds import algorithms_of
 from rankq_jax.agents import balanced_weight
 from rankq_jax.errors import InputError
 from rankq_jax.types import Transition
 
-CHOICES = ("given", "balanced")
 # alpha_0 = 20 is published for AntMaze data with less than 5 % success rows: at most 1.
 PUBLISHED, FAR = 1.0, 2.0
-
-
-def check_choice(config: ml_collections.ConfigDict) -> None:
-    """Refuses a choice that is unknown or that no phase would read.
-
-    Raises:
-      InputError: names the field.
-    """
-    chosen = config.success_weight
-    if chosen not in CHOICES:
-        raise InputError(f"--config.success_weight={chosen!r}: choose one of {', '.join(CHOICES)}.")
-    check(
-        chosen == "given" or "rankq" in algorithms_of(config),
-        "--config.success_weight=balanced: belongs to RankQ, which no phase of this run trains.",
-    )
 
 
 def share_of(dataset: Transition) -> float:

@@ -69,7 +69,6 @@ def train(
     requests = requests or Requests()
     _belongs(config, folder, accept)  # before anything is written
     with Stopwatch() as stopwatch, contextlib.ExitStack() as stack:
-        success_weight.check_choice(config)
         built = build.experiment(config)
         memory.check(config, built)
         built = preferences.with_labeller(config, built)

@@ -20,7 +20,7 @@ GOAL_NOISE = 1.0  # metres along each axis, around the centre of a cell
 EVALUATION_NOISE = 0.25  # around the goal that the data is judged by, when its cell is drawn
 REACHED = 0.5  # metres from a collecting goal
 LINGER = {"play": 25, "diverse": 200}  # steps at a goal; so 1 to 5 % of the steps are successes
-RARE = 0.01  # of the goals of `waypoints-rare`, the one that the data is judged by
+RARE = 0.005  # of the goals of `waypoints-rare`, the one that the data is judged by
 STEPS = 1_000_000
 STEP = 0.1  # seconds
 DRIFT = 0.5  # metres; own data reach 0.12, a collision that takes 3 m/s away makes 0.15
@@ -34,7 +34,7 @@ def _generate(
 ) -> Episodes:
     """`play` goes to hand-picked cells from any other cell, `diverse` from any cell to any cell.
 
-    Where it is rare, one goal of a hundred is the one that the data is judged by. D4RL collects with goals
+    Where it is rare, one goal of two hundred is the one that the data is judged by. D4RL collects with goals
     that it does not judge by, so that less than 5 % of the rows belong to a success (RankQ, App. C).
     """
     runner, random = policy.load("ant"), np.random.default_rng(seed)

@@ -141,3 +141,22 @@ def test_a_killed_worker_leaves_no_half_shard(tmp_path):
     with pytest.raises(InputError, match=r"was killed.*the same command goes on"):
         shards.make(dying_shard, paths, processes=1)
     assert not paths[1].exists()
+
+
+def test_weighted_goals_are_drawn_in_their_shares():
+    places = np.array([[0.0, 0.0], [4.0, 0.0], [8.0, 0.0]])
+    weights = np.array([0.01, 0.495, 0.495])
+    rows = 20_000
+    navigator = Navigator(
+        grid(places, 4.0), rows, np.random.default_rng(0), radius=0.5, offset=0.0, weights=weights
+    )
+    counts = np.array([(navigator.goal == place).all(axis=1).sum() for place in places])
+    assert (np.abs(counts - rows * weights) < 5 * np.sqrt(rows * weights * (1 - weights))).all()
+
+
+def test_without_weights_goals_are_those_of_before():
+    """Default datasets stay what they are: one draw of places, then one of offsets."""
+    places, random = np.array([[0.0, 0.0], [4.0, 0.0], [8.0, 0.0]]), np.random.default_rng(7)
+    navigator = Navigator(grid(places, 4.0), 50, np.random.default_rng(7), radius=0.5, offset=0.25)
+    chosen = places[random.integers(3, size=50)]
+    np.testing.assert_array_equal(navigator.goal, chosen + random.uniform(-1.0, 1.0, (50, 2)) * 0.25)

@@ -49,7 +49,7 @@ def demonstrations():
 
 
 def test_the_registry():
-    assert list(READINGS) == ["task", "recorded", "cal_ql", "rlpd"]
+    assert list(READINGS) == ["task", "recorded", "d4rl", "cal_ql", "rlpd"]
 
 
 @pytest.mark.parametrize("reward", [(0.0, 1.0), (-1.0, 0.0), (-0.1, 10.0)])
@@ -102,3 +102,30 @@ def test_rlpd_keeps_the_first_nine_tenths(count, kept):
     np.testing.assert_array_equal(read.truncated, np.arange(2 * kept) % 2)
     np.testing.assert_array_equal(read.success, walks.reward[: 2 * kept] == 0)
     np.testing.assert_array_equal(read.episode, np.repeat(np.arange(kept), 2))
+
+
+@pytest.mark.parametrize("reward", [(0.0, 1.0), (-1.0, 0.0)])
+def test_d4rl_ends_a_segment_at_every_step_of_a_success(reward):
+    # Steps 2, 3 and 5 end in the goal at 3; the recording has other rewards and no terminals.
+    walk = trajectory([0, 1, 2, 3, 3.2, 4, 3, 5, 6], [7] * 8)
+    read = READINGS["d4rl"](walk, reached, reward)
+    success = np.array([0, 0, 1, 1, 0, 1, 0, 0], bool)
+    np.testing.assert_array_equal(read.success, success)
+    np.testing.assert_array_equal(read.terminated, success)
+    np.testing.assert_array_equal(read.reward, np.where(success, reward[1], reward[0]))
+    np.testing.assert_array_equal(read.episode, [0, 0, 0, 1, 2, 2, 3, 3])
+    np.testing.assert_array_equal(read.truncated, np.arange(8) == 7)
+    prepared = prepare(read, RewardTransform(1.0, 0.0, reward[0]), 0.9)
+    np.testing.assert_array_equal(prepared.extras["success"], [1, 1, 1, 1, 1, 1, 0, 0])
+
+
+def test_d4rl_reads_a_file_of_d4rl_as_it_is_recorded():
+    random = np.random.default_rng(0)
+    walks = concatenate([trajectory(random.integers(0, 6, 30), [0] * 29) for _ in range(4)])
+    file = relabel(
+        walks, reached
+    )  # D4RL judges the next observation by one goal, and terminates at each success
+    ours, theirs = (READINGS[name](file, reached, (0.0, 1.0)) for name in ("d4rl", "recorded"))
+    assert ours.success.any() and not ours.success.all()
+    for name in Episodes._fields[:-1]:
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), err_msg=name)

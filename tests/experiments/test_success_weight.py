@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from experiments import success_weight, train
+from experiments import build, datasets, success_weight, train
 from experiments.configs import base, cql_sac, iql, rankq, rankq_sac
-from rankq_jax.agents import balanced_weight
+from rankq_jax.agents import AGENTS, balanced_weight
 from rankq_jax.errors import InputError
+from rankq_jax.tasks import find
 from tests.conftest import make_batch
 
 
@@ -66,36 +67,46 @@ def test_what_alpha_0_comes_to_is_said_and_warned_about(weight, successes, effec
 )
 def test_only_a_run_that_ranks_speaks_of_it(file, speaks):
     assert bool(success_weight.announcement(config(file=file), dataset(5))) == speaks
-    if speaks:
-        success_weight.check_choice(config("balanced", file=file))
-    else:
-        with pytest.raises(InputError, match="belongs to RankQ"):
-            success_weight.check_choice(config("balanced", file=file))
-    with pytest.raises(InputError, match="given, balanced"):
-        success_weight.check_choice(config("equal", file=file))
 
 
-def test_a_run_trains_with_the_balanced_weight(tmp_path, capsys):
-    """The number is the one that the data have; the record says what was asked for."""
-    asked = config("balanced")
+def test_a_balanced_weight_that_nothing_reads_is_refused():
+    with pytest.raises(InputError, match="belongs to RankQ"):
+        build.experiment(config("balanced", file=cql_sac))
+    with pytest.raises(InputError, match="unknown value 'equal'"):
+        build.experiment(config("equal"))
+
+
+class Begins(Exception):
+    """A run has been built and would train now."""
+
+
+def test_a_run_trains_with_the_balanced_weight(tmp_path, capsys, monkeypatch):
+    """Twice alike, as a resumed run must; the record says what was asked for."""
+    given, rank = [], AGENTS["rankq"]
+
+    def watched(parts, **arguments):
+        given.append(arguments["success_weight"])
+        return rank(parts, **arguments)
+
+    def begin(run):
+        raise Begins
+
+    monkeypatch.setitem(AGENTS, "rankq", watched)
+    monkeypatch.setattr(train, "to_the_end", begin)
+    asked = config("balanced", 7.0)
     asked.online.env_steps = 0
-    asked.offline.updates = 20
-    train.train(asked, tmp_path / "balanced")
+    for _ in range(2):
+        with pytest.raises(Begins):
+            train.train(asked, tmp_path / "run")
+    task = find("pointmaze-umaze")
+    data = datasets.load(asked, task)[1]
+    share = np.mean(data.extras["success"])
+    assert 0 < share < 1 and given == pytest.approx([7.0, 1 / share] * 2)  # built first without its data
+    assert given[1] == given[3]
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("rankq: "))
-    share = float(line.split(" on ")[1].split(" %")[0]) / 100
-    assert "(balanced)" in line and "weighs 1 in" in line and 0 < share < 1
-    named = config("given", 1.0)
-    named.online.env_steps, named.offline.updates = 0, 20
-    train.train(named, tmp_path / "given")
-
-    def losses(name):
-        lines = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
-        return [json.loads(line)["critic/penalty"] for line in lines]
-
-    # At first both rank alike, and the pairs of success rows are weighed by 1 / share in place of 1.
-    assert losses("balanced")[0] > losses("given")[0]
-    recorded = json.loads((tmp_path / "balanced" / "config.json").read_text())["config"]
-    assert recorded["success_weight"] == "balanced" and recorded["rankq"]["success_weight"] == 1.0
+    assert "(balanced)" in line and f"{100 * share:.2f} %" in line and "weighs 1 in" in line
+    recorded = json.loads((tmp_path / "run" / "config.json").read_text())["config"]
+    assert recorded["success_weight"] == "balanced" and recorded["rankq"]["success_weight"] == 7.0
 
 
 def test_the_weight_of_antmaze_stands_with_the_data_it_belongs_to():

@@ -73,4 +73,5 @@ def test_the_published_protocol_is_ready():
         offline = 0 if config.name == "sac" else 1_000_000 if maze else 20_000
         steps = 200_000 if config.task == "adroit-pen" else 1_000_000
         assert (config.offline.updates, config.online.env_steps) == (offline, steps), config.name
+        assert config.dataset_reading == ("d4rl" if maze else "cal_ql"), config.name
     assert len({(config.task, config.name) for config in configs}) == 63
