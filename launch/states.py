@@ -111,12 +111,17 @@ def _runs(folder: Path, known: dict[str, Any]) -> bool:
     return time.time() - max((path.stat().st_mtime for path in signs), default=0.0) < GRACE
 
 
+PHASES = ("offline", "final")
+
+
 def _rates(folder: Path) -> str:
     path = folder / "summary.json"
     summary = mapping(path)
     parts, wrong = [], [] if isinstance(summary.get("seeds"), list) else ["seeds"]
-    for phase in ("offline", "final"):
-        field = f"{phase}_success_rate"
+    dense = not any(f"{phase}_success_rate" in summary for phase in PHASES)
+    measure, name = ("return", "return") if dense else ("success_rate", "success")
+    for phase in PHASES:
+        field = f"{phase}_{measure}"
         values = summary.get(field)
         known = [rate for rate in values if rate is not None] if isinstance(values, list) else None
         if field in summary and (known is None or any(number(rate) is None for rate in known)):
@@ -126,7 +131,7 @@ def _rates(folder: Path) -> str:
     if wrong:
         return f"{path}: cannot read {', '.join(wrong)}"
     seeds = len(summary["seeds"])
-    return f"success {', '.join(parts)} ({seeds} seed{'s' * (seeds != 1)})" if parts else ""
+    return f"{name} {', '.join(parts)} ({seeds} seed{'s' * (seeds != 1)})" if parts else ""
 
 
 def of(job: Job, out: Path) -> State:

@@ -1,7 +1,7 @@
 """Exported policies: small npz files of weights, and their greedy actions in numpy.
 
-This module needs numpy and nothing else that has to be installed, so that a policy acts without JAX and
-without a simulator. The format is described in docs/exporting.md.
+It needs numpy and no other package, so that a policy acts without JAX and without a simulator. The format
+is described in docs/exporting.md.
 """
 
 import io
@@ -156,8 +156,7 @@ def _json(saved: dict[str, np.ndarray], name: str) -> dict[str, Any]:
 
 def _first_format(provenance: dict[str, Any]) -> dict[str, Any]:
     """What files without the field `format` say of themselves, all of which end in a tanh."""
-    config = provenance.get("config")
-    known = config if isinstance(config, dict) else {}
+    known = config if isinstance(config := provenance.get("config"), dict) else {}
     return {name: str(known.get(name, "")) for name in ("algorithm", "task")} | {"squash": "tanh"}
 
 
@@ -192,8 +191,7 @@ def _about(saved: dict[str, np.ndarray]) -> dict[str, Any]:
     """What a file says of itself."""
     if saved["format"].shape != () or saved["format"].dtype.kind not in "iu":
         raise ValueError("field 'format' is no whole number")
-    version = int(saved["format"])
-    if version != FORMAT:
+    if (version := int(saved["format"])) != FORMAT:
         raise ValueError(f"its format is {version}, this version of rankq_jax reads 1 and {FORMAT}")
     about = _json(saved, "about")
     for name, kind in _ABOUT.items():
@@ -239,7 +237,7 @@ def _problem(policy: TrainedPolicy) -> str:
         ):
             return f"field 'kernel_{i}' has shape {kernel.shape}, which does not fit its neighbours"
         inputs = bias.shape
-    if policy.mean is not None and policy.deviation is not None:
+    if not (policy.mean is None or policy.deviation is None):
         sizes = {policy.mean.shape, policy.deviation.shape, policy.kernels[0].shape[:1]}
         if len(sizes) > 1 or not (policy.deviation > 0).all():
             return "'mean' and 'deviation' do not fit the observation"
