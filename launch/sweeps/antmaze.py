@@ -2,7 +2,7 @@
 
 The budget `cores` is four methods on the smallest maze for two CPU cores, with the networks and rates of the
 point mazes; `paper` is the published protocol, nine arms on four mazes read as D4RL's, with a million updates
-and steps, for an accelerator. Its own data have the published share of success rows.
+and steps, for an accelerator. Its own data have few success rows, as the published.
 """
 
 from launch.sweep import arm
