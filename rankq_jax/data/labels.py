@@ -83,6 +83,11 @@ def sparse(
       UserWarning: if rows are left out.
     """
     episodes, (unknown, jumps) = recorded.episodes, unknown_rows(recorded)
+    if unknown.sum() > len(unknown) // 2:
+        raise InputError(
+            f"{source}: field 'terminals' is set in {int(unknown.sum())} rows from index "
+            f"{int(np.argmax(unknown))} on, and where they led is not in it; store next_observations."
+        )
     possible = success(episodes.next_observation)
     judged = possible & ~unknown
     sure = _recorded_label(recorded, rewards)

@@ -78,6 +78,16 @@ def test_rewards_that_contradict_the_task_are_refused(tmp_path):
         described(tmp_path, DOOR, "cal_ql", rewards=rewards, **{"infos/success": None})
 
 
+@pytest.mark.parametrize("reading", ["task", "cal_ql", "rlpd"])
+def test_a_file_of_terminals_without_what_followed_is_refused(tmp_path, reading):
+    every = np.ones(count(DOOR, "terminals"), bool)
+    changes = {"terminals": every, "infos/success": every}
+    with pytest.raises(
+        InputError, match=r"'terminals' is set in \d+ rows from index 0 on, .* store next_obs"
+    ):
+        described(tmp_path, DOOR, reading, layout="terminals", **changes)
+
+
 def test_recorded_rewards_that_call_every_step_a_success_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"'rewards' is 0, that of a success, .* choose the reading 'task'"):
         described(tmp_path, DOOR, "recorded", rewards=np.zeros(count(DOOR)))

@@ -36,7 +36,6 @@ _CHECKS = {
     SUCCESS_FLAGS: columns.flags,
     "episode_id": columns.numbers,
 }
-_JUMP = 1e-6  # between a next observation and the following row, within one episode
 
 
 def load_arrays(path: Path, simulator_state: bool = False, resolve: str | None = None) -> Recording:
@@ -99,16 +98,9 @@ def recording(arrays: Arrays, source: str, resolve: str | None = None) -> Record
     if "episode_id" in data:
         last = np.append(data["episode_id"][1:] != data["episode_id"][:-1], True)
     elif following is not None and "timeouts" not in data:
-        last[:-1] |= _jumps(observation, following)
+        last[:-1] |= ends.jumps(observation, following)
     ends.check(arrays, source, terminal, timeout, last)
-    kept = np.ones(len(reward), bool)
-    if following is None:
-        kept = ~timeout
-        kept[-1] = False
-        if not kept.any():
-            raise columns.refusal(
-                source, "timeouts", "leaves no transition from index 0 on", "store next_observations"
-            )
+    kept = np.ones(len(reward), bool) if following is not None else _followed(source, timeout)
     episode = np.concatenate([[0], np.cumsum(last[:-1])])[kept]
     starts = np.append(True, episode[1:] != episode[:-1])
     final = np.append(starts[1:], True)
@@ -129,6 +121,17 @@ def recording(arrays: Arrays, source: str, resolve: str | None = None) -> Record
     return Recording(
         episodes, Origin(following is None, unknown, SUCCESS_FLAGS if SUCCESS_FLAGS in data else guessed_from)
     )
+
+
+def _followed(source: str, timeout: np.ndarray) -> np.ndarray:
+    """`[N]` bool: rows that the following row can be the next observation of."""
+    kept = ~timeout
+    kept[-1] = False
+    if not kept.any():
+        raise columns.refusal(
+            source, "timeouts", "leaves no transition from index 0 on", "store next_observations"
+        )
+    return kept
 
 
 def from_ogbench(arrays: Arrays, source: str) -> Episodes:
@@ -238,11 +241,6 @@ def _time_limits(source: str, arrays: Arrays, terminal: np.ndarray) -> np.ndarra
             stacklevel=3,
         )
     return np.zeros(len(terminal), bool)
-
-
-def _jumps(observation: np.ndarray, following: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore", over="ignore"):  # bad numbers are reported by `data.validate`
-        return ~(np.abs(following[:-1] - observation[1:]) <= _JUMP).all(axis=1)
 
 
 def _rows(array: np.ndarray, kept: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ NUMBERS = ("episode_ids", "episodes", "traj_ids", "traj_id", "trajectory_id")
 LISTS = ("episode_ends", "meta/episode_ends", "episode_lengths", "traj_lengths")
 NAMES = (*TERMINALS, *TIMEOUTS, *EITHER, *STARTS, *NUMBERS, *LISTS)
 
+_JUMP = 1e-6  # between a next observation and the following row, within one episode
 _REMEDY = "keep one of them, or store terminals, timeouts and next_observations"
 
 
@@ -87,6 +88,12 @@ def check(arrays: Arrays, source: str, terminal: np.ndarray, timeout: np.ndarray
         invalid = ~columns.flags(source, "valids", arrays["valids"])
         columns.check_lengths(source, {"valids": invalid, "terminals": terminal}, "terminals")
         _agree(source, "valids", (invalid & ~timeout)[:-1], np.zeros(len(last) - 1, bool))
+
+
+def jumps(observation: np.ndarray, following: np.ndarray) -> np.ndarray:
+    """`[N - 1]` bool: whether a next observation is not the following row."""
+    with np.errstate(invalid="ignore", over="ignore"):  # bad numbers are reported by `data.validate`
+        return ~(np.abs(following[:-1] - observation[1:]) <= _JUMP).all(axis=1)
 
 
 def _agree(source: str, name: str, said: np.ndarray, wanted: np.ndarray) -> None:
