@@ -101,7 +101,7 @@ def train(
                 "env_steps": final.env_steps,
                 "restarts": final.attempt,
                 "devices": about["devices"],
-                "wall_seconds": {**stopwatch.seconds, "total": stopwatch.total},
+                "wall_seconds": {"update": 0.0, **stopwatch.seconds, "total": stopwatch.total},
             }
             write_json(folder / "summary.json", summary)
             report.write(folder / "report", [folder])

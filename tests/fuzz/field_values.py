@@ -100,7 +100,8 @@ SHARED = {
     "parallel": choice("seeds", "batch"),
     "threads": whole(0, 100_000, 0, 1, 2),
     "dataset": text(),
-    "dataset_reading": choice("task", "recorded", "cal_ql", "rlpd"),
+    "dataset_reading": choice("task", "recorded", "d4rl", "cal_ql", "rlpd"),
+    "dataset_kind": text(),
     "dataset_steps": whole(0, 10**9, 3_000, 12_000),
     "dataset_seed": whole(0, KEY, 0, 3),
     "keep_best": real(0.0, 1.0, 0.1, 1.0, above=True),
@@ -118,6 +119,8 @@ SHARED = {
     "actor_learning_rate": real(0.0, 1.0, 0.0, 1e-4, 3e-4),
     "actor_cosine_decay": switch(),
     "critic_learning_rate": real(0.0, 1.0, 0.0, 1e-4, 3e-4),
+    "success_weight": choice("given", "balanced"),
+    "clip_groups": choice("networks", "optimisers"),
     "max_gradient_norm": real(0.0, 1e7, 0.0, 1.0),
     "replay_capacity": whole(1, INT32, 1_000, 5_000),
     "train_envs": whole(1, INT32, 1, 2),
@@ -152,6 +155,8 @@ SHARED = {
     "online.updates_per_step": real(0.0, 1e4, 0.0, 0.02),
     "online.updates_per_dispatch": whole(1, 10**7, 1, 4),
     "online.overlap": switch(),
+    "online.merged_exactly": switch(),
+    "online.terminates": switch(),
     "online.mixing_ratio": Values(
         lambda v: is_real(v) and (v == -1 or 0 <= v <= 1), (-1.0, 0.0, 0.5, 1.0), (-1.01, -0.5, 1.01)
     ),
