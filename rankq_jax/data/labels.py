@@ -17,6 +17,7 @@ from rankq_jax.types import Episodes
 JUDGE = "the task's judge"
 RAW_REWARDS = "the raw rewards"
 NOTHING = "nothing: none is recorded"
+JUDGED = ("task", "d4rl")  # readings that label by the judge, whatever is recorded
 DISAGREEMENT = 0.01  # share of the rows in which recorded labels may differ from the task's judge
 
 Success = Callable[[np.ndarray], np.ndarray]  # observation [T, O] -> [T] bool
@@ -63,7 +64,7 @@ def sparse(
 ) -> tuple[Episodes, str]:
     """A recording of a task with a binary reward as a reading makes training data of it.
 
-    The reading "task" uses the task's judge, "recorded" the raw rewards. The others use `infos/success`, else
+    The readings "task" and "d4rl" use the task's judge, "recorded" the raw rewards. The others use `infos/success`, else
     raw rewards if they are the task's two and both occur, else the judge, and put the task's rewards.
 
     Args:
@@ -99,13 +100,15 @@ def sparse(
         known = known | sure[0]  # otherwise they are labels of something else, as of another goal
     ends = unknown & known
     dropped = unknown & ~known
-    if reading == "task":
+    if reading in JUDGED:
         kept = _without(episodes, dropped, source)
         forced = ends[~dropped]
         relabelled = relabel(kept, success, rewards)
         if forced.any() or dropped.any():
             relabelled = _forced(relabelled, forced, ~dropped, judged, rewards)
-        return cut_at_success(relabelled, success), JUDGE
+        if reading == "task":
+            return cut_at_success(relabelled, success), JUDGE
+        return READINGS["recorded"](relabelled, success, rewards), JUDGE
     reached, origin = (judged | ends, JUDGE) if sure is None else sure
     if sure is not None:
         _check_agreement(source, origin, reached, judged, ~unknown)
