@@ -13,10 +13,11 @@ from absl import flags
 
 from experiments import cli
 from experiments.restore import restore
-from rankq_jax.analysis import curves, kinds, page, pictures, results, trajectories
+from rankq_jax.analysis import curves, evaluations, kinds, page, pictures, results, trajectories
+from rankq_jax.analysis.evaluations import Curve
 from rankq_jax.analysis.groups import task_of
 from rankq_jax.analysis.q_landscape import landscape
-from rankq_jax.analysis.results import Curve, Run
+from rankq_jax.analysis.results import Run
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import Measure, Scene
 from rankq_jax.tasks.task import LENGTH, RETURN, SUCCESS
@@ -36,7 +37,7 @@ def _measures(runs: list[Run]) -> list[Measure]:
 def _mean(run: Run, measure: Measure, end: str) -> str:
     """Over the seeds; `-` where the run was not measured so."""
     known = measure in task_of(run).measures
-    values = results.end(run, measure, end) if known else None
+    values = evaluations.end(run, measure, end) if known else None
     if values is None:
         return "-"
     if measure == SUCCESS:
@@ -82,7 +83,7 @@ def _curves(runs: list[Run]) -> str:
         for run in runs:
             if run.evaluations and measure in task_of(run).measures:
                 own = panels.setdefault(measure.quantity, {}).setdefault(run.name, [])
-                own.append(results.curve(run, measure.field))
+                own.append(evaluations.curve(run, measure.field))
     if not panels:
         return page.note("No evaluation has been recorded yet.")
     return page.picture(curves.learning_curves(panels), f"{', '.join(panels)} over training")

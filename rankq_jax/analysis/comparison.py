@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rankq_jax import tasks
-from rankq_jax.analysis import groups, results
+from rankq_jax.analysis import evaluations, groups, results
 from rankq_jax.analysis.results import Run
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import Measure
@@ -43,7 +43,7 @@ class Arm(NamedTuple):
 
     def score(self, end: str) -> np.ndarray | None:
         """`[S]`, its `offline` or `final` score of each seed, or None if the run has none."""
-        return results.end(self.run, self.measure, end)
+        return evaluations.end(self.run, self.measure, end)
 
     @property
     def has_offline_phase(self) -> bool:

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from rankq_jax.analysis.evaluations import Curve
 from rankq_jax.analysis.names import drawn
 from rankq_jax.analysis.pictures import png
-from rankq_jax.analysis.results import Curve
 
 # Of lines, in the order in which they are used up.
 COLOURS = matplotlib.color_sequences["tab10"]

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rankq_jax import tasks
-from rankq_jax.analysis import results
-from rankq_jax.analysis.results import Curve, Run
+from rankq_jax.analysis import evaluations, results
+from rankq_jax.analysis.evaluations import Curve
+from rankq_jax.analysis.results import Run
 from rankq_jax.errors import InputError
 
 SEEDS = ("seed", "seeds")  # configuration fields that tell runs of one arm apart
@@ -67,13 +68,16 @@ def member(run: Run) -> Member:
         if score == "success":
             ends |= {"offline": "offline_success_rate", "final": "final_success_rate"}
         else:
-            found |= {"offline": results.last(run, score, "offline"), "final": results.last(run, score)}
+            found |= {
+                "offline": evaluations.last(run, score, "offline"),
+                "final": evaluations.last(run, score),
+            }
         found |= {end: _complete(run.summary[field]) for end, field in ends.items()}
     return Member(
         run=run._replace(evaluations=run.evaluations[-1:]),
         seeds=tuple(run.summary["seeds"] if run.summary else range(first, first + count)),
         score=score,
-        curves={field: results.curve(run, field) for field in (score, "length")},
+        curves={field: evaluations.curve(run, field) for field in (score, "length")},
         results={end: values for end, values in found.items() if values is not None},
     )
 

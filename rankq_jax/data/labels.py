@@ -64,8 +64,9 @@ def sparse(
 ) -> tuple[Episodes, str]:
     """A recording of a task with a binary reward as a reading makes training data of it.
 
-    The readings "task" and "d4rl" use the task's judge, "recorded" the raw rewards. The others use `infos/success`, else
-    raw rewards if they are the task's two and both occur, else the judge, and put the task's rewards.
+    The readings "task" and "d4rl" use the task's judge, "recorded" the raw rewards. The others use
+    `infos/success`, else raw rewards if they are the task's two and both occur, else the judge, and put the
+    task's rewards.
 
     Args:
       recorded: of one source.

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rankq_jax.analysis import curves, page, pictures, results
+from rankq_jax.analysis import curves, evaluations, page, pictures, results
 from rankq_jax.analysis.q_landscape import landscape
 from rankq_jax.envs.maze_map import centred
 from rankq_jax.errors import InputError
@@ -65,7 +65,7 @@ def make_run(tmp_path, **config):
 
 
 def test_a_curve_puts_offline_updates_left_of_zero(tmp_path):
-    curve = results.curve(make_run(tmp_path), "success")
+    curve = evaluations.curve(make_run(tmp_path), "success")
     np.testing.assert_array_equal(curve.position, [-100, 0, 50])
     np.testing.assert_allclose(curve.value, [[0.0, 0.5], [0.5, 0.5], [0.5, 0.0]])
 
@@ -99,7 +99,7 @@ def test_folders_that_are_no_runs(tmp_path):
 
 
 def test_pictures_are_pictures(tmp_path, key):
-    curve = results.curve(make_run(tmp_path), "success")
+    curve = evaluations.curve(make_run(tmp_path), "success")
     assert curves.learning_curves({"success rate": {"rankq": [curve]}}).startswith(PNG)
     maze, path = centred(((1, 1, 1), (1, 0, 1), (1, 1, 1)), 1.0), np.zeros((4, 2))
     scene = Scene(maze, np.zeros(2), radius=0.4, max_step=0.1)

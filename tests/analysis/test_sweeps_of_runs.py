@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from rankq_jax.analysis import groups, results, sweeps
+from rankq_jax.analysis import evaluations, groups, results, sweeps
 from rankq_jax.errors import InputError
 from tests.analysis.fake_runs import launched, workdir
 
@@ -110,7 +110,7 @@ def test_an_evaluation_that_was_broken_off_is_no_point(tmp_path):
     folder = workdir(tmp_path / "a", {0: (1, 2)})
     lines = (folder / "evaluations.jsonl").read_text().splitlines()
     (folder / "evaluations.jsonl").write_text("\n".join(lines[:-1]))
-    np.testing.assert_array_equal(results.curve(results.read(folder), "success").position, [-50])
+    np.testing.assert_array_equal(evaluations.curve(results.read(folder), "success").position, [-50])
 
 
 def test_the_jobs_that_are_not_done(tmp_path):

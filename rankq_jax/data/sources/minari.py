@@ -1,8 +1,6 @@
 """Minari datasets, read through Minari's own interface."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +11,11 @@ import numpy as np
 from rankq_jax.data.recording import SUCCESS_FLAGS, TERMINALS, Origin, Recording
 from rankq_jax.data.sources import columns
 from rankq_jax.data.sources.containers import cause
-from rankq_jax.data.sources.hdf5 import check_tree
-from rankq_jax.data.sources.limits import Budget
+from rankq_jax.data.sources.minari_metadata import check_declared, read_metadata
 from rankq_jax.data.sources.remote import download
 from rankq_jax.data.sources.root import dataset_folder, exists
 from rankq_jax.errors import InputError
 from rankq_jax.types import SIMULATOR_STATE, Episodes
-
-_LONGEST_METADATA = 4 * 2**20  # bytes; spaces of pictures take one million
 
 __all__ = ["dataset_folder", "exists", "is_folder", "load_minari", "read_minari"]
 
@@ -65,7 +60,7 @@ def read_minari(
     count, labelled = 0, True
     try:
         inside = _data_folder(folder)
-        _check_declared(folder, inside)
+        check_declared(folder, inside)
         data = minari.MinariDataset(inside)
 
         def parts() -> Iterator[Episodes]:
@@ -132,62 +127,12 @@ def _room(episodes: Episodes, used: int, rows: int) -> Episodes:
 def _data_folder(folder: Path) -> Path:
     """The folder `data` of a dataset, once it is known that Minari will not run anything to read it."""
     inside = folder if folder.name == "data" and (folder / "metadata.json").exists() else folder / "data"
-    metadata = _metadata(folder, inside)
+    metadata = read_metadata(folder, inside)
     for key in ("observation_space", "action_space"):
         if key not in metadata:
             # Minari would make the environment that the file names, with whatever code that runs.
             raise columns.refusal(str(folder), key, "is missing from metadata.json", "store both spaces")
     return inside
-
-
-def _metadata(folder: Path, inside: Path) -> dict[str, Any]:
-    path = inside / "metadata.json"
-    if path.stat().st_size > _LONGEST_METADATA:
-        raise columns.refusal(
-            str(folder),
-            "metadata.json",
-            f"has {path.stat().st_size} bytes, at most {_LONGEST_METADATA} are read",
-            "get it again",
-        )
-    metadata = json.loads(path.read_text())
-    if not isinstance(metadata, dict):
-        raise columns.refusal(str(folder), "metadata.json", "is no dictionary", "get the dataset again")
-    return metadata
-
-
-def _check_declared(folder: Path, inside: Path) -> None:
-    """What the dataset declares fits into memory, and the packages that it needs are there."""
-    metadata = _metadata(folder, inside)
-    layout = metadata.get("data_format", "hdf5")
-    if layout in ("arrow", "parquet"):
-        if find_spec("pyarrow") is None:
-            raise columns.refusal(
-                str(folder),
-                "data_format",
-                f"is {layout!r}, which needs the package pyarrow",
-                "install it by `pip install 'minari[arrow]'`",
-            )
-        return
-    if layout != "hdf5":
-        raise columns.refusal(
-            str(folder), "data_format", "is unknown", "use a dataset in hdf5, arrow or parquet"
-        )
-    budget = Budget(str(folder), (inside / "main_data.hdf5").stat().st_size)
-    held = check_tree(inside / "main_data.hdf5", budget)
-    episodes, steps = metadata.get("total_episodes"), metadata.get("total_steps")
-    if type(episodes) is not int or not 0 <= episodes <= held:
-        raise columns.refusal(
-            str(folder),
-            "total_episodes",
-            f"is {episodes!r:.40}, the file holds {held}",
-            "get the dataset again",
-        )
-    if steps is not None:  # else Minari counts them
-        if type(steps) is not int or not 0 <= steps < 2**60:
-            raise columns.refusal(
-                str(folder), "total_steps", f"is {steps!r:.40}, no number of steps", "get the dataset again"
-            )
-        budget.spend("total_steps", 8 * steps)
 
 
 def _check_alike(folder: Path, number: int, part: Episodes, first: Episodes) -> None:
