@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rankq_jax import tasks
 from rankq_jax.analysis import evaluations, groups, results
 from rankq_jax.analysis.results import Run
 from rankq_jax.errors import InputError
@@ -39,7 +38,7 @@ class Arm(NamedTuple):
     @property
     def measure(self) -> Measure:
         """What it is judged by."""
-        return tasks.find(self.run.setting("task")).measures[0]
+        return groups.task_of(self.run).measures[0]
 
     def score(self, end: str) -> np.ndarray | None:
         """`[S]`, its `offline` or `final` score of each seed, or None if the run has none."""

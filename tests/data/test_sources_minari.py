@@ -189,7 +189,7 @@ def test_metadata_of_another_kind(spoiled):
 def test_a_layout_whose_package_is_missing(spoiled, monkeypatch, layout):
     folder, _, metadata = spoiled
     metadata.write_text(json.dumps({**json.loads(metadata.read_text()), "data_format": layout}))
-    monkeypatch.setattr("rankq_jax.data.sources.minari.find_spec", lambda name: None)
+    monkeypatch.setattr("rankq_jax.data.sources.minari_metadata.find_spec", lambda name: None)
     with pytest.raises(
         InputError, match=rf"is '{layout}', which needs the package pyarrow; install it by"
     ) as e:

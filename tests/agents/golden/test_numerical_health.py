@@ -31,7 +31,10 @@ def compiled(name, members):
     """`(init, update)` of an agent with the networks of its family."""
     family = NETWORKS.get(name, "cal_ql")
     critic = FAMILIES[family](SIZES._replace(critics=members)).critic
-    agent = AGENTS[name](make_parts(family=family)._replace(critic=critic), **ARGUMENTS.get(name, {}))
+    arguments = dict(ARGUMENTS.get(name, {}))
+    if name == "rlpd":  # which refuses a subset of more members than there are
+        arguments["subset"] = min(2, members)
+    agent = AGENTS[name](make_parts(family=family)._replace(critic=critic), **arguments)
     return jax.jit(agent.init), jax.jit(agent.update)
 
 
