@@ -21,9 +21,9 @@ WAYS = [
     ("pointmaze-umaze", "waypoints", 300),
     ("antmaze-umaze-play", "waypoints", 1400),
     ("antmaze-medium-diverse", "waypoints-ending", 1000),
-    ("antmaze-medium-play", "waypoints-rare", 1000),
     ("adroit-pen", "mixture", 300),
     ("expert-pen", "demonstrations", 200),
+    ("antmaze-medium-play", "waypoints-rare", 1000),
 ]
 
 
