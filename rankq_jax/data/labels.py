@@ -63,8 +63,9 @@ def sparse(
 ) -> tuple[Episodes, str]:
     """A recording of a task with a binary reward as a reading makes training data of it.
 
-    The reading "task" uses the task's judge, "recorded" the raw rewards. The others use `infos/success`, else
-    raw rewards if they are the task's two and both occur, else the judge, and put the task's rewards.
+    The readings "task" and "d4rl" use the task's judge, "recorded" the raw rewards. The others use
+    `infos/success`, else raw rewards if they are the task's two and both occur, else the judge, and put the
+    task's rewards.
 
     Args:
       recorded: of one source.
@@ -99,12 +100,14 @@ def sparse(
         known = known | sure[0]  # otherwise they are labels of something else, as of another goal
     ends = unknown & known
     dropped = unknown & ~known
-    if reading == "task":
+    if reading in ("task", "d4rl"):
         kept = _without(episodes, dropped, source)
         forced = ends[~dropped]
         relabelled = relabel(kept, success, rewards)
         if forced.any() or dropped.any():
             relabelled = _forced(relabelled, forced, ~dropped, judged, rewards)
+        if reading == "d4rl":
+            return READINGS["recorded"](relabelled, success, rewards), JUDGE
         return cut_at_success(relabelled, success), JUDGE
     reached, origin = (judged | ends, JUDGE) if sure is None else sure
     if sure is not None:
