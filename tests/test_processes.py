@@ -24,7 +24,7 @@ SMALL = ["--config.dataset_steps=3000", "--config.evaluation_episodes=2", "--con
 # The command of experiments.train, which also leaves the final state of the agent of each process.
 KEEPING = """
 import jax, numpy as np
-from experiments import cli, train
+from experiments import cli, processes, train
 from rankq_jax import loop
 
 def kept(plan, world, layout, *rest):
@@ -34,7 +34,7 @@ def kept(plan, world, layout, *rest):
     return final
 
 run, loop.run = loop.run, kept
-cli.run(train.main)
+cli.run(train.main, processes)
 """
 
 

@@ -17,7 +17,6 @@ from rankq_jax.types import Episodes
 JUDGE = "the task's judge"
 RAW_REWARDS = "the raw rewards"
 NOTHING = "nothing: none is recorded"
-JUDGED = ("task", "d4rl")  # readings that label by the judge, whatever is recorded
 DISAGREEMENT = 0.01  # share of the rows in which recorded labels may differ from the task's judge
 
 Success = Callable[[np.ndarray], np.ndarray]  # observation [T, O] -> [T] bool
@@ -101,15 +100,15 @@ def sparse(
         known = known | sure[0]  # otherwise they are labels of something else, as of another goal
     ends = unknown & known
     dropped = unknown & ~known
-    if reading in JUDGED:
+    if reading in ("task", "d4rl"):
         kept = _without(episodes, dropped, source)
         forced = ends[~dropped]
         relabelled = relabel(kept, success, rewards)
         if forced.any() or dropped.any():
             relabelled = _forced(relabelled, forced, ~dropped, judged, rewards)
-        if reading == "task":
-            return cut_at_success(relabelled, success), JUDGE
-        return READINGS["recorded"](relabelled, success, rewards), JUDGE
+        if reading == "d4rl":
+            return READINGS["recorded"](relabelled, success, rewards), JUDGE
+        return cut_at_success(relabelled, success), JUDGE
     reached, origin = (judged | ends, JUDGE) if sure is None else sure
     if sure is not None:
         _check_agreement(source, origin, reached, judged, ~unknown)

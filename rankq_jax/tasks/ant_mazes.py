@@ -76,8 +76,8 @@ def _generate(
     return scripted(simulation, behaviour, steps, seed, threads, progress, {"desired_goal": (2,)})
 
 
-def drift(observation: np.ndarray, following: np.ndarray) -> np.ndarray:
-    """`[n, 29], [n, 29] -> [n]` metres between the way made and that of the mean of both velocities."""
+def drift(observation: np.ndarray, following: np.ndarray, action: np.ndarray) -> np.ndarray:
+    """`[n, 29], [n, 29], [n, 8] -> [n]` metres between the way made and that of both velocities' mean."""
     moved = following[:, :2] - observation[:, :2]
     expected = 0.5 * STEP * (observation[:, 15:17] + following[:, 15:17])
     distance: np.ndarray = np.linalg.norm(moved - expected, axis=1)

@@ -56,8 +56,11 @@ def demonstrations(
 
 def limits(hand: Hand) -> tuple[StepLimit, ...]:
     """What no step of a hand does."""
-    travel, most = adroit.joint_travel(hand)
-    return (StepLimit(travel, most, "the joints move by", " of their range on average"),)
+    unit = " of their range on average"
+    return (
+        StepLimit(*adroit.joint_return(hand), "the joints return to the pose of a reset by", unit),
+        StepLimit(*adroit.joint_travel(hand), "the joints move beyond what pulls them by", unit),
+    )
 
 
 def task(name: str, hand: Hand) -> Task:

@@ -165,19 +165,116 @@ def test_ends_under_other_names_are_read(tmp_path, name):
         np.testing.assert_array_equal(read.observation, wanted.observation)
 
 
+def wandering(random, n, size, t, last):
+    return np.clip(last + random.normal(0, 0.2, last.shape), -1, 1)
+
+
+def uniform(random, n, size, t, last):
+    return random.uniform(-1, 1, (n, size))
+
+
+def jumping(random, n, size, t, last):
+    return random.choice([-1.0, 1.0], (n, size))
+
+
+def held(random, n, size, t, last):
+    """Targets at bounds, held for a while."""
+    return jumping(random, n, size, t, last) if t % 12 == 0 else last
+
+
+def bursts(random, n, size, t, last):
+    """Jumping targets, then none."""
+    return jumping(random, n, size, t, last) if t // 5 % 2 == 0 else 0.0 * last
+
+
+def together(random, n, size, t, last):
+    """All joints from bound to bound."""
+    return np.full((n, size), 1.0 if t // 9 % 2 else -1.0)
+
+
+BEHAVIOURS = (wandering, uniform, jumping, held, bursts, together)
+
+
+def acted(name, behaviour, seed):
+    """Eight whole episodes of a behaviour: `[8, T + 1, O]` and `[8, T, A]`."""
+    env = batch_env(adroit.simulate(HANDS[name], terminates=False), 8, 1)
+    random, state = np.random.default_rng(seed), env.reset(streams(seed, 8))
+    action, seen, actions = np.zeros((8, env.action_size)), [state.observation], []
+    for t in range(env.horizon):
+        action = behaviour(random, 8, env.action_size, t, action)
+        state, step = env.step(state, action.astype(np.float32), np.ones(8, bool))
+        seen.append(step.next_observation)
+        actions.append(action.astype(np.float32))
+    return np.stack(seen, 1).astype(np.float32), np.stack(actions, 1)
+
+
+def written(path, seen, actions, episodes, ends):
+    """Flat arrays without next observations of some episodes, which end after `ends` steps."""
+    rows = {"observations": [], "actions": [], "timeouts": []}
+    for e, end in zip(episodes, ends, strict=True):
+        rows["observations"].append(seen[e, : end + 1])
+        rows["actions"].append(np.concatenate([actions[e, :end], actions[e, -1:]]))
+        rows["timeouts"].append(np.arange(end + 1) == end)
+    arrays = {key: np.concatenate(parts) for key, parts in rows.items()}
+    count = len(arrays["actions"])
+    arrays |= {"rewards": np.full(count, -1.0), "terminals": np.zeros(count, bool)}
+    return recorded.write_flat(path, arrays), arrays
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
 @pytest.mark.parametrize("name", HANDS)
-def test_a_step_of_a_hand_stays_within_its_limit_and_a_reset_does_not(name):
+def test_violent_behaviour_is_accepted_and_each_reset_in_it_is_refused(tmp_path, name, behaviour):
+    seen, actions = acted(name, behaviour, seed=4)
+    ends = [actions.shape[1] - 7 * e for e in range(8)]
+    path, arrays = written(tmp_path / "x.npz", seen, actions, range(8), ends)
+    data = load(path, f"expert-{name}")  # needs no success
+    assert len(data.reward) == sum(ends)
+    assert straddling(recorded.Truth(list(seen), list(actions), None), data) == 0
+    last = np.flatnonzero(arrays["timeouts"])
+    for e, row in enumerate(last[:-1]):
+        joined = {**arrays, "timeouts": arrays["timeouts"] & (np.arange(len(arrays["timeouts"])) != row)}
+        where = rf"at episode {e}, index {ends[e]} \(rule 'jump'\)"
+        with pytest.raises(InputError, match=where):
+            load(recorded.write_flat(tmp_path / "y.npz", joined), f"expert-{name}")
+
+
+@pytest.mark.parametrize("name", HANDS)
+def test_a_hand_is_told_to_come_to_rest(name):
+    """The way there takes several steps, from any pose and at any speed."""
     hand = HANDS[name]
-    travel, most = adroit.joint_travel(hand)
-    assert 0.09 < most < 0.12
-    env, random = batch_env(adroit.simulate(hand, terminates=False), 8, 1), np.random.default_rng(2)
-    state, action = env.reset(streams(1, 8)), np.zeros((8, env.action_size))
-    for _ in range(hand.horizon):
-        action = np.clip(action + random.normal(0, 0.2, action.shape), -1, 1)
-        before = state.observation
-        state, step = env.step(state, action, np.ones(8, bool))
-        assert travel(before, step.next_observation).max() < most
-    assert travel(step.next_observation, state.observation).min() > 1.5 * most  # the automatic reset
+    bounds = adroit.hand.load_model(hand.file).actuator_ctrlrange
+    rest = (0.0 - bounds.mean(axis=1)) / (0.5 * (bounds[:, 1] - bounds[:, 0]))
+
+    def home(random, n, size, t, last):
+        return np.tile(rest, (n, 1)) if t % 20 >= 8 else held(random, n, size, t % 20, last)
+
+    seen, actions = acted(name, home, seed=6)
+    for measure, most in (adroit.joint_return(hand), adroit.joint_travel(hand)):
+        steps = seen[:, :-1], seen[:, 1:], actions
+        assert measure(*(part.reshape(-1, part.shape[-1]) for part in steps)).max() < 0.9 * most
+
+
+def test_the_pull_of_an_actuator_explains_a_movement():
+    """By hand: the pen's first joint, gain 10 against damping 0.5, covers 0.2 of the way in 0.01 s."""
+    measure, most = adroit.joint_travel(HANDS["pen"])
+    low, high = -0.524, 0.175  # rad, of the joint and of its targets
+    before, after, action = np.zeros((3, 45)), np.zeros((3, 45)), np.zeros((3, 24))
+    before[:, 0], after[:, 0], action[:, 0] = low, [low + 0.05, low + 0.2, low + 0.2], [1.0, 1.0, -1.0]
+    others = measure(before * 0, after * 0, action)  # at rest nothing moves
+    assert (others == 0).all() and most == pytest.approx(0.1)
+    pull = np.array([0.2 * (high - low), 0.2 * (high - low), 0.0])
+    expected = np.maximum(np.array([0.05, 0.2, 0.2]) - pull, 0) / (high - low) / 24
+    np.testing.assert_allclose(measure(before, after, action), expected, atol=1e-4)
+
+
+def test_a_jump_elsewhere_is_noticed_where_no_arm_moves_the_hand(tmp_path):
+    seen, actions = acted("pen", wandering, seed=5)
+    seen, moved = seen[:, :60], seen[:, :60].copy()
+    moved[3, 40:, :24] += 0.25 * np.array([0.7, 1.4, 0.87, *[1.57] * 21])
+    load(written(tmp_path / "x.npz", seen, actions, range(8), [59] * 8)[0], "expert-pen")
+    path = written(tmp_path / "y.npz", moved, actions, range(8), [59] * 8)[0]
+    with pytest.raises(InputError, match=r"joints move beyond what pulls them by .* at episode 3, index 39 "):
+        load(path, "expert-pen")
 
 
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="the shared cases are not there")

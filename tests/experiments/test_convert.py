@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from experiments.convert_dataset import convert
-from rankq_jax.data import export, sources
+from rankq_jax import files
+from rankq_jax.data import sources
 from rankq_jax.data.readings import READINGS
 from rankq_jax.errors import InputError
 from tests.data import recordings
@@ -168,11 +169,10 @@ def test_what_is_refused_before_anything_is_read(tmp_path, target, layout, resol
 def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     own = recordings.save(tmp_path / "own.npz", recordings.own())
 
-    def full(file, **arrays):
-        file.write(b"PK")
+    def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(export.np, "savez", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(InputError, match=r"out.npz: cannot be written \(.*No space left on device\)"):
         convert(str(own), tmp_path / "out.npz", None, None, None)
     assert [entry.name for entry in tmp_path.iterdir()] == ["own.npz"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import readings
+from experiments import reading_table
 from rankq_jax import tasks
 from rankq_jax.data.readings import READINGS
 from rankq_jax.errors import InputError
@@ -40,11 +40,11 @@ def episodes(lengths, successes, terminals=()):
     ],
 )
 def test_the_cells_of_a_reading(lengths, successes, terminals, expected):
-    assert readings.numbers(episodes(lengths, successes, terminals)) == expected
+    assert reading_table.numbers(episodes(lengths, successes, terminals)) == expected
 
 
 def test_the_table():
-    text = readings.table({"task": ["8", "3", "2", "2", "62.5 %"], "rlpd": ["refused: why"]})
+    text = reading_table.table({"task": ["8", "3", "2", "2", "62.5 %"], "rlpd": ["refused: why"]})
     assert text.splitlines() == [
         "| reading | rows | episodes | successes | terminals | success share by row |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -55,7 +55,7 @@ def test_the_table():
 
 @pytest.mark.skipif(not DOOR.exists(), reason="the demonstrations are not here")
 def test_the_demonstrations_of_the_door_are_those_of_the_document():
-    found = readings.read(tasks.find("adroit-door"), str(DOOR))
+    found = reading_table.read(tasks.find("adroit-door"), str(DOOR))
     assert list(found) == list(READINGS)
     document = (Path(__file__).resolve().parents[2] / "docs" / "datasets.md").read_text()
     table = document[document.index("25 human demonstrations of the door") :]
@@ -66,4 +66,4 @@ def test_the_demonstrations_of_the_door_are_those_of_the_document():
 
 def test_a_missing_dataset_is_one_line():
     with pytest.raises(InputError):
-        readings.read(tasks.find("adroit-pen"), "nowhere/none-v0")
+        reading_table.read(tasks.find("adroit-pen"), "nowhere/none-v0")

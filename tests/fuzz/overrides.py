@@ -118,7 +118,7 @@ def configured(words):
         holder = config_flags.DEFINE_config_file(
             "config", None, "", flag_values=own, lock_config=True, sys_argv=words
         )
-        cli.no_more(cli._parse(words)[1:])
+        cli.no_more(cli.parse(words)[1:])
         config = overrides.checked(holder)
     memory.check(config, build.experiment(config))
     return config

@@ -18,19 +18,18 @@ class Truth(NamedTuple):
     success: list
 
 
-def walk(random, low, high, steps):
-    """`[steps + 1, n]`, a walk that starts anywhere and makes at most 2 % of the range in a step."""
-    span, middle = (high - low) / 2, (high + low) / 2
-    start = random.uniform(-1, 1, len(low))
-    phase = start + np.cumsum(random.uniform(-0.04, 0.04, (steps + 1, len(low))), axis=0)
-    return middle + span * np.clip(phase, -1, 1)
+def walk(random, span, joints, steps):
+    """`[steps + 1, joints]`, a way from zero, where resets put a hand, to anywhere within `+-span / 2`."""
+    way = np.linspace(0, 1, steps + 1)[:, None] * random.uniform(-1, 1, joints)
+    way[1:] += random.uniform(-0.02, 0.02, (steps, joints))
+    return span / 2 * np.clip(way, -1, 1)
 
 
 def hand(random, name, steps, wins):
     joints, size = (27, 39) if name == "adroit-door" else (24, 45)
     o = random.uniform(-0.02, 0.02, (steps + 1, size)) + random.normal(0, 0.01, size)
     span = 1.4 if name == "adroit-door" else 1.0
-    o[:, :joints] = walk(random, -span / 2 * np.ones(joints), span / 2 * np.ones(joints), steps)
+    o[:, :joints] = walk(random, span, joints, steps)
     after = np.arange(steps + 1) > (steps // 2 if wins else steps)
     if name == "adroit-door":
         o[:, 28] = np.where(after, 1.4, 0.3)

@@ -14,13 +14,13 @@ class StepLimit(NamedTuple):
     """Something that no step of a task does, but a reset does.
 
     Attributes:
-      measure: `(observation [n, O], next_observation [n, O]) -> [n]`.
+      measure: `(observation [n, O], next_observation [n, O], action [n, A]) -> [n]`.
       most: the most that a step makes of it.
       words: what the measured number tells, the beginning of a sentence.
       unit: of the number.
     """
 
-    measure: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    measure: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
     most: float
     words: str
     unit: str
@@ -65,13 +65,13 @@ def unknown_rows(recording: Recorded) -> tuple[np.ndarray, np.ndarray]:
     if unknown is None or not unknown.any():
         return jumps, jumps
     measures, rows = _limits(recording), np.flatnonzero(unknown)
-    before, after = data.observation[rows], data.next_observation[rows]
+    step = data.observation[rows], data.next_observation[rows], data.action[rows]
     for limit in measures:
-        jumps[rows] |= ~(limit.measure(before, after) <= limit.most)
+        jumps[rows] |= ~(limit.measure(*step) <= limit.most)
     return (unknown if jumps.any() or not measures else jumps), jumps
 
 
-def _moved(observation: np.ndarray, following: np.ndarray) -> np.ndarray:
+def _moved(observation: np.ndarray, following: np.ndarray, action: np.ndarray) -> np.ndarray:
     moved = following[:, :2] - observation[:, :2]
     return np.hypot(moved[:, 0], moved[:, 1]).astype(np.float32)
 
@@ -94,7 +94,8 @@ def jump(recording: Recorded) -> Finding:
     for limit in limits:
         value = np.empty(len(data.observation), np.float32)
         for rows in blocks(len(value)):
-            value[rows] = limit.measure(data.observation[rows], data.next_observation[rows])
+            step = data.observation[rows], data.next_observation[rows], data.action[rows]
+            value[rows] = limit.measure(*step)
         value = np.where(steps, value, np.float32(0.0))
         largest = value.max(initial=0.0)
         measured.append(f"{largest:.4g}{limit.unit} at most, {limit.most:.4g}{limit.unit} are possible")

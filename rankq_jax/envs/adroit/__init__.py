@@ -5,10 +5,10 @@ tasks of AWAC and Cal-QL, or a dense one that an expert can be trained on.
 """
 
 from rankq_jax.envs.adroit.door import DOOR
-from rankq_jax.envs.adroit.hand import Hand, env_specs, joint_travel, simulate
+from rankq_jax.envs.adroit.hand import Hand, env_specs, joint_return, joint_travel, simulate
 from rankq_jax.envs.adroit.pen import PEN
 from rankq_jax.envs.adroit.relocate import RELOCATE
 
 HANDS = {"pen": PEN, "door": DOOR, "relocate": RELOCATE}
 
-__all__ = ["HANDS", "Hand", "env_specs", "joint_travel", "simulate"]
+__all__ = ["HANDS", "Hand", "env_specs", "joint_return", "joint_travel", "simulate"]
