@@ -13,7 +13,7 @@ from absl import flags
 
 from experiments import cli, inspection
 from experiments.inspection import Judged
-from rankq_jax import files, tasks
+from rankq_jax import tasks
 from rankq_jax.analysis import datasets as measures
 from rankq_jax.analysis import page, pictures
 from rankq_jax.data.readings import READINGS
@@ -51,15 +51,6 @@ def _check_flags() -> None:
         raise InputError(f"unknown --reading={READING.value}.{suggestion(READING.value, READINGS)}")
     if PICTURE.value is not None and not PICTURE.value.endswith(".png"):
         raise InputError(f"--picture={PICTURE.value}: give a file name that ends in .png.")
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.write(path, content)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}).") from error
-    print(f"written: {path}")
 
 
 def _verdict(judged: Judged) -> str:
@@ -115,7 +106,7 @@ def _draw(task: Task, recorded: Episodes, data: Labelled) -> list[tuple[str, str
     """Writes `--picture`; returns the pictures of the page."""
     coverage, distributions = _coverage(task, recorded), _distributions(recorded, data)
     if PICTURE.value is not None:
-        _write(Path(PICTURE.value), coverage or distributions)
+        inspection.write(Path(PICTURE.value), coverage or distributions)
     shown = [("Coverage", page.picture(coverage, "Visited positions in the maze"))] if coverage else []
     text = "Histograms of lengths, return-to-go and actions"
     return [*shown, ("Distributions", page.picture(distributions, text))]
@@ -155,7 +146,7 @@ def main(arguments: list[str]) -> None:
             sections += _draw(task, recorded, data)
     if OUT.value is not None:
         text = page.page(f"{dataset} for {task.name}", sections)
-        _write(Path(OUT.value) / "index.html", text.encode())
+        inspection.write(Path(OUT.value) / "index.html", text.encode())
     fatal = [one.message for one in judged if one.message and one.rule.fatal]
     if fatal:
         raise InputError(fatal[0])

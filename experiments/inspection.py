@@ -1,10 +1,12 @@
 """What an inspection of a dataset finds: every rule judged, and the numbers that describe the data."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from rankq_jax import files
 from rankq_jax.analysis import datasets as measures
 from rankq_jax.data import rules
 from rankq_jax.data.episodes import concatenate
@@ -230,3 +232,17 @@ def _spread(values: np.ndarray) -> str:
         return "none"
     low, middle, high = (f"{x:.6g}" for x in (values.min(), np.median(values), values.max()))
     return f"{low} to {high}, median {middle}"
+
+
+def write(path: Path, content: bytes) -> None:
+    """Writes a picture or a page in one move, and says so.
+
+    Raises:
+      InputError: if it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write(path, content)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}).") from error
+    print(f"written: {path}")

@@ -37,7 +37,7 @@ PATIENCE = 2.0  # seconds for a folder that somebody looks at, or is about to le
 # Of `experiments`: no number of a run depends on them.
 COMMANDS = (
     "report", "table", "evaluate", "export_policy", "weights", "inspect_dataset", "inspection",
-    "convert_dataset", "readings",
+    "convert_dataset", "readings", "reading_table", "resolve",
 )  # fmt: skip
 
 

@@ -60,6 +60,13 @@ def minari_root(tmp_path_factory: pytest.TempPathFactory):
         os.environ["MINARI_DATASETS_PATH"] = before
 
 
+@pytest.fixture(scope="module", autouse=True)
+def programs():
+    """Compiled programs go with the module that made them: those of the whole suite take 10 GB."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def key() -> jax.Array:
     return jax.random.key(7)

@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from experiments import inspect_dataset
+from experiments import inspection
 from rankq_jax.data import export
 from rankq_jax.errors import InputError
 from rankq_jax.types import Episodes
@@ -164,7 +164,7 @@ def test_writing_a_file_on_a_full_disk(small_disk, name):
         remount(f"size={kilobytes}k")
         with pytest.raises(InputError, match=rf"{name}: cannot be written.*(No space left|Errno 28)"):
             if name.endswith(".png"):
-                inspect_dataset._write(place / name, bytes(100_000))
+                inspection.write(place / name, bytes(100_000))
             else:
                 export.write(walk, place / name)
         assert list(place.iterdir()) == [], kilobytes
