@@ -57,8 +57,8 @@ def best(folder: Path) -> Path | None:
 
 def _of_best(expected: Path, found: Path) -> list[str]:
     """Whether both kept the same evaluation's state, agents alone: buffers are compared at the end."""
-    config = json.loads((expected / "config.json").read_text())["config"]
-    if not config["keep_best_checkpoints"]:
+    configs = [json.loads((folder / "config.json").read_text())["config"] for folder in (expected, found)]
+    if not all(config["keep_best_checkpoints"] for config in configs):
         return []  # scores are those of checkpoints that are kept for other reasons
     mine, theirs = best(expected), best(found)
     if mine is None or theirs is None:
