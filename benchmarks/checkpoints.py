@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import report, work
-from experiments import build
 from rankq_jax import loop, tasks
 from rankq_jax.checkpoints import Checkpoints
 from rankq_jax.timing import Stopwatch
+from rankq_jax.training import build
 
 TARGET = 0.02  # of the training time, at most
 COLUMNS = ("checkpoint", "new rows", "MB written", "stands still s", "on disk after s", "share of training")

@@ -13,8 +13,8 @@ import jax
 
 from benchmarks import report, work
 from benchmarks.operations import NEEDED, Sizes
-from experiments.agents import lifted
 from rankq_jax.parallel import seeds_over_devices
+from rankq_jax.training.agents import lifted
 
 COLUMNS = (
     "seeds",

@@ -14,12 +14,12 @@ import numpy as np
 
 from benchmarks import report, targets, work
 from benchmarks.operations import NEEDED
-from experiments import build
-from experiments.build import Experiment
-from experiments.devices import spare
 from rankq_jax import loop, tasks
 from rankq_jax.phases import Phase
 from rankq_jax.timing import Stopwatch
+from rankq_jax.training import build
+from rankq_jax.training.build import Experiment
+from rankq_jax.training.devices import spare
 
 ORDERS = ("sequential", "overlapped")
 SECTIONS = ("collect", "update", "rest", "compile")

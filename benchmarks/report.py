@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import jax
 import numpy as np
 
-from experiments.workdir import git_commit, versions
+from rankq_jax.training.workdir import git_commit, versions
 from rankq_jax.writers import write_json
 
 

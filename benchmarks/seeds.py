@@ -12,8 +12,8 @@ import numpy as np
 from benchmarks import report, targets, work
 from benchmarks.operations import NEEDED, Sizes
 from benchmarks.turns import by_turns, timed
-from experiments.execution import execution_of
 from rankq_jax.parallel import seeds_over_devices
+from rankq_jax.training.execution import execution_of
 from rankq_jax.types import Transition
 
 MODES = ("batched", "sequential")

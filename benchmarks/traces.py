@@ -12,8 +12,8 @@ import jax
 
 from benchmarks import report, work
 from benchmarks.operations import Sizes
-from experiments.agents import lifted
 from rankq_jax.parallel import seeds_over_devices
+from rankq_jax.training.agents import lifted
 from rankq_jax.types import Transition
 
 CONTAINERS = ("while", "call", "conditional")  # their time is that of the operations inside them

@@ -12,10 +12,10 @@ import numpy as np
 
 from benchmarks.operations import Sizes
 from benchmarks.turns import Run
-from experiments.agents import agent_of, lifted, parts_of
 from rankq_jax.data import buffer as ring
 from rankq_jax.data.mixture import Sources
 from rankq_jax.parallel import Layout
+from rankq_jax.training.agents import agent_of, lifted, parts_of
 from rankq_jax.types import Agent, Transition
 
 TASK = "antmaze-medium-play"  # whose arguments and sizes the synthetic work has

@@ -1,50 +1,6 @@
-"""Evaluates the newest checkpoint of a run, or its best one, with the greedy policy.
+"""Evaluates a run: `python -m experiments.evaluate --help`."""
 
-python -m experiments.evaluate --workdir=DIR --episodes=100
-"""
-
-from pathlib import Path
-
-import jax
-import jax.numpy as jnp
-from absl import flags
-
-from experiments import cli, summary
-from experiments.restore import restore
-from rankq_jax.envs.batch import stream_seed
-from rankq_jax.errors import InputError
-from rankq_jax.evaluation import evaluate, for_all_rows
-from rankq_jax.lifting import stepwise
-
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
-BEST = flags.DEFINE_bool("best", False, "Take the checkpoint of the best evaluation, not the newest.")
-EPISODES = flags.DEFINE_integer("episodes", 100, "Episodes per seed.")
-SEED = flags.DEFINE_integer("seed", 0, "Of the start states, which training evaluations do not use.")
-
-
-def main(arguments: list[str]) -> None:
-    """Entry point."""
-    cli.no_more(arguments)
-    if EPISODES.value < 1:
-        raise InputError(f"--episodes={EPISODES.value} must be at least 1.")
-    if SEED.value < 0:
-        raise InputError(f"--seed={SEED.value} must not be negative.")
-    restored = restore(Path(WORKDIR.value or ""), BEST.value)
-    seeds = restored.built.seeds
-    env = restored.built.task.environment(len(seeds) * EPISODES.value, restored.config.threads)
-    keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
-    starts = [stream_seed(seed, SEED.value) for seed in seeds]
-    act = for_all_rows(stepwise(restored.agent.mode), restored.params, keys, len(seeds))
-    result = evaluate(env, act, starts)
-    for i, seed in enumerate(seeds):
-        means = {
-            name.replace("_", " "): mean
-            for name, mean in summary.means(restored.built.task, result, i).items()
-        }
-        told = ", ".join(f"{name} {mean:.3f}" for name, mean in means.items())
-        print(f"seed {seed}: {told} ({EPISODES.value} episodes)")
-
+from rankq_jax.cli.evaluate import start
 
 if __name__ == "__main__":
-    flags.mark_flag_as_required("workdir")
-    cli.run(main)
+    start()

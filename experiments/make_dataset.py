@@ -1,35 +1,6 @@
-"""Generates a task's own dataset as a Minari dataset.
+"""Makes the dataset of a task: `python -m experiments.make_dataset --help`."""
 
-python -m experiments.make_dataset --task=pointmaze-medium --steps=150000 --seed=0
-"""
-
-from absl import flags
-
-from experiments import cli, datasets
-from rankq_jax import tasks
-from rankq_jax.data.sources.minari import dataset_folder
-from rankq_jax.errors import InputError
-from rankq_jax.tasks.datasets import generator_of
-
-TASK = flags.DEFINE_string("task", None, "Name of the task.")
-KIND = flags.DEFINE_string("kind", "", "Way of making it; the task's first if unset.")
-STEPS = flags.DEFINE_integer("steps", None, "Transitions; the task's default if unset.")
-SEED = flags.DEFINE_integer("seed", 0, "Of starts, goals and action noise.")
-PROCESSES = flags.DEFINE_integer("processes", 0, "That work at once on large datasets; 0: one for each core.")
-
-
-def main(arguments: list[str]) -> None:
-    """Entry point."""
-    cli.no_more(arguments)
-    task = tasks.find(TASK.value or "")
-    steps = generator_of(task, KIND.value)[1].steps if STEPS.value is None else STEPS.value
-    for name, value in (("seed", SEED.value), ("processes", PROCESSES.value)):
-        if value < 0:
-            raise InputError(f"--{name}={value} must not be negative.")
-    name = datasets.make(task, steps, SEED.value, KIND.value, PROCESSES.value)
-    print(f"{name}: written to {dataset_folder(name)}")
-
+from rankq_jax.cli.make_dataset import start
 
 if __name__ == "__main__":
-    flags.mark_flag_as_required("task")
-    cli.run(main)
+    start()

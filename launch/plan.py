@@ -1,38 +1,8 @@
-"""Lists the jobs of a sweep: name, seeds, state and command line, then what is wrong. Nothing is started.
+"""Shows the jobs of a sweep: `python -m launch.plan --help`."""
 
-python -m launch.plan launch/sweeps/smoke.py
-"""
-
-import shlex
 import sys
 
-from launch import commands, job, states, sweep
-
-
-def _seeds(planned: sweep.Job) -> str:
-    found = sweep.seeds(planned)
-    if found is None:
-        return "seeds of the configuration"
-    first, count = found
-    return f"seed {first}" if count == 1 else f"seeds {first} to {first + count - 1}"
-
-
-def _plan() -> int:
-    flags = commands.parser(__doc__)
-    jobs, out = commands.jobs_of(flags.parse_args())
-    for planned in jobs:
-        needed = "".join(f", after {name}" for name in sweep.needs(planned))
-        print(f"{planned.name}: {_seeds(planned)}, {states.of(planned, out).state}{needed}")
-        print(f"  {shlex.join(['python', *job.command(planned, out)[1:]])}")
-    print(f"{len(jobs)} jobs in {out}", flush=True)
-    commands.check(jobs, out)
-    return 0
-
-
-def main() -> int:
-    """Entry point: 0, or 2 if the sweep file or the configuration of a job is wrong."""
-    return commands.run(_plan)
-
+from rankq_jax.launch.plan import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,10 +8,10 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.configs import base
 from rankq_jax.action_sets import perturbed
 from rankq_jax.agents import AGENTS, NETWORKS, rlpd
 from rankq_jax.bounds import Count, Interval, OneOf, Rate, Switch, Widths, arguments, bound_of, checked
+from rankq_jax.configs import base
 from rankq_jax.data import mixture
 from rankq_jax.lifting import repeated, standardised
 from rankq_jax.networks import FAMILIES, Sizes, gaussian

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rankq_jax.configs import located
+
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = [p for top in ("rankq_jax", "experiments", "launch") for p in sorted((ROOT / top).rglob("*.py"))]
 
@@ -27,7 +29,7 @@ def test_writing_an_agent_runs_as_it_stands(tmp_path):
         "rankq_jax/losses/margin.py",
         "rankq_jax/agents/margin.py",
         "rankq_jax/agents/__init__.py",
-        "experiments/configs/margin_q.py",
+        "rankq_jax/configs/margin_q.py",
     ]
     assert sum(len(text.splitlines()) for text in code.values()) <= 60
     for top in ("rankq_jax", "experiments"):
@@ -118,7 +120,7 @@ def test_the_commands_of_the_readme_exist():
     for target in targets:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
     for path in re.findall(r"--config=(\S+?\.py)", text):
-        assert (ROOT / path).exists(), path
+        assert Path(located(path)).exists(), path
     for path in re.findall(r"\]\((\w[\w/]*\.md)\)", text):
         assert (ROOT / path).exists(), path
 

@@ -14,9 +14,9 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from experiments import processes
-from experiments.configs import bc
+from rankq_jax.configs import bc
 from rankq_jax.errors import InputError
+from rankq_jax.training import processes
 from tests.experiments.test_commands import ROOT, assert_refused, run
 
 CONFIG = "--config=experiments/configs/{}.py:pointmaze-umaze,smoke"
@@ -24,7 +24,8 @@ SMALL = ["--config.dataset_steps=3000", "--config.evaluation_episodes=2", "--con
 # The command of experiments.train, which also leaves the final state of the agent of each process.
 KEEPING = """
 import jax, numpy as np
-from experiments import cli, processes, train
+from rankq_jax.cli import command as cli, train
+from rankq_jax.training import processes
 from rankq_jax import loop
 
 def kept(plan, world, layout, *rest):

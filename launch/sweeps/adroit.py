@@ -5,9 +5,9 @@ protocol, nine arms on three hands as Cal-QL's code reads the data, for an accel
 no data of their own: write your files (see docs/datasets.md) into `DATASETS`.
 """
 
-from launch.sweep import arm
 from launch.sweeps import antmaze
 from launch.sweeps.antmaze import ARMS, SECTIONS
+from rankq_jax.launch import arm
 
 HANDS = ("pen", "door", "relocate")
 

@@ -5,7 +5,7 @@ point mazes; `paper` is the published protocol, nine arms on four mazes read as 
 and steps, for an accelerator. Its own data have few success rows, as the published.
 """
 
-from launch.sweep import arm
+from rankq_jax.launch import arm
 
 ARMS = ("sac", "sac_off", "hybrid_rl", "cql", "cql_sac", "cal_ql", "cal_ql_sac", "rankq", "rankq_sac")
 MAZES = ("medium-play", "medium-diverse", "large-play", "large-diverse")

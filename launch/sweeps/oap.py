@@ -5,7 +5,7 @@ last of which would come when training is over and is left out. Every run makes 
 online where it has no offline phase. The expert is the first run, RankQ's, which is the framework's own.
 """
 
-from launch.sweep import Job, arm
+from rankq_jax.launch import Job, arm
 
 SEEDS = 3
 TASK = "pointmaze-umaze"

@@ -3,7 +3,7 @@
 The budget `cores` is for two CPU cores, `paper` is that of the papers and for an accelerator.
 """
 
-from launch.sweep import Job, arm
+from rankq_jax.launch import Job, arm
 
 SEEDS = 3
 UMAZE = "pointmaze-umaze"

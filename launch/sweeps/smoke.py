@@ -1,6 +1,6 @@
 """Two algorithms on two mazes with four seeds, in seconds: what the launchers are tried with."""
 
-from launch.sweep import product
+from rankq_jax.launch import product
 
 SWEEP = product(
     ("rankq", "iql"),

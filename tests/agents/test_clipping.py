@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import bounds
-from experiments.agents import parts_of
-from experiments.configs import base
 from rankq_jax.agents import clip_members
+from rankq_jax.configs import base
 from rankq_jax.errors import InputError
+from rankq_jax.training import bounds
+from rankq_jax.training.agents import parts_of
 
 # Two members: the first has the norm sqrt(3^2 + 4^2 + 12^2) = 13, the second 0.5.
 GRADIENT = {

@@ -10,11 +10,11 @@ from hypothesis import example, given, seed, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from experiments import report
 from rankq_jax.analysis import comparison, curves, names, pictures, statistics, tables
 from rankq_jax.analysis.curves import Line
 from rankq_jax.analysis.evaluations import Curve
 from rankq_jax.analysis.q_landscape import Landscape
+from rankq_jax.cli import report
 from tests.analysis.fake_runs import workdir
 from tests.analysis.test_tables import workdir as finished
 

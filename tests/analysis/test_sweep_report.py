@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import report
 from rankq_jax import writers
 from rankq_jax.analysis import curves, statistics, sweep_page, sweeps
 from rankq_jax.analysis.curves import Line
 from rankq_jax.analysis.evaluations import Curve
+from rankq_jax.cli import report
 from rankq_jax.errors import InputError
 from tests.analysis.fake_runs import launched, workdir
 

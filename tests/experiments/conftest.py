@@ -1,7 +1,7 @@
 import pytest
 
-from experiments import train
-from experiments.configs import rankq
+from rankq_jax.cli import train
+from rankq_jax.configs import rankq
 from tests.experiments.going_on import finished_run, places, run_at  # noqa: F401
 
 

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from experiments import train
-from experiments.configs import rankq
+from rankq_jax.cli import train
+from rankq_jax.configs import rankq
 from tests.faults.comparison import leaves
 
 ARGUMENT = "pointmaze-umaze,smoke"

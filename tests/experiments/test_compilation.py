@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import compilation
+from rankq_jax.cli import compilation
 from rankq_jax.writers import read_lines
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,7 +63,7 @@ def test_a_run_with_kept_programs_gives_the_same_numbers_and_compiles_nothing(tm
     ],
 )
 def test_where_programs_are_kept(environment, folder, limit, tmp_path):
-    code = "import jax; from experiments.compilation import keep_programs; keep_programs(); c = jax.config;"
+    code = "import jax; from rankq_jax.cli.compilation import keep_programs; keep_programs(); c = jax.config;"
     code += "print(c.jax_compilation_cache_dir, c.jax_compilation_cache_max_size)"
     done = python(["-c", code], **{k: v.format(here=tmp_path) for k, v in environment.items()})
     assert done.stdout.split() == [folder.format(here=tmp_path), str(limit)] and not done.stderr
@@ -88,6 +88,6 @@ def test_what_an_interrupted_run_left_half_written_goes(tmp_path):
 
 
 def test_a_command_that_does_not_import_jax_does_not_wait_for_it():
-    code = "import sys; from experiments.compilation import keep_programs; keep_programs(); "
+    code = "import sys; from rankq_jax.cli.compilation import keep_programs; keep_programs(); "
     code += "sys.exit('jax' in sys.modules)"
     assert python(["-c", code]).returncode == 0

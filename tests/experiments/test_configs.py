@@ -10,15 +10,16 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import agents, build, train
-from experiments.configs import base, domains, hybrid_rl, rankq
 from rankq_jax.agents import AGENTS
+from rankq_jax.cli import train
+from rankq_jax.configs import base, domains, hybrid_rl, rankq
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import find
+from rankq_jax.training import agents, build
 from rankq_jax.writers import read_lines
 
 FILES = sorted(p.stem for p in Path(base.__file__).parent.glob("*.py") if p.stem not in ("__init__", "base"))
-CONFIGS = {name: importlib.import_module(f"experiments.configs.{name}") for name in FILES}
+CONFIGS = {name: importlib.import_module(f"rankq_jax.configs.{name}") for name in FILES}
 
 
 # What is left out by the arms that do not have both phases.

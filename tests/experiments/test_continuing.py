@@ -6,9 +6,10 @@ import shutil
 import numpy as np
 import pytest
 
-from experiments import continuing, train, workdir
-from experiments.configs import rebrac
+from rankq_jax.cli import train
+from rankq_jax.configs import rebrac
 from rankq_jax.errors import InputError
+from rankq_jax.training import continuing, workdir
 from tests.experiments.going_on import ENDS, config_of
 from tests.faults.comparison import leaves, newest
 from tests.faults.conftest import contents

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.convert_dataset import convert
 from rankq_jax import files
+from rankq_jax.cli.convert_dataset import convert
 from rankq_jax.data import sources
 from rankq_jax.data.readings import READINGS
 from rankq_jax.errors import InputError

@@ -6,12 +6,12 @@ from pathlib import Path
 import jax
 import pytest
 
-from experiments import build, devices
-from experiments.configs import rankq
-from experiments.devices import devices_of
-from experiments.execution import execution_of
-from launch import job, record
+from rankq_jax.configs import rankq
 from rankq_jax.errors import InputError
+from rankq_jax.launch import job, record
+from rankq_jax.training import build, devices
+from rankq_jax.training.devices import devices_of
+from rankq_jax.training.execution import execution_of
 
 CONFIG = str(Path(rankq.__file__)) + ":pointmaze-umaze,smoke"
 
@@ -78,7 +78,7 @@ def test_a_cpu_beside_a_gpu_is_told(seen, monkeypatch, tmp_path):
 
 SAYING = """
 import logging
-from experiments import cli
+from rankq_jax.cli import command as cli
 from orbax.checkpoint import checkpoint_manager
 import jax
 

@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from experiments import inspection
 from rankq_jax import tasks
+from rankq_jax.cli import inspection
 from rankq_jax.data.sources.minari import dataset_folder
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import training_data

@@ -9,18 +9,19 @@ from pathlib import Path
 import pytest
 from absl import flags
 
-from experiments import bounds, build, cli, memory, overrides
-from experiments.configs import base, rankq
-from launch import sweep
 from rankq_jax.agents import AGENTS
+from rankq_jax.cli import command as cli
+from rankq_jax.configs import base, rankq
 from rankq_jax.errors import InputError
+from rankq_jax.launch import sweep
+from rankq_jax.training import bounds, build, memory, overrides
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def given(file, changes, argument="pointmaze-umaze,smoke"):
     """Checks overrides as the command does."""
-    module = importlib.import_module(f"experiments.configs.{file}")
+    module = importlib.import_module(f"rankq_jax.configs.{file}")
     config = module.get_config(argument)
     config.update_from_flattened_dict(changes)
     overrides.check(config, changes, module.get_config(argument))
@@ -29,7 +30,7 @@ def given(file, changes, argument="pointmaze-umaze,smoke"):
 
 @pytest.mark.parametrize("file", ["rankq", "rankq_sac", "iql", "rlpd", "bc", "oap_td3_bc"])
 def test_a_section_is_read_by_its_own_arms_alone(file):
-    config = importlib.import_module(f"experiments.configs.{file}").get_config("pointmaze-umaze,smoke")
+    config = importlib.import_module(f"rankq_jax.configs.{file}").get_config("pointmaze-umaze,smoke")
     mine = {"rankq_sac": {"rankq", "sac"}}.get(file, {file})
     for section in AGENTS:
         field = next(iter(base.SECTIONS[section]))
@@ -94,7 +95,7 @@ def test_the_sweeps_give_nothing_that_is_not_read():
             r"--config=experiments/configs/(\w+)\.py:(.*)", job.arguments[0]
         ).groups()
         names = [flag.removeprefix("--config.").partition("=")[::2] for flag in job.arguments[1:]]
-        config = importlib.import_module(f"experiments.configs.{file}").get_config(argument)
+        config = importlib.import_module(f"rankq_jax.configs.{file}").get_config(argument)
         lengths = {n: int(v) for n, v in names if n in ("offline.updates", "online.env_steps")}
         config.update_from_flattened_dict(lengths)
         for name, _ in names:
@@ -164,17 +165,17 @@ def test_memory_of_this_machine_is_known():
 
 def test_the_flag_of_another_command_is_refused(monkeypatch):
     own = flags.FlagValues()
-    flags.DEFINE_string("workdir", None, "", flag_values=own, module_name="experiments.train")
-    flags.DEFINE_string("out", None, "", flag_values=own, module_name="experiments.report")
-    flags.DEFINE_integer("processes", None, "", flag_values=own, module_name="experiments.processes")
+    flags.DEFINE_string("workdir", None, "", flag_values=own, module_name="rankq_jax.cli.train")
+    flags.DEFINE_string("out", None, "", flag_values=own, module_name="rankq_jax.cli.report")
+    flags.DEFINE_integer("processes", None, "", flag_values=own, module_name="rankq_jax.cli.other")
     monkeypatch.setattr(flags, "FLAGS", own)
     own(["train", "--workdir=a", "--processes=2"])
-    cli.own_flags("experiments.train", "experiments.processes")
+    cli.own_flags("rankq_jax.cli.train", "rankq_jax.cli.other")
     with pytest.raises(InputError, match="--processes: no flag of this command"):
-        cli.own_flags("experiments.train")
+        cli.own_flags("rankq_jax.cli.train")
     own(["train", "--out=b"])
     with pytest.raises(InputError, match="--out: no flag of this command; leave it out"):
-        cli.own_flags("experiments.train", "experiments.processes")
+        cli.own_flags("rankq_jax.cli.train", "rankq_jax.cli.other")
 
 
 def test_the_training_command_refuses_before_it_makes_anything(tmp_path):
@@ -182,6 +183,6 @@ def test_the_training_command_refuses_before_it_makes_anything(tmp_path):
     command += ["--config=experiments/configs/rankq.py:pointmaze-umaze,smoke", "--out=x"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert result.returncode == 2 and result.stderr.strip().splitlines()[-1].startswith(
-        "error: --out: no flag"
+        "error: unknown flag --out"
     )
     assert not (tmp_path / "run").exists()

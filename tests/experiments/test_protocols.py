@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from experiments import build
-from experiments.configs import base
 from rankq_jax import tasks
+from rankq_jax.configs import base
 from rankq_jax.data.readings import READINGS
 from rankq_jax.envs.batch import streams
 from rankq_jax.errors import InputError
+from rankq_jax.training import build
 
 HANDS = ("adroit-pen", "adroit-door", "adroit-relocate")
 CAL_QL = ("sac", "cql", "cal_ql", "rankq")

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import reading_table
 from rankq_jax import tasks
+from rankq_jax.cli import reading_table
 from rankq_jax.data.readings import READINGS
 from rankq_jax.errors import InputError
 from rankq_jax.types import Episodes

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from experiments.stopping import SIGNALS, Requests
 from rankq_jax.errors import Stopped
+from rankq_jax.training.stopping import SIGNALS, Requests
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_signal_that_was_ignored_stays_ignored(handlers):
 
 WAITING = """
 import os, signal, time
-from experiments import stopping
+from rankq_jax.training import stopping
 stopping.SECOND = 0.2
 requests = stopping.Requests().hear()
 requests.note()
@@ -64,8 +64,8 @@ def test_a_second_interrupt_ends_the_process_at_once():
 # Where Python passes no error on: it prints "Exception ignored in", and goes on.
 DEAF = """
 import gc, os, signal, sys
-from experiments import cli
-from experiments.stopping import Requests
+from rankq_jax.cli import command as cli
+from rankq_jax.training.stopping import Requests
 from tqdm import tqdm
 
 class Destroyed:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments import build
-from launch import sweep
+from rankq_jax.launch import sweep
+from rankq_jax.training import build
 
 ROOT = Path(__file__).resolve().parents[2]
 SWEEPS = [
@@ -34,7 +34,7 @@ def value_of(text):
 def configured(job):
     """The configuration of a job, with the flags as the command line would read them."""
     file, argument = re.fullmatch(r"--config=experiments/configs/(\w+)\.py:(.*)", job.arguments[0]).groups()
-    config = importlib.import_module(f"experiments.configs.{file}").get_config(argument)
+    config = importlib.import_module(f"rankq_jax.configs.{file}").get_config(argument)
     config.lock()
     for flag in job.arguments[1:]:
         field, value = flag.removeprefix("--config.").split("=", maxsplit=1)

@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from experiments import workdir
-from experiments.configs import sac
+from rankq_jax.configs import sac
 from rankq_jax.errors import InputError
+from rankq_jax.training import workdir
 from rankq_jax.types import Transition
 
 
@@ -87,24 +87,29 @@ def test_a_dataset_is_known_by_its_numbers():
 
 
 def test_the_source_is_what_results_depend_on(monkeypatch, tmp_path):
-    for name in ("rankq_jax/loop.py", "rankq_jax/a.xml", "rankq_jax/analysis/x.py", "experiments/build.py"):
+    for name in (
+        "rankq_jax/loop.py",
+        "rankq_jax/a.xml",
+        "rankq_jax/analysis/x.py",
+        "rankq_jax/training/build.py",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("one")
-    for name in ("experiments/report.py", "experiments/workdir.py", "experiments/configs/sac.py"):
+    for name in ("rankq_jax/cli/report.py", "rankq_jax/training/workdir.py", "rankq_jax/configs/sac.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("one")
-    monkeypatch.setattr(workdir, "__file__", str(tmp_path / "experiments" / "workdir.py"))
+    monkeypatch.setattr(workdir, "__file__", str(tmp_path / "rankq_jax" / "training" / "workdir.py"))
     first = workdir.source()
-    for name in ("rankq_jax/analysis/x.py", "experiments/report.py", "experiments/configs/sac.py"):
+    for name in ("rankq_jax/analysis/x.py", "rankq_jax/cli/report.py", "rankq_jax/configs/sac.py"):
         (tmp_path / name).write_text("two")
         assert workdir.source() == first, name
-    for name in ("rankq_jax/loop.py", "rankq_jax/a.xml", "experiments/build.py"):
+    for name in ("rankq_jax/loop.py", "rankq_jax/a.xml", "rankq_jax/training/build.py"):
         (tmp_path / name).write_text("two")
         assert workdir.source() != first, name
         (tmp_path / name).write_text("one")
 
 
-HOLDING = "import sys; from pathlib import Path; from experiments import workdir\n"
+HOLDING = "import sys; from pathlib import Path; from rankq_jax.training import workdir\n"
 HOLDING += "with workdir.held(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
 
 

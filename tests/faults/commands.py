@@ -182,8 +182,9 @@ class Nursery(Shell):
 
 
 def _preload() -> None:
-    from experiments import attempts, build, cli, datasets, preferences, report, workdir  # noqa: F401
-    from experiments.configs import rankq  # noqa: F401
+    from rankq_jax.cli import command as cli  # noqa: F401
+    from rankq_jax.configs import rankq  # noqa: F401
+    from rankq_jax.training import attempts, build, datasets, preferences, workdir  # noqa: F401
 
 
 def serve() -> None:

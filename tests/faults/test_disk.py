@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from experiments import inspection
+from rankq_jax.cli import inspection
 from rankq_jax.data import export
 from rankq_jax.errors import InputError
 from rankq_jax.types import Episodes

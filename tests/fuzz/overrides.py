@@ -21,12 +21,14 @@ from unittest import mock
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import build, cli, memory, overrides, train
+from rankq_jax.cli import command as cli
+from rankq_jax.cli import train
 from rankq_jax.errors import InputError, NumericsError
+from rankq_jax.training import build, memory, overrides
 from tests.fuzz.field_values import FIELDS
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = ROOT / "experiments" / "configs"
+CONFIGS = ROOT / "rankq_jax" / "configs"
 FILES = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem not in ("__init__", "base", "expert"))
 PATIENCE = 10  # seconds of work for a draw, on a machine that may have other work too
 TRAINING = 240  # for a training
@@ -89,7 +91,7 @@ def _python(text):
 
 FILE = """
 import math
-from experiments.configs import {name}
+from rankq_jax.configs import {name}
 nan, inf = math.nan, math.inf
 
 def get_config(argument):

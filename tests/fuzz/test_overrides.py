@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from experiments import bounds
+from rankq_jax.training import bounds
 from tests.fuzz import overrides as fuzzing
 from tests.fuzz.field_values import FIELDS
 
@@ -20,7 +20,7 @@ def test_draws_are_refused_in_a_line_or_make_sense():
 
 @pytest.mark.parametrize("name", fuzzing.FILES)
 def test_every_field_has_values_by_hand_and_a_bound(name):
-    config = importlib.import_module(f"experiments.configs.{name}").get_config("pointmaze-umaze")
+    config = importlib.import_module(f"rankq_jax.configs.{name}").get_config("pointmaze-umaze")
     for field, value in bounds.leaves(config):
         assert field in FIELDS, field
         assert bounds.bound(config, field) is not None, field
@@ -29,7 +29,7 @@ def test_every_field_has_values_by_hand_and_a_bound(name):
 
 
 def test_no_bound_lets_through_what_makes_no_sense():
-    config = importlib.import_module("experiments.configs.rebrac").get_config("pointmaze-umaze")
+    config = importlib.import_module("rankq_jax.configs.rebrac").get_config("pointmaze-umaze")
     numbers = [math.nan, math.inf, -math.inf, -(10**30), 10**30, -1, 0, -0.5, 2.5]
     tried = [*numbers, None, True, "many", (1,), (), {}]
     for field, values in FIELDS.items():

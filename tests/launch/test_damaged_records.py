@@ -7,8 +7,7 @@ import socket
 
 import pytest
 
-from launch import errors, job, local, record, states, status
-from launch.sweep import Job
+from rankq_jax.launch import Job, errors, job, local, record, states, status
 from tests.launch import launching
 
 HERE = socket.gethostname()
@@ -74,7 +73,7 @@ def write(folder, finished, file=None, content=MISSING):
 @pytest.fixture
 def shown(monkeypatch, capsys, tmp_path):
     """`(exit status, stdout, stderr)` of `launch.status`."""
-    (tmp_path / "sweep.py").write_text("from launch.sweep import Job\nSWEEP = [Job('a', ())]\n")
+    (tmp_path / "sweep.py").write_text("from rankq_jax.launch import Job\nSWEEP = [Job('a', ())]\n")
 
     def run(*words):
         monkeypatch.setattr("sys.argv", ["status", str(tmp_path / "sweep.py"), f"--out={tmp_path}", *words])

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from launch import commands, local, plan, resolve, slurm, sweep
+from rankq_jax.launch import commands, local, plan, resolve, slurm, sweep
 from tests.launch import launching
 
 READS = {"rankq": ["rankq"], "rankq_sac": ["rankq", "sac"], "sac": ["sac"], "iql": ["iql"], "bc": ["bc"]}
@@ -70,7 +70,7 @@ def test_no_configuration_is_read_where_no_section_of_an_algorithm_is_named(aske
 
 
 SWEEP = """
-from launch.sweep import Job, product
+from rankq_jax.launch import Job, product
 SWEEP = [
     *product(("rankq", "iql"), {"rankq.sigma": (0.15, 0.3)}, tasks=("pointmaze-umaze,smoke",), seeds=2),
     Job("typo", ("--config=experiments/configs/rankq.py:pointmaze-umaze", "--config.rankq.sigam=1")),
@@ -110,7 +110,7 @@ def test_the_plan_finds_what_is_wrong_with_each_job(tmp_path):
 @pytest.mark.parametrize("command", [local, plan])
 def test_nothing_starts_where_a_job_is_wrong(command, asked, tmp_path, monkeypatch, capsys):
     (tmp_path / "sweep.py").write_text(
-        "from launch.sweep import product\nSWEEP = product(('nowhere', 'rankq', 'other'), seeds=2)\n"
+        "from rankq_jax.launch import product\nSWEEP = product(('nowhere', 'rankq', 'other'), seeds=2)\n"
     )
     words = [str(tmp_path / "sweep.py"), f"--out={tmp_path / 'o'}"]
     monkeypatch.setattr("sys.argv", ["command", *words])
@@ -120,7 +120,9 @@ def test_nothing_starts_where_a_job_is_wrong(command, asked, tmp_path, monkeypat
 
 
 def test_slurm_asks_too(asked, tmp_path, monkeypatch, capsys):
-    (tmp_path / "sweep.py").write_text("from launch.sweep import product\nSWEEP = product(('nowhere',))\n")
+    (tmp_path / "sweep.py").write_text(
+        "from rankq_jax.launch import product\nSWEEP = product(('nowhere',))\n"
+    )
     monkeypatch.setattr(slurm, "_submitit", lambda: None)
     monkeypatch.setattr("sys.argv", ["slurm", str(tmp_path / "sweep.py"), f"--out={tmp_path / 'o'}"])
     assert slurm.main() == 2 and capsys.readouterr().err == "error: nowhere: no nowhere\n"

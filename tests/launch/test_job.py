@@ -10,8 +10,7 @@ import threading
 
 import pytest
 
-from launch import errors, job, record
-from launch.sweep import Job
+from rankq_jax.launch import Job, errors, job, record
 from tests.launch import launching
 from tests.launch.launching import starts, until
 
@@ -114,9 +113,7 @@ def test_a_stop_before_the_start_starts_nothing(out):
 
 
 def test_the_command_dies_with_whoever_started_it(out):
-    code = (
-        "import sys, time; from pathlib import Path; from launch import job; from launch.sweep import Job\n"
-    )
+    code = "import sys, time; from pathlib import Path; from rankq_jax.launch import Job, job\n"
     code += "job.start(Job('a', ('--rounds=500', '--seconds=0.05')), Path('runs')); time.sleep(60)"
     variables = launching.environment(out.parent)
     launcher = subprocess.Popen([sys.executable, "-c", code], cwd=out.parent, env=variables)

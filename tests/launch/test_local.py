@@ -6,8 +6,7 @@ import signal
 
 import pytest
 
-from launch import job, local, record
-from launch.sweep import Job
+from rankq_jax.launch import Job, job, local, record
 from tests.launch import launching, reference
 from tests.launch.launching import begin, starts, until
 
@@ -22,7 +21,7 @@ def out(tmp_path, monkeypatch):
 
 def sweep_file(folder, *jobs):
     text = ", ".join(f"Job({name!r}, {flags!r})" for name, *flags in ((n, *f) for n, f in jobs))
-    (folder / "sweep.py").write_text(f"from launch.sweep import Job\nSWEEP = [{text}]\n")
+    (folder / "sweep.py").write_text(f"from rankq_jax.launch import Job\nSWEEP = [{text}]\n")
 
 
 def test_a_failure_does_not_stop_the_others(out, capsys):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, seed, settings
 from hypothesis import strategies as st
 
-from launch import names, sweep
+from rankq_jax.launch import names, sweep
 
 # What breaks names: separators of paths and of names, dots, what ends lines and texts, marks of the digest.
 PIECES = st.sampled_from(
@@ -89,7 +89,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD, ids=ascii)
 def test_names_that_a_file_gives_itself_are_refused(name, tmp_path):
     path = tmp_path / "sweep.py"
-    path.write_text(f"from launch.sweep import Job\nSWEEP = [Job('fine', ()), Job({name!a}, ())]\n")
+    path.write_text(f"from rankq_jax.launch import Job\nSWEEP = [Job('fine', ()), Job({name!a}, ())]\n")
     with pytest.raises(ValueError, match="the name of job 1") as caught:
         sweep.read(str(path))
     assert BAD[name] in str(caught.value) and str(caught.value).isprintable()

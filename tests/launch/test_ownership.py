@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from launch import job, local, ownership, states
-from launch.sweep import Job
+from rankq_jax.launch import Job, job, local, ownership, states
 from tests.launch import launching
 
 MINE = Job(

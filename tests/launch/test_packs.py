@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from launch import commands, job, local, packs, record, results, sweep
-from launch.sweep import Job
+from rankq_jax.launch import Job, commands, job, local, packs, record, results, sweep
 from tests.launch import launching
 
 WHOLE = [
@@ -71,7 +70,8 @@ def test_too_many_parts_are_refused():
 def fake(tmp_path, monkeypatch):
     monkeypatch.chdir(launching.fake_checkout(tmp_path))
     (tmp_path / "sweep.py").write_text(
-        "from launch.sweep import Job\nSWEEP = [Job('a', ('--config=x', '--config.seeds=2')), Job('b', ())]\n"
+        "from rankq_jax.launch import Job\n"
+        "SWEEP = [Job('a', ('--config=x', '--config.seeds=2')), Job('b', ())]\n"
     )
     tables = []
     monkeypatch.setattr(commands, "check", lambda jobs, out: None)

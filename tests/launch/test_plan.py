@@ -3,7 +3,7 @@
 from tests.launch import launching
 
 SWEEP = """
-from launch.sweep import Job, product
+from rankq_jax.launch import Job, product
 SWEEP = [*product(("a", "b.py"), tasks=("x,smoke",), seeds=4), Job("c", ("--expert={out}/a_x_smoke",))]
 """
 

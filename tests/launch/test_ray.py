@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from launch import record
+from rankq_jax.launch import record
 from tests.launch import launching, ray_cluster, reference
 from tests.launch.launching import begin, launch, starts, until
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
 
 SWEEP = """
-from launch.sweep import Job
+from rankq_jax.launch import Job
 SWEEP = [Job(name, ("--rounds={rounds}", "--seconds=0.1")) for name in "ab"]
 """
 
@@ -50,7 +50,7 @@ def recorded(workdir):
 
 def test_a_local_ray(folder):
     (folder / "sweep.py").write_text(
-        "from launch.sweep import Job\n"
+        "from rankq_jax.launch import Job\n"
         "SWEEP = [Job('a', ('--crashes=1',)), Job('b', ('--wrong',)), Job('c', ('--kills=9',)),\n"
         "         Job('d', ('--expert={out}/a',)), Job('e', ('--expert={out}/b',)),\n"
         "         Job('f', ('--stops=1',))]\n"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from launch import job, local, record, results, sweep
+from rankq_jax.launch import job, local, record, results, sweep
 
 SWEEP = """
-from launch.sweep import Job
+from rankq_jax.launch import Job
 BUDGETS = {
     "cores": [Job("first", ("--config=a",)), Job("second", ("--config=b",))],
     "paper": [Job("long", ("--config=c",))],

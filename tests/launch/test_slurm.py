@@ -12,9 +12,8 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import restore
-from launch import slurm, slurm_queue
-from launch.sweep import Job
+from rankq_jax.launch import Job, slurm, slurm_queue
+from rankq_jax.training import restore
 from tests.launch import reference, slurm_cluster
 from tests.launch.launching import (
     ROOT,
@@ -49,7 +48,7 @@ def place(tmp_path):
 
 
 def sweep(place, text):
-    (place / "sweep.py").write_text(f"from launch.sweep import Job\nSWEEP = {text}\n")
+    (place / "sweep.py").write_text(f"from rankq_jax.launch import Job\nSWEEP = {text}\n")
 
 
 def value(rounds, seed=0):

@@ -11,8 +11,7 @@ import time
 import pytest
 from rich.console import Console
 
-from launch import states
-from launch.sweep import Job
+from rankq_jax.launch import Job, states
 from tests.launch import launching
 
 HERE = socket.gethostname()
@@ -74,7 +73,7 @@ def test_a_record_of_a_process_that_is_gone(tmp_path):
 
 def test_a_process_that_has_not_taken_the_lock_yet(tmp_path, monkeypatch):
     monkeypatch.chdir(launching.fake_checkout(tmp_path))
-    from launch import job
+    from rankq_jax.launch import job
 
     attempt = job.start(Job("a", ("--rounds=500", "--seconds=0.05")), tmp_path / "runs")
     assert of(tmp_path / "runs", "a")[:2] == ("a", "running")
@@ -160,7 +159,9 @@ def test_the_table_on_a_terminal(monkeypatch):
 
 
 def test_the_command(tmp_path):
-    (tmp_path / "sweep.py").write_text("from launch.sweep import Job\nSWEEP = [Job('a', ()), Job('b', ())]\n")
+    (tmp_path / "sweep.py").write_text(
+        "from rankq_jax.launch import Job\nSWEEP = [Job('a', ()), Job('b', ())]\n"
+    )
     workdir(tmp_path / "runs" / "sweep", "b", job={"state": "failed", "error": "broke", "failures": 1})
     done = launching.launch("launch.status", "sweep.py", cwd=tmp_path)
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == "2 jobs: 1 queued, 1 failed"

@@ -1,6 +1,6 @@
 import pytest
 
-from launch import sweep
+from rankq_jax.launch import sweep
 
 
 def test_product_names_what_varies():
@@ -150,7 +150,7 @@ def test_the_budget_of_the_paper_overrides_only_the_seeds():
     assert all(len(job.arguments) == 2 for job in jobs)
 
 
-JOB = "from launch.sweep import Job\n"
+JOB = "from rankq_jax.launch import Job\n"
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from launch import plan, status
+from rankq_jax.launch import plan, status
 
-JOB = "from launch.sweep import Job, arm, product\n"
+JOB = "from rankq_jax.launch import Job, arm, product\n"
 BROKEN = {
     "import sys; sys.exit(0)": "line 2: exits",
     "raise SystemExit": "line 2: exits",

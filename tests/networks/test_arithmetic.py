@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import agents
-from experiments.configs import rankq
+from rankq_jax.configs import rankq
 from rankq_jax.errors import InputError
 from rankq_jax.networks import FAMILIES, Arithmetic
+from rankq_jax.training import agents
 from tests.conftest import ACTION_SIZE, BATCH, SIZES, make_agent, make_batch
 
 ALGORITHMS = ["sac", "rankq", "cal_ql", "iql", "td3_bc"]

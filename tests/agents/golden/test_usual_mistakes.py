@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import build, datasets
-from experiments.configs import cal_ql
+from rankq_jax.configs import cal_ql
 from rankq_jax.data import buffer as ring
 from rankq_jax.data.episodes import concatenate, cut_at_success, relabel
 from rankq_jax.data.mixture import Sources
 from rankq_jax.data.prepare import RewardTransform, prepare
 from rankq_jax.data.sources.minari import load_minari
+from rankq_jax.training import build, datasets
 from rankq_jax.types import Episodes
 from tests.agents.golden import reference
 from tests.agents.golden.setting import (

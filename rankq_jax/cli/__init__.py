@@ -1,0 +1,1 @@
+"""Commands: flags become typed arguments, errors become exit statuses."""

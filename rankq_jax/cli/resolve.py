@@ -1,0 +1,91 @@
+"""Reads and builds configurations as the training command would, and trains nothing: what launchers ask.
+
+echo '{"build": true, "jobs": [["--config=experiments/configs/rankq.py:pointmaze-umaze"]]}' | \\
+    python -m rankq_jax.cli.resolve
+
+Standard input is `{"build": whether to build networks and phases too, "jobs": flags of each}`. The answer on
+standard output is a list with one mapping for each job: `{"error": one line}`, or
+`{"sections": names, "read": names}` of all sections of algorithms and of those that a phase of the job reads.
+"""
+
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+import jax
+import ml_collections
+
+from rankq_jax.cli import command, train
+from rankq_jax.configs import base
+from rankq_jax.errors import InputError
+from rankq_jax.training import bounds, build, memory, overrides
+
+PATIENCE = 120  # seconds that one configuration may take to build
+
+
+def _configuration(built: bool) -> ml_collections.ConfigDict:
+    """That of the command line, as the training command reads it; unchecked where nothing is to be built."""
+    rest = command.parse(sys.argv)[1:]
+    command.own_flags(train.__name__)
+    command.no_more(rest)
+    if train.CONFIG.value is None:
+        raise InputError("--config is missing; give a file of experiments/configs.")
+    return overrides.checked(train.CONFIG) if built else train.CONFIG.value
+
+
+def resolved(flags: list[str], built: bool) -> dict[str, Any]:
+    """What there is to say about the flags of one run; changes the flags of this process.
+
+    Args:
+      flags: of `experiments.train`.
+      built: whether to build the experiment too, for one CPU device, whatever devices it will train on.
+    """
+    sys.argv = ["experiments.train", *flags]  # where ml_collections looks for overrides
+    try:
+        config = _configuration(built)
+        read = sorted(base.SECTIONS.keys() & set(bounds.algorithms_of(config)))
+        if built:
+            memory.check(config, build.experiment(config, jax.devices("cpu")[:1]))
+    except InputError as error:
+        return {"error": " ".join(str(error).split())}
+    return {"sections": sorted(base.SECTIONS), "read": read}
+
+
+def _apart(flags: list[str], built: bool) -> dict[str, Any]:
+    """`resolved` in a process of its own, because flags are parsed once in each."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        signal.alarm(PATIENCE)
+        try:
+            os.write(writer, json.dumps(resolved(flags, built)).encode())
+        except Exception as error:  # a file of a configuration may raise anything
+            text = f"{type(error).__name__}: {' '.join(str(error).split())[:1000]}"
+            os.write(writer, json.dumps({"error": text}).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as answer:
+        said = answer.read()
+    _, status = os.waitpid(child, 0)
+    if not said:
+        ended = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "no answer"
+        return {"error": f"reading and building the configuration ended with {ended}"}
+    found: dict[str, Any] = json.loads(said)
+    return found
+
+
+def main() -> None:
+    """Entry point."""
+    answer = os.dup(1)
+    os.dup2(2, 1)  # what the file of a configuration prints is no part of the answer
+    asked = json.load(sys.stdin)
+    found = [_apart(flags, asked["build"]) for flags in asked["jobs"]]
+    with os.fdopen(answer, "w") as file:
+        json.dump(found, file)
+
+
+if __name__ == "__main__":
+    main()

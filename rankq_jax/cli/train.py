@@ -1,0 +1,73 @@
+"""Trains an agent offline, then online.
+
+python -m experiments.train --config=experiments/configs/rankq.py:pointmaze-umaze --workdir=DIR
+"""
+
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+from ml_collections import config_flags
+
+from rankq_jax.cli import command
+from rankq_jax.errors import Stopped
+from rankq_jax.training import devices, overrides, processes, report
+from rankq_jax.training.processes import Joining
+from rankq_jax.training.stopping import Requests
+from rankq_jax.training.summary import lines
+from rankq_jax.training.train import finished, train, train_apart
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "FILE:TASK[,smoke]", lock_config=True)
+WORKDIR = flags.DEFINE_string("workdir", None, "Where results go; a new temporary folder if unset.")
+ACCEPT = flags.DEFINE_bool(
+    "accept_changes", False, "Go on in a --workdir though its configuration, code or dataset has changed."
+)
+COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0, which the others join.")
+PROCESSES = flags.DEFINE_integer("processes", None, "How many processes train together.")
+PROCESS = flags.DEFINE_integer("process", None, "Which of them this is, from 0.")
+DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Find the processes by what started them (Slurm, TPU).")
+
+
+def main(arguments: list[str]) -> None:
+    """Entry point."""
+    command.no_more(arguments)
+    warnings.showwarning = lambda message, *rest: print(f"warning: {message}", file=sys.stderr)
+    config = overrides.checked(CONFIG)
+    devices.spare(config)
+    asked = Joining(COORDINATOR.value, PROCESSES.value, PROCESS.value, DISTRIBUTED.value)
+    member = processes.start(config, bool(WORKDIR.value), asked)
+    devices.start()
+    folder = Path(WORKDIR.value or tempfile.mkdtemp(prefix="rankq_jax-"))
+    page = folder / "report" / "index.html"
+    if finished(config, folder, ACCEPT.value):
+        if not page.exists() and processes.first():
+            report.write(page.parent, [folder])
+        print(f"{folder}: finished already; see {page}")
+        return
+    requests = Requests().hear()
+    print(f"workdir: {folder}", flush=True)
+    try:
+        if member.processes == 1:
+            summary: dict[str, Any] | None = train(config, folder, requests, ACCEPT.value)
+        else:
+            summary = train_apart(config, folder, member, requests, ACCEPT.value)
+    except Stopped as request:  # the folder may be one that the user has not named
+        raise Stopped(f"{request}; the same command with --workdir={folder} goes on") from request
+    if summary is None:
+        print("the seeds of this process are done; the process that ends last writes the summary")
+        return
+    print(*lines(summary), sep="\n")
+    print(f"report: {page}")
+
+
+def start() -> None:
+    """Runs the command on the arguments of the process."""
+    flags.mark_flag_as_required("config")
+    command.run(main)
+
+
+if __name__ == "__main__":
+    start()

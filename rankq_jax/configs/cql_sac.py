@@ -1,0 +1,16 @@
+"""CQL+SAC: CQL on the dataset, then plain SAC with the same mixing ratio.
+
+python -m experiments.train --config=experiments/configs/cql_sac.py:pointmaze-umaze --workdir=runs/cql_sac
+"""
+
+import ml_collections
+
+from rankq_jax.configs import base
+
+
+def get_config(argument: str = base.DEFAULT_TASK) -> ml_collections.ConfigDict:
+    """The `cql` agent with the phases of this arm."""
+    config = base.get_config(argument, "cql")
+    config.name = "cql_sac"
+    config.online.algorithm = "sac"
+    return config

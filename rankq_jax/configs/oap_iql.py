@@ -1,0 +1,15 @@
+"""OAP on IQL: the policy regresses to the action that an expert prefers.
+
+`--config.preferences.expert=DIR` names the finished run whose critic answers.
+
+python -m experiments.train --config=experiments/configs/oap_iql.py:pointmaze-umaze --workdir=runs/oap_iql
+"""
+
+import ml_collections
+
+from rankq_jax.configs import base
+
+
+def get_config(argument: str = base.DEFAULT_TASK) -> ml_collections.ConfigDict:
+    """The `oap_iql` agent with the phases of this arm."""
+    return base.get_config(argument, "oap_iql")

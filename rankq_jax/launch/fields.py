@@ -1,0 +1,66 @@
+"""Which fields of a product of configurations and values a configuration reads."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Number
+from typing import Any
+
+from rankq_jax.launch import resolve
+
+COMMON = frozenset({"offline", "online", "preferences", "execution"})  # sections that belong to no algorithm
+
+
+def bounded(values: object, name: str, most: int) -> list[Any]:
+    """The values of an argument of a product.
+
+    Raises:
+      ValueError: if it is a text or no sequence, or there are more than `most`; names it.
+    """
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ValueError(f"{name}: {values!r} is no sequence of values; write ({values!r},).")
+    found = []
+    for value in values:
+        found.append(value)
+        if len(found) > most:
+            raise ValueError(f"{name}: gives more than {most} values; a sweep has {most} jobs at most.")
+    return found
+
+
+def is_value(value: object) -> bool:
+    """Whether a flag can take the text of a value: of a number, a text, a truth value or several of them."""
+    if isinstance(value, tuple | list):
+        return all(is_value(inner) for inner in value)
+    return value is None or isinstance(value, str | Number) or type(value).__name__ == "bool_"
+
+
+def read_by(runs: Sequence[tuple[str, Mapping[str, object]]]) -> list[dict[str, object]]:
+    """The values of each run without those of sections of algorithms that none of its phases reads.
+
+    Args:
+      runs: flag of the configuration, and the value of each field.
+
+    Raises:
+      ValueError: if no run reads a field that was given; names it.
+    """
+    sections = {field.partition(".")[0] for _, chosen in runs for field in chosen if "." in field} - COMMON
+    if not sections:
+        return [dict(chosen) for _, chosen in runs]
+
+    def base(flag: str, chosen: Mapping[str, object]) -> tuple[str, ...]:
+        own = {field: value for field, value in chosen.items() if field.partition(".")[0] not in sections}
+        return (flag, *(f"--config.{field}={value}" for field, value in own.items()))
+
+    asked = [base(*run) for run in runs]
+    distinct = list(dict.fromkeys(asked))
+    answers = dict(zip(distinct, resolve.resolved(distinct, build=False), strict=True))
+    kept = []
+    for words, (_, chosen) in zip(asked, runs, strict=True):
+        answer = answers[words]  # one that is wrong keeps all fields, and is refused when it is checked
+        unread = set(answer.get("sections", ())) - set(answer.get("read", ()))
+        kept.append({f: value for f, value in chosen.items() if f.partition(".")[0] not in unread})
+    for field in dict.fromkeys(field for _, chosen in runs for field in chosen):
+        if not any(field in values for values in kept):
+            section = field.partition(".")[0]
+            raise ValueError(
+                f"field {field!r}: no phase of these configurations reads section {section!r}; leave it out."
+            )
+    return kept

@@ -1,0 +1,249 @@
+"""Runs the jobs of a sweep on a Slurm cluster, as arrays; what is preempted is requeued and goes on.
+
+python -m launch.slurm launch/sweeps/pointmaze.py --out=runs/pointmaze --gpus-per-job=1 --minutes=240
+
+Run it in the repository on a machine that submits jobs. Nodes must see the repository, this Python and --out
+under the same paths. Run again it submits what is neither done, queued nor running.
+"""
+
+import argparse
+import contextlib
+import io
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rankq_jax.launch import commands, record, slurm_queue, slurm_task, states
+from rankq_jax.launch.job import STOPPED, WRONG_INPUT, done, exhausted
+from rankq_jax.launch.jobs import Job, needs
+from rankq_jax.launch.slurm_queue import Task
+
+FAILED = 1  # exit status if a job has failed
+NOTICE = 90  # seconds before the time limit at which a job is asked to stop, a quarter of short limits
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags of this command."""
+    flags = commands.parser(__doc__)
+    commands.add_starting(flags)
+    flags.add_argument("--partition", help="the cluster's default if left out")
+    flags.add_argument("--gpus-per-job", type=int, default=0)
+    flags.add_argument("--cpus-per-job", type=int, default=1)
+    flags.add_argument("--memory", help="of a job, e.g. 16GB; the cluster's default if left out")
+    flags.add_argument("--minutes", type=int, default=60, help="time limit; what is not done is requeued")
+    flags.add_argument("--setup", action="append", default=[], help="shell line run before; repeatable")
+    flags.add_argument("--sbatch", action="append", default=[], help="NAME=VALUE for sbatch; repeatable")
+    flags.add_argument("--no-watch", action="store_true", help="submit, show the table and end")
+    flags.add_argument("--poll", type=float, default=10.0, help="seconds between looks at the queue")
+    return flags
+
+
+def _submitit() -> Any:
+    try:
+        import submitit
+    except ImportError as error:
+        raise ValueError("submitit is not installed; pip install 'rankq-jax[slurm]'.") from error
+    for name in ("sbatch", "srun", "squeue", "scontrol"):
+        if shutil.which(name) is None:
+            raise ValueError(f"{name} is not installed; run this where Slurm's commands are (slurm-client).")
+    return submitit
+
+
+def parameters(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What submitit is told about every array.
+
+    Raises:
+      ValueError: if a flag is wrong; one line.
+    """
+    for name, least in (("minutes", 1), ("cpus_per_job", 1), ("gpus_per_job", 0)):
+        if getattr(arguments, name) < least:
+            raise ValueError(f"--{name.replace('_', '-')}={getattr(arguments, name)}: at least {least}.")
+    wrong = [words for words in arguments.sbatch if "=" not in words]
+    if wrong:
+        raise ValueError(f"--sbatch={wrong[0]}: give NAME=VALUE, e.g. account=lab.")
+    own = dict(words.lstrip("-").split("=", 1) for words in arguments.sbatch)
+    chosen = {
+        "time": arguments.minutes,
+        "signal_delay_s": min(NOTICE, 15 * arguments.minutes),
+        "cpus_per_task": arguments.cpus_per_job,
+        # A step no longer takes over what its job has asked for.
+        "srun_args": [f"--cpus-per-task={arguments.cpus_per_job}"],
+        "additional_parameters": {"requeue": True, "kill-on-invalid-dep": "yes", **own},
+    }
+    optional = {
+        "partition": arguments.partition,
+        "gpus_per_node": arguments.gpus_per_job,
+        "mem": arguments.memory,
+        "setup": arguments.setup,
+    }
+    return chosen | {name: value for name, value in optional.items() if value}
+
+
+class Launcher:
+    """Submits what is to be done, and says how it goes.
+
+    Args:
+      jobs: of the sweep.
+      out: folder of the workdirs.
+      attempts: crashes after which a job is given up; also how often one is submitted at most.
+      chosen: parameters of every array.
+    """
+
+    def __init__(self, jobs: Sequence[Job], out: Path, attempts: int, chosen: Mapping[str, Any]):
+        self.jobs, self.out, self.attempts, self.chosen = jobs, out, attempts, chosen
+        self.submitit = _submitit()
+        self.submissions: Counter[str] = Counter()
+        self.tasks: dict[str, Task] = {}
+        self.shown: dict[str, str] = {}
+
+    def look(self) -> None:
+        """Asks Slurm how its tasks are.
+
+        Raises:
+          RuntimeError: if it does not answer; one line.
+        """
+        self.tasks = slurm_queue.tasks(self.out)
+
+    def alive(self, job: Job) -> bool:
+        """Whether Slurm runs the job or will."""
+        return job.name in self.tasks and self.tasks[job.name].alive
+
+    def _wanted(self, job: Job) -> bool:
+        folder = self.out / job.name
+        if self.alive(job) or record.finished(folder) or exhausted(folder, self.attempts) is not None:
+            return False
+        if not self.submissions[job.name]:
+            return True
+        # It left the queue without an end: its node broke, its limit came before its checkpoint.
+        state = self.tasks[job.name].state if job.name in self.tasks else ""
+        if state == "CANCELLED" or record.read(folder).get("state") == record.FAILED:
+            return False
+        return state == "PREEMPTED" or self.submissions[job.name] < self.attempts
+
+    def submit(self) -> None:
+        """Submits every job that is not done, given up, queued or running.
+
+        Raises:
+          ValueError: if Slurm refuses; one line.
+        """
+        undone = {job.name for job in self.jobs if not done(job, self.out)}
+        coming = {job.name for job in self.jobs if self.alive(job)}
+        chosen = []
+        for job in self.jobs:
+            if self._wanted(job) and all(name in coming or name not in undone for name in needs(job)):
+                chosen.append(job)
+                coming.add(job.name)
+        for awaited, group in slurm_queue.arrays(chosen, undone):
+            self._submit_array(group, [self.tasks[name].identifier for name in awaited])
+
+    def _submit_array(self, group: Sequence[Job], after: Sequence[str]) -> None:
+        names = [job.name for job in group]
+        extra = {"dependency": f"afterok:{':'.join(after)}"} if after else {}
+        try:
+            name = slurm_queue.new_submission(self.out, names)
+            executor = self.submitit.SlurmExecutor(folder=self.out / slurm_queue.FOLDER)
+            executor.update_parameters(job_name=name, **self.chosen, **extra)
+            counts = [[self.out] * len(group), [self.attempts] * len(group)]
+            with contextlib.redirect_stderr(io.StringIO()):  # what sbatch says is in the error too
+                submitted = executor.map_array(slurm_task.run, group, *counts)
+        except OSError as error:
+            raise ValueError(f"{self.out}: cannot be written to ({error.strerror}).") from error
+        except RuntimeError as error:
+            lines = [line.removeprefix("sbatch: error: ") for line in str(error).splitlines()]
+            raise ValueError(f"Slurm refuses: {'; '.join(lines)}.") from error
+        self.submissions.update(names)
+        for job, task in zip(names, submitted, strict=True):
+            self.tasks[job] = Task(task.job_id, "PENDING", "None")
+
+    def state(self, job: Job) -> states.State:
+        """The state of a job, from its workdir and its task."""
+        found, task = states.of(job, self.out), self.tasks.get(job.name)
+        if found.state == record.DONE:
+            return found
+        awaited = [name for name in needs(job) if not record.finished(self.out / name)]
+        if awaited and not self.alive(job):
+            return found._replace(state=record.QUEUED, detail=f"needs {awaited[0]}, which is not done")
+        if task is None:
+            return found
+        if not task.alive:
+            if task.state == "CANCELLED":
+                return found._replace(detail=f"task {task.identifier} was cancelled")
+            if found.state in (record.FAILED, record.RUNNING):
+                return found
+            logs = self.out / slurm_queue.FOLDER / f"{task.identifier}_0_log.err"
+            return found._replace(state=record.FAILED, detail=f"{task.state}, see {logs}")
+        if found.state == record.FAILED:  # tried again
+            found = found._replace(state=record.QUEUED)
+        return found._replace(detail=f"task {task.identifier} {task.state.lower()}")
+
+    def tell(self) -> None:
+        """Prints what has changed."""
+        for job in self.jobs:
+            found = self.state(job)
+            if self.shown.get(job.name) != found.state:
+                detail = f" ({found.detail})" if found.detail else ""
+                print(f"{job.name}: {found.state}{detail}", flush=True)
+            self.shown[job.name] = found.state
+
+    def watch(self, poll: float) -> None:
+        """Submits and tells until Slurm has nothing left to do.
+
+        Raises:
+          ValueError: if Slurm refuses; one line.
+        """
+        while True:
+            self.submit()
+            self.tell()
+            if not any(self.alive(job) for job in self.jobs):
+                return
+            time.sleep(poll)
+            try:
+                self.look()
+            except RuntimeError as error:  # its controller restarts; the jobs do not care
+                print(f"warning: {error}", file=sys.stderr)
+
+    def interrupted(self) -> None:
+        """Says what goes on without this launcher, and how to stop it."""
+        with contextlib.suppress(RuntimeError):
+            self.look()  # it may have been in the middle of submitting
+        left = [self.tasks[job.name].identifier for job in self.jobs if self.alive(job)]
+        text = f"stopped watching: {len(left)} jobs go on in Slurm; the same command watches them again"
+        print(text + (f", `scancel {' '.join(left)}` stops them" if left else ""), file=sys.stderr)
+
+
+def _launch() -> int:
+    arguments = parser().parse_args()
+    jobs, out = commands.jobs_of(arguments)
+    launcher = Launcher(jobs, out, arguments.attempts, parameters(arguments))
+    commands.check(jobs, out)
+    try:
+        launcher.look()
+        if arguments.no_watch:
+            launcher.submit()
+        else:
+            launcher.watch(arguments.poll)
+    except RuntimeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        launcher.interrupted()
+        return STOPPED
+    found = [launcher.state(job) for job in jobs]
+    states.show(found)
+    ended = {state.state for state in found}
+    if arguments.no_watch or ended == {record.DONE}:
+        return 0
+    return FAILED if record.FAILED in ended else STOPPED
+
+
+def main() -> int:
+    """Entry point: 0 all done, 1 one failed, 2 wrong input, 75 the same command goes on."""
+    return commands.run(_launch)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""Which tasks of Slurm's queue belong to a folder of workdirs, and how they are.
+
+Every submission has a name of its own in Slurm and a file with the names of its jobs in `.slurm` of that
+folder, written before it is submitted: whatever becomes of a launcher, the next one finds what it left.
+"""
+
+import json
+import re
+import subprocess
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rankq_jax.launch.jobs import Job, needs
+
+FOLDER = ".slurm"
+LONGEST = 1000  # tasks of an array; Slurm's own limit, MaxArraySize, is one more by default
+# States that a task does not leave by itself; in all others Slurm still runs it or will.
+OVER = frozenset(
+    "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED REVOKED TIMEOUT".split()
+)
+
+
+class Task(NamedTuple):
+    """A task in the queue, or over and not forgotten yet.
+
+    Attributes:
+      identifier: `12_0`, or `12` outside of arrays.
+      state: Slurm's word, e.g. `PENDING`.
+      reason: why it waits or how it ended, in Slurm's words; `None` is one.
+    """
+
+    identifier: str
+    state: str
+    reason: str
+
+    @property
+    def alive(self) -> bool:
+        """Whether Slurm runs it or will."""
+        return self.state not in OVER
+
+
+def arrays(jobs: Sequence[Job], undone: set[str]) -> list[tuple[tuple[str, ...], list[Job]]]:
+    """Jobs by what they wait for, in an order in which that comes first.
+
+    Args:
+      jobs: in the order of the sweep, where what a job needs comes before it.
+      undone: names of the jobs that are not done.
+
+    Returns:
+      Pairs of the names that jobs wait for and these jobs, `LONGEST` at most.
+    """
+    groups: dict[tuple[str, ...], list[Job]] = {}
+    for job in jobs:
+        awaited = tuple(sorted({name for name in needs(job) if name in undone}))
+        groups.setdefault(awaited, []).append(job)
+    return [
+        (awaited, group[start : start + LONGEST])
+        for awaited, group in groups.items()
+        for start in range(0, len(group), LONGEST)
+    ]
+
+
+def new_submission(out: Path, names: Sequence[str]) -> str:
+    """A name in Slurm for jobs that are about to be submitted as one array, in this order.
+
+    Raises:
+      OSError: if the folder cannot be written to.
+    """
+    folder = out / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{re.sub(r'[^A-Za-z0-9._-]', '_', out.resolve().name)}-{uuid.uuid4().hex[:8]}"
+    (folder / f"{name}.json").write_text(json.dumps(list(names)) + "\n", encoding="utf-8")
+    return name
+
+
+def _ask(*filters: str) -> list[list[str]]:
+    command = ["squeue", "--noheader", "--array", "--states=all", "--format=%i|%T|%j|%r", *filters]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise RuntimeError(f"squeue does not answer ({error}).") from error
+    if done.returncode:
+        raise RuntimeError(f"squeue: {' '.join(done.stderr.split())}")
+    return [line.split("|", 3) for line in done.stdout.splitlines() if line.count("|") >= 3]
+
+
+def state(task: str) -> str:
+    """The state of one task, empty if Slurm does not know it.
+
+    Raises:
+      RuntimeError: if Slurm does not answer; one line.
+    """
+    found = [words[1] for words in _ask(f"--jobs={task}") if words[0] == task]
+    return found[0] if found else ""
+
+
+def tasks(out: Path) -> dict[str, Task]:
+    """The task of every job below `out` that Slurm knows; the newest where it was submitted more than once.
+
+    Raises:
+      RuntimeError: if Slurm does not answer; one line.
+    """
+    submissions = {path.stem: path for path in sorted((out / FOLDER).glob("*.json"))}
+    found: dict[str, Task] = {}
+    for identifier, word, name, reason in _ask("--me") if submissions else []:
+        if name not in submissions:
+            continue
+        index = identifier.partition("_")[2]
+        job = json.loads(submissions[name].read_text(encoding="utf-8"))[int(index or 0)]
+        task = Task(identifier, word, reason)
+        if job not in found or _rank(found[job]) < _rank(task):
+            found[job] = task
+    return found
+
+
+def _rank(task: Task) -> tuple[bool, int]:
+    return task.alive, int(task.identifier.partition("_")[0])

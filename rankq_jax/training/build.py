@@ -1,0 +1,229 @@
+"""From configuration values to typed objects. Below this file nothing knows ml_collections."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import ml_collections
+import numpy as np
+import optax
+
+from rankq_jax import tasks
+from rankq_jax.agents import ASKING, Parts
+from rankq_jax.data import mixture
+from rankq_jax.data.prepare import RewardTransform, prepare, with_preferences
+from rankq_jax.errors import InputError, suggestion
+from rankq_jax.loop import World
+from rankq_jax.parallel import Layout, batch_over_devices, seeds_over_devices
+from rankq_jax.phases import Phase
+from rankq_jax.tasks import Task
+from rankq_jax.training import bounds
+from rankq_jax.training.agents import Draw, agent_of, check, lifted, parts_of
+from rankq_jax.training.devices import Devices, devices_of
+from rankq_jax.types import Episodes, Schedule, Transition
+
+
+class Experiment(NamedTuple):
+    """A configured run, ready for `loop.run`.
+
+    Attributes:
+      task: by name from the registry.
+      seeds: of the learners.
+      layout: of the seeds on the devices.
+      plan: the phases.
+      parts: networks and optimisers.
+      acting: see `Devices`.
+      training: see `Devices`.
+      state: shapes and types of the agent's state of one seed.
+    """
+
+    task: Task
+    seeds: list[int]
+    layout: Layout
+    plan: tuple[Phase, ...]
+    parts: Parts
+    acting: jax.Device | None
+    training: Sequence[jax.Device]
+    state: Any
+
+
+def layout_of(config: ml_collections.ConfigDict, devices: Sequence[jax.Device]) -> Layout:
+    """How the seeds lie on the devices.
+
+    Raises:
+      InputError: if `config.parallel` is unknown or does not fit the number of seeds.
+    """
+    if config.parallel == "seeds":
+        return seeds_over_devices(config.seeds, devices)
+    if config.parallel == "batch":
+        check(config.seeds == 1, "--config.parallel=batch trains one seed; set --config.seeds=1.")
+        check(
+            config.batch_size % len(devices) == 0,
+            f"--config.batch_size={config.batch_size} does not divide over {len(devices)} devices.",
+        )
+        return batch_over_devices(devices)
+    known = suggestion(config.parallel, ["seeds", "batch"])
+    raise InputError(f"--config.parallel: unknown value {config.parallel!r}.{known}")
+
+
+def _mixing(online: ml_collections.ConfigDict) -> Schedule:
+    if online.mixing_anneal <= 0:
+        return lambda env_steps: online.mixing_ratio
+    return optax.linear_schedule(online.mixing_ratio, online.mixing_ratio_final, online.mixing_anneal)
+
+
+def _draw(online: ml_collections.ConfigDict) -> Draw:
+    as_one_buffer = online.merged_exactly and online.mixing_ratio == -1.0 and online.mixing_anneal <= 0
+    return mixture.merged if as_one_buffer else mixture.uniform
+
+
+def _rounds(total: int, per_round: int, field: str) -> int:
+    check(
+        per_round > 0 and total % per_round == 0,
+        f"--config.{field}={total} is not a multiple of the {per_round} of one round.",
+    )
+    return total // per_round
+
+
+def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tuple[tuple[Phase, ...], Any]:
+    """The offline and the online phase, each left out if it is empty, and the shapes of their state.
+
+    Raises:
+      InputError: names the field whose value does not fit.
+    """
+    probe, phases, agents = task.environment(1, 1), [], []
+    parts = parts_of(config, probe.action_size)
+    if config.offline.updates > 0:
+        offline = config.offline
+        algorithm = offline.algorithm or config.algorithm
+        block = min(offline.updates_per_dispatch, offline.updates_per_round)
+        check(
+            offline.updates_per_round % block == 0,
+            f"--config.offline.updates_per_dispatch={block}: a round of {offline.updates_per_round} updates "
+            "is no multiple of it; choose another.",
+        )
+        agents.append(agent_of(config, algorithm, parts, {}))
+        phases.append(
+            Phase(
+                name="offline",
+                agent=lifted(agents[-1], config, algorithm, layout, block),
+                rounds=_rounds(offline.updates, offline.updates_per_round, "offline.updates"),
+                collect=0,
+                updates=offline.updates_per_round,
+                updates_per_step=0.0,
+                block=block,
+                mixing_ratio=lambda env_steps: 1.0,
+                warmup=0,
+                evaluate_every=offline.evaluate_every,
+                checkpoint_every=offline.checkpoint_every,
+            )
+        )
+    if config.online.env_steps > 0:
+        online = config.online
+        algorithm = online.algorithm or config.algorithm
+        agents.append(agent_of(config, algorithm, parts, online.arguments))
+        collect = _rounds(online.env_steps_per_round, config.train_envs, "online.env_steps_per_round")
+        phases.append(
+            Phase(
+                name="online",
+                agent=lifted(
+                    agents[-1], config, algorithm, layout, online.updates_per_dispatch, _draw(online)
+                ),
+                rounds=_rounds(online.env_steps, online.env_steps_per_round, "online.env_steps"),
+                collect=collect,
+                updates=0,
+                updates_per_step=online.updates_per_step,
+                block=online.updates_per_dispatch,
+                mixing_ratio=_mixing(online),
+                warmup=online.warmup,
+                evaluate_every=online.evaluate_every,
+                checkpoint_every=online.checkpoint_every,
+                overlap=online.overlap,
+            )
+        )
+    check(bool(phases), "--config.offline.updates=0 and --config.online.env_steps=0: nothing to do.")
+    states = [jax.eval_shape(agent.init, jax.random.key(0), example(config, task)) for agent in agents]
+    check(
+        len({str(state) for state in states}) == 1,
+        f"--config.online.algorithm={config.online.algorithm}: it cannot go on from the state of "
+        f"{config.offline.algorithm or config.algorithm}; choose one with the same kind of state.",
+    )
+    return tuple(phases), states[0]
+
+
+def _check_success_weight(config: ml_collections.ConfigDict) -> None:
+    check(
+        config.success_weight == "given" or "rankq" in bounds.algorithms_of(config),
+        "--config.success_weight=balanced: belongs to RankQ, which no phase trains; leave it out.",
+    )
+
+
+def experiment(config: ml_collections.ConfigDict, devices: Sequence[jax.Device] | None = None) -> Experiment:
+    """Task, agents and plan of a configuration; nothing is read from disk.
+
+    Args:
+      config: the configuration.
+      devices: that are used, for acting too; by default those that `devices_of` finds.
+
+    Raises:
+      InputError: if a value is wrong.
+    """
+    bounds.check(config)
+    _check_success_weight(config)
+    task = tasks.find(config.task)
+    check(
+        config.online.terminates or task.unending is not None,
+        f"--config.online.terminates=False: the task {task.name!r} does not end at a success; leave it out.",
+    )
+    chosen = devices_of(config) if devices is None else Devices(devices, None)
+    layout = layout_of(config, chosen.training)
+    plan, state = plan_of(config, task, layout)
+    return Experiment(
+        task=task,
+        seeds=[config.seed + i for i in range(config.seeds)],
+        layout=layout,
+        plan=plan,
+        parts=parts_of(config, task.environment(1, 1).action_size),
+        acting=chosen.acting,
+        training=chosen.training,
+        state=state,
+    )
+
+
+def reward_transform(config: ml_collections.ConfigDict, task: Task) -> RewardTransform:
+    """The transform of every reward of a run, offline and online."""
+    return task.transform._replace(scale=config.reward_scale, bias=config.reward_bias)
+
+
+def columns(config: ml_collections.ConfigDict, prepared: Transition) -> Transition:
+    """`prepared` with the further columns that an algorithm of the configuration reads."""
+    return with_preferences(prepared) if ASKING.intersection(bounds.algorithms_of(config)) else prepared
+
+
+def world(config: ml_collections.ConfigDict, built: Experiment, dataset: Transition) -> World:
+    """The environments of all seeds and the data they learn from."""
+    task, seeds, transform = built.task, len(built.seeds), reward_transform(config, built.task)
+
+    def labelled(episodes: Episodes) -> Transition:
+        return columns(config, prepare(episodes, transform, config.discount))
+
+    environment = task.environment if config.online.terminates else task.unending
+    assert environment is not None  # `experiment` refuses what a task cannot do
+    return World(
+        env=environment(seeds * config.train_envs, config.threads),
+        evaluation_env=task.environment(seeds * config.evaluation_episodes, config.threads),
+        dataset=columns(config, dataset),
+        prepare=labelled,
+        capacity=min(config.replay_capacity, max(config.online.env_steps, 1)),
+        seeds=built.seeds,
+        acting=built.acting,
+    )
+
+
+def example(config: ml_collections.ConfigDict, task: Task) -> Transition:
+    """One transition of zeros in the task's shapes, which is all that `Agent.init` looks at."""
+    env = task.environment(1, 1)
+    observation = np.zeros((1, env.observation_size), np.float32)
+    action, scalar = np.zeros((1, env.action_size), np.float32), np.zeros(1, np.float32)
+    extras: dict[str, Any] = {"success": scalar, "mc_return": scalar, "next_action": action}
+    return columns(config, Transition(observation, action, scalar, scalar, observation, extras))

@@ -1,0 +1,163 @@
+"""What a run holds in memory, estimated from its configuration before any of it is allocated."""
+
+import itertools
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import ml_collections
+
+from rankq_jax.agents import ASKING
+from rankq_jax.errors import InputError
+from rankq_jax.training.bounds import algorithms_of
+from rankq_jax.training.build import Experiment, example
+
+# Files of Linux with bytes: the limit of a group of processes, and what they hold.
+GROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+
+
+class Part(NamedTuple):
+    """A piece of what is held.
+
+    Attributes:
+      what: it is, in words.
+      size: in bytes; never more than what will be held.
+      fields: whose product it grows with.
+    """
+
+    what: str
+    size: float
+    fields: tuple[str, ...]
+
+
+def available() -> float:
+    """Bytes that this process can still have on the host; infinite where the system does not say."""
+    found = [float("inf")]
+    for limit, used in GROUPS:
+        try:
+            found.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
+        except (OSError, ValueError):  # no such group, or one without a limit
+            continue
+    try:
+        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        found.append(1024.0 * int(lines["MemAvailable"].split()[0]))
+    except (OSError, ValueError, KeyError):
+        if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+            found.append(float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")))
+    return min(found)
+
+
+def on_device(device: jax.Device) -> float:
+    """Bytes of an accelerator; infinite where it does not say, and on a CPU, whose memory is the host's."""
+    statistics = None if device.platform == "cpu" else device.memory_stats()
+    return float((statistics or {}).get("bytes_limit", "inf"))
+
+
+def _bytes(tree: Any) -> int:
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def learning(config: ml_collections.ConfigDict, built: Experiment) -> list[Part]:
+    """What lies where the updates are computed, of all seeds."""
+    row = _bytes(example(config, built.task))
+    capacity = min(config.replay_capacity, config.online.env_steps)
+    sections = [config.get(name, {}) for name in algorithms_of(config)]
+    batch = config.batch_size * max(section.get("critic_updates", 1) for section in sections)
+    # Of the actions that a regulariser or a backup asks a critic about, the activations of one hidden layer.
+    actions = max(max(3 * s.get("samples", 0), s.get("backup_samples", 1)) for s in sections)
+    widest = max(config.critic_hidden, default=1)
+    evaluated = 4 * config.batch_size * actions * config.critics * widest
+    sizes = [0, *config.preferences.rank_net_hidden]
+    ranker = 12 * sum(wide * (narrow + 1) for narrow, wide in itertools.pairwise(sizes))
+    return [
+        Part(
+            "the ranking functions",
+            float(config.seeds * ranker if ASKING.intersection(algorithms_of(config)) else 0),
+            ("seeds", "preferences.rank_net_hidden"),
+        ),
+        Part(
+            "networks and optimisers",
+            float(config.seeds * _bytes(built.state)),
+            ("seeds", "critics", "critic_hidden", "actor_hidden"),
+        ),
+        Part(
+            "replay buffers",
+            float(config.seeds * capacity * row),
+            ("seeds", "replay_capacity", "online.env_steps"),
+        ),
+        Part("a batch", float(batch * row), ("batch_size",)),
+        Part("the values of a batch", float(evaluated), ("batch_size", "critics", "critic_hidden")),
+    ]
+
+
+def beside(config: ml_collections.ConfigDict, built: Experiment) -> list[Part]:
+    """What lies on the host in any case: recorded steps of the environments, and the dataset that is made."""
+    probe = built.task.environment(1, 1)
+    # Both observations, the reward and the number of the episode in 8 bytes, the action in 4, three flags.
+    step = 16 * probe.observation_size + 4 * probe.action_size + 8 + 8 + 3
+    row = _bytes(example(config, built.task))
+    rows = 0 if config.dataset or not built.task.generators else config.dataset_steps
+    collecting = config.seeds * config.train_envs * probe.horizon * step
+    return [
+        Part(
+            "the episodes of an evaluation",
+            float(config.seeds * config.evaluation_episodes * probe.horizon * step),
+            ("seeds", "evaluation_episodes"),
+        ),
+        Part(
+            "the episodes that are being collected",
+            float(collecting if config.online.env_steps else 0),
+            ("seeds", "train_envs"),
+        ),
+        Part("the dataset", float(rows * (step + row)), ("dataset_steps",)),
+    ]
+
+
+def _size(size: float) -> str:
+    for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
+        if size < 1000.0:
+            return f"{size:.3g} {unit}"
+        size /= 1000.0
+    return f"{size:.3g} EB"
+
+
+def _of(config: ml_collections.ConfigDict, name: str) -> Any:
+    for part in name.split("."):
+        config = config[part]
+    return config
+
+
+def _refuse(config: ml_collections.ConfigDict, parts: Sequence[Part], room: float, where: str) -> None:
+    total = sum(part.size for part in parts)
+    if total <= room:
+        return
+    part = max(parts, key=lambda part: part.size)
+    values = {name: _of(config, name) for name in part.fields}
+    told = [name for name, value in values.items() if isinstance(value, tuple) or value > 1]
+    told.sort(key=lambda name: 0 if isinstance(values[name], tuple) else -values[name])  # the largest first
+    fields = ", ".join(f"--config.{name}={values[name]}" for name in told)
+    raise InputError(
+        f"{fields}: {part.what} would take {_size(part.size)}, all of the run {_size(total)}, and "
+        f"{_size(room)} are available {where}; choose less."
+    )
+
+
+def check(config: ml_collections.ConfigDict, built: Experiment) -> None:
+    """Refuses a run that needs more memory than there is. What it counts is less than what a run takes.
+
+    Raises:
+      InputError: names the fields of the largest part, the estimate, and what is available.
+    """
+    device = built.training[0]
+    if device.platform == "cpu":
+        _refuse(config, learning(config, built) + beside(config, built), available(), "here")
+        return
+    share = -(-config.seeds // built.layout.devices) / config.seeds
+    held = [part._replace(size=part.size * share) for part in learning(config, built)]
+    _refuse(config, held, on_device(device), "on each device")
+    _refuse(config, beside(config, built), available(), "here")

@@ -1,0 +1,118 @@
+"""A finished or running experiment from its folder: the agent's parameters, and how to use them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+
+from rankq_jax import tasks
+from rankq_jax.analysis import results
+from rankq_jax.checkpoints import Checkpoints
+from rankq_jax.configs import base
+from rankq_jax.errors import InputError
+from rankq_jax.lifting import Standardised
+from rankq_jax.losses import ensemble_min
+from rankq_jax.training import build, devices
+from rankq_jax.training.build import Experiment
+from rankq_jax.types import Agent
+
+
+class Restored(NamedTuple):
+    """A checkpoint of a run.
+
+    Attributes:
+      config: resolved configuration.
+      built: what the configuration describes.
+      agent: lifted, of the last phase.
+      params: what acting needs, leaves `[S, ...]`.
+      notes: of the checkpoint, among them `updates` and `env_steps`.
+      value: `(seed index) -> (observation [B, O], action [B, A]) -> [B]`, the minimum over critic members;
+        None if the agent has no critic.
+    """
+
+    config: ml_collections.ConfigDict
+    built: Experiment
+    agent: Agent
+    params: Any
+    notes: dict[str, Any]
+    value: Callable[[int], Callable[[jax.Array, jax.Array], jax.Array]] | None
+
+
+def _merged(defaults: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
+    """`chosen`, and what it does not mention."""
+    both = {**defaults, **chosen}
+    for name, value in defaults.items():
+        if isinstance(value, dict) and isinstance(chosen.get(name), dict):
+            both[name] = _merged(value, chosen[name])
+    return both
+
+
+def recorded(folder: Path) -> ml_collections.ConfigDict:
+    """The configuration of a run; fields that are younger than the run have their defaults.
+
+    Raises:
+      InputError: if the folder is no run's, or its task is unknown.
+    """
+    chosen = results.about(folder)["config"]
+    defaults = base.defaults(tasks.find(chosen["task"]), chosen["algorithm"])
+    return ml_collections.ConfigDict(_merged(defaults.to_dict(), chosen))
+
+
+def _like(config: ml_collections.ConfigDict, built: Experiment) -> Any:
+    """A state of the run's agent, leaves `[S, ...]`: its structure, not its values."""
+    layout, agent = built.layout, built.plan[-1].agent
+    example = jax.tree.map(jnp.asarray, build.example(config, built.task))
+    keys = jax.vmap(jax.random.key)(jnp.asarray(built.seeds, jnp.uint32))
+    return layout.merge(agent.init(layout.split(keys), layout.replicate(example)))
+
+
+def of_state(
+    config: ml_collections.ConfigDict, built: Experiment, state: Any, notes: dict[str, Any]
+) -> Restored:
+    """What can be done with a state of a run, leaves `[S, ...]`; see `Restored` for the arguments."""
+    agent = built.plan[-1].agent
+
+    def value(index: int) -> Callable[[jax.Array, jax.Array], jax.Array]:
+        own = jax.tree.map(lambda x: x[index], state)
+        inner, seen = (own.inner, own.seen) if isinstance(own, Standardised) else (own, lambda x: x)
+        apply = built.parts.critic.apply
+        return lambda observation, action: ensemble_min(apply(inner.critic.params, seen(observation), action))
+
+    has_critic = hasattr(state.inner if isinstance(state, Standardised) else state, "critic")
+    params = agent.params(built.layout.split(state))
+    return Restored(config, built, agent, params, notes, value if has_critic else None)
+
+
+def restore(folder: Path, best: bool = False, *, exact: bool = False) -> Restored:
+    """Reads a checkpoint below a `--workdir`.
+
+    Args:
+      folder: the `--workdir`.
+      best: the checkpoint of the best evaluation, not the newest.
+      exact: the networks compute in float32 at the highest precision, whatever they were trained in.
+
+    Raises:
+      InputError: if the folder is no run's, or holds no checkpoint yet, or none that was evaluated.
+    """
+    config = recorded(folder)
+    if exact:
+        config.execution.update(dict(compute_dtype="float32", matmul_precision="highest"))
+    devices.start()
+    # One device holds the parameters of all seeds, and divides every batch.
+    built = build.experiment(config, jax.local_devices()[:1])
+    if not (folder / "checkpoints").is_dir():
+        raise InputError(f"{folder}: holds no checkpoints; train it first.")
+    checkpoints = Checkpoints(folder / "checkpoints", reading=True)
+    if best and checkpoints.marks.best is None:
+        raise InputError(f"{folder}: holds no checkpoint that was evaluated; leave --best out.")
+    try:
+        number = checkpoints.marks.best if best else None
+        found = checkpoints.restore({"agent": _like(config, built)}, number=number)
+    except FileNotFoundError as error:
+        raise InputError(f"{folder}: holds no checkpoint yet; train it first.") from error
+    finally:
+        checkpoints.close()
+    return of_state(config, built, found.parts["agent"], found.notes)
