@@ -60,7 +60,7 @@ def defaults(task: tasks.Task, algorithm: str) -> ml_collections.ConfigDict:
     config.seeds = 1  # how many seeds are trained in one program: seed, seed + 1, ...
     config.parallel = "seeds"  # "seeds": seeds over devices; "batch": one seed, its batch over devices
     config.threads = 0  # of the environments; 0 uses every core
-    # Speed, and results by rounding; "auto" is what was measured to be fastest: rankq_jax/training/execution.py.
+    # Speed, and results by rounding; "auto" is what was measured to be fastest: training/execution.py.
     config.execution = dict(
         seeds="auto",  # of one device: "batched" or "sequential"
         critics="auto",  # the members: "batched" or "unrolled"

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from rankq_jax.analysis import curves, pictures, sweep_page
-from rankq_jax.cli import report
 from rankq_jax.errors import InputError
+from rankq_jax.training import report
 from tests.analysis.fake_runs import launched, workdir
 
 with mock.patch("absl.flags.DEFINE_string"), mock.patch("absl.flags.DEFINE_multi_string"):

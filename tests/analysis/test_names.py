@@ -14,7 +14,7 @@ from rankq_jax.analysis import comparison, curves, names, pictures, statistics, 
 from rankq_jax.analysis.curves import Line
 from rankq_jax.analysis.evaluations import Curve
 from rankq_jax.analysis.q_landscape import Landscape
-from rankq_jax.cli import report
+from rankq_jax.training import report
 from tests.analysis.fake_runs import workdir
 from tests.analysis.test_tables import workdir as finished
 

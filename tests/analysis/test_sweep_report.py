@@ -13,8 +13,8 @@ from rankq_jax import writers
 from rankq_jax.analysis import curves, statistics, sweep_page, sweeps
 from rankq_jax.analysis.curves import Line
 from rankq_jax.analysis.evaluations import Curve
-from rankq_jax.cli import report
 from rankq_jax.errors import InputError
+from rankq_jax.training import report
 from tests.analysis.fake_runs import launched, workdir
 
 PNG = b"\x89PNG"

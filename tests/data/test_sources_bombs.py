@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 from rankq_jax.data import sources
 from rankq_jax.data.sources import limits
 from rankq_jax.data.sources.minari import dataset_folder
+from rankq_jax.data.sources.pickled import load_pickle
 from rankq_jax.errors import InputError
 from tests.data import bombs, recordings
 
@@ -58,6 +61,18 @@ def test_a_bomb_is_refused_before_it_goes_off(tmp_path):
         assert name == str(path) and line.startswith(name) and "\n" not in line and len(line) < 600, line
         assert re.search(words, line), line
         assert memory < MOST_MEMORY and seconds < MOST_SECONDS, (name, memory, seconds)
+
+
+def test_bytes_that_are_not_there_are_not_reserved(tmp_path):
+    path = tmp_path / "a.pkl"
+    path.write_bytes(b"\x80\x05\x96" + struct.pack("<Q", 2**29) + b"abc.")
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="field 'data' cannot be read"):
+            load_pickle(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("suffix", ["npz", "hdf5"])

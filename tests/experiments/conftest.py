@@ -1,7 +1,7 @@
 import pytest
 
-from rankq_jax.cli import train
 from rankq_jax.configs import rankq
+from rankq_jax.training import train
 from tests.experiments.going_on import finished_run, places, run_at  # noqa: F401
 
 

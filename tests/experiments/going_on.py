@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from rankq_jax.cli import train
 from rankq_jax.configs import rankq
+from rankq_jax.training import train
 from tests.faults.comparison import leaves
 
 ARGUMENT = "pointmaze-umaze,smoke"

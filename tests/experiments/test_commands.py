@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rankq_jax.cli import train
 from rankq_jax.configs import rankq
+from rankq_jax.training import train
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = "--config=experiments/configs/rankq.py:pointmaze-umaze,smoke"

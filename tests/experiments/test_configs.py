@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 
 from rankq_jax.agents import AGENTS
-from rankq_jax.cli import train
 from rankq_jax.configs import base, domains, hybrid_rl, rankq
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import find
-from rankq_jax.training import agents, build
+from rankq_jax.training import agents, build, train
 from rankq_jax.writers import read_lines
 
 FILES = sorted(p.stem for p in Path(base.__file__).parent.glob("*.py") if p.stem not in ("__init__", "base"))

@@ -6,10 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
-from rankq_jax.cli import train
 from rankq_jax.configs import rebrac
 from rankq_jax.errors import InputError
-from rankq_jax.training import continuing, workdir
+from rankq_jax.training import continuing, train, workdir
 from tests.experiments.going_on import ENDS, config_of
 from tests.faults.comparison import leaves, newest
 from tests.faults.conftest import contents
@@ -149,9 +148,9 @@ def test_a_finished_run_without_checkpoints_is_left_as_it_is(run_at):
 
 def test_a_summary_that_is_too_short_is_not_the_end(run_at, finished_run):
     """As older versions have left them, whose configuration was changed after the end."""
-    assert train._finished(config_of(), finished_run, False)
+    assert train.finished(config_of(), finished_run, False)
     folder = run_at(ENDS["end"], summary=True)
     about = json.loads((folder / "config.json").read_text())
     about["config"]["online"]["env_steps"] = 2_000
     (folder / "config.json").write_text(json.dumps(about))
-    assert not train._finished(config_of(online__env_steps=2_000), folder, False)
+    assert not train.finished(config_of(online__env_steps=2_000), folder, False)

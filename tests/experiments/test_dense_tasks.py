@@ -11,12 +11,11 @@ from markdown_it import MarkdownIt
 
 from rankq_jax import tasks
 from rankq_jax.analysis import comparison, results, tables
-from rankq_jax.cli import report, train
 from rankq_jax.configs import base
 from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.envs.batch import Outcome, Simulation, batch_env
 from rankq_jax.tasks import Task
-from rankq_jax.training import summary, weights
+from rankq_jax.training import report, summary, train, weights
 from rankq_jax.training.restore import restore
 
 SLIDER = """<mujoco><option timestep="0.05"/><worldbody><body>

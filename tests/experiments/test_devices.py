@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -9,9 +10,10 @@ import pytest
 from rankq_jax.configs import rankq
 from rankq_jax.errors import InputError
 from rankq_jax.launch import job, record
-from rankq_jax.training import build, devices
+from rankq_jax.training import build, devices, train
 from rankq_jax.training.devices import devices_of
 from rankq_jax.training.execution import execution_of
+from tests.experiments.going_on import config_of
 
 CONFIG = str(Path(rankq.__file__)) + ":pointmaze-umaze,smoke"
 
@@ -74,6 +76,37 @@ def test_a_cpu_beside_a_gpu_is_told(seen, monkeypatch, tmp_path):
         assert str(places[seen]) in told and "rankq-jax[cuda]" in told
     assert devices.forgotten({**found, "platform": "gpu"}, None) == ""
     assert devices.forgotten(found, "cpu") == ""
+
+
+class Begins(Exception):
+    """A run has been built and would train now."""
+
+
+def test_the_first_line_and_the_records_of_a_run_have_its_devices(
+    tmp_path, capsys, monkeypatch, finished_run
+):
+    def begin(run):
+        raise Begins
+
+    monkeypatch.setattr(train, "to_the_end", begin)
+    monkeypatch.setattr(devices, "forgotten", lambda found, platforms: f"{found['platform']}, {platforms}?")
+    config, folder, told = make(), tmp_path / "run", []
+    mine = devices.layout(config)
+    file = folder / "config.json"
+    for _ in range(2):
+        with pytest.raises(Begins):
+            train.train(config, folder)
+        told.append(capsys.readouterr())
+        about = json.loads(file.read_text())
+        assert about["devices"] == mine
+        file.write_text(json.dumps({**about, "devices": {**mine, "number": 4}}))  # it was begun elsewhere
+    for said in told:
+        first, second = said.out.splitlines()[:2]
+        assert first == devices.line(mine) and second.startswith("data: reading 'task': ")
+        assert said.err.startswith("warning: cpu, cpu?\n")
+    assert "was training on 4 x cpu" in told[1].err and "was training" not in told[0].err
+    for name in ("config.json", "summary.json"):
+        assert json.loads((finished_run / name).read_text())["devices"] == devices.layout(config_of())
 
 
 SAYING = """

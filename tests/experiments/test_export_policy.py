@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from rankq_jax.agents import AGENTS
-from rankq_jax.cli import train
 from rankq_jax.configs import base
 from rankq_jax.errors import InputError
 from rankq_jax.lifting import Standardised
 from rankq_jax.networks import FAMILIES
 from rankq_jax.trained_policies import load_policy, save_policy
-from rankq_jax.training import build, restore, weights
+from rankq_jax.training import build, restore, train, weights
 
 ROOT = Path(__file__).resolve().parents[2]
 TASKS = ["pointmaze-umaze", "antmaze-medium-play", "adroit-pen"]

@@ -14,7 +14,7 @@ from rankq_jax.cli import command as cli
 from rankq_jax.configs import base, rankq
 from rankq_jax.errors import InputError
 from rankq_jax.launch import sweep
-from rankq_jax.training import bounds, build, memory, overrides
+from rankq_jax.training import bounds, build, memory, overrides, train
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -133,6 +133,13 @@ def test_what_does_not_fit_is_refused_before_it_is_made(changes, monkeypatch):
     assert "\n" not in line
 
 
+def test_a_run_that_does_not_fit_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 1e6)
+    with pytest.raises(InputError, match="1 MB are available here; choose less"):
+        train.train(rankq.get_config("pointmaze-umaze,smoke"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("critics", 10**9), ("replay_capacity", 10**12), ("seeds", 10**30)]
 )
@@ -141,6 +148,14 @@ def test_counts_that_nothing_could_hold_are_refused_by_their_bound(name, value):
     config[name] = value
     with pytest.raises(InputError, match=rf"--config.{name}={value} must be at most \d+\."):
         bounds.check(config)
+
+
+@pytest.mark.parametrize("changes", [{"rlpd.subset": 500}, {"critics": 2, "rlpd.subset": 7}])
+def test_a_subset_of_more_members_than_the_critic_has_is_refused(changes):
+    with pytest.raises(
+        InputError, match=r"--config.rlpd.subset=\d+ must be at most the \d+ of --config.critics"
+    ):
+        given("rlpd", changes)
 
 
 def test_the_estimate_counts_the_arrays_that_a_run_has(monkeypatch):

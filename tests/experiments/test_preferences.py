@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from rankq_jax.checkpoints import Checkpoints
-from rankq_jax.cli import train
 from rankq_jax.configs import bc, oap_iql, oap_td3_bc, rankq
 from rankq_jax.errors import InputError
-from rankq_jax.training import build, preferences, restore
+from rankq_jax.training import build, preferences, restore, train
 from rankq_jax.writers import read_lines
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from rankq_jax import tasks
 from rankq_jax.configs import base
+from rankq_jax.data import mixture
 from rankq_jax.data.readings import READINGS
 from rankq_jax.envs.batch import streams
 from rankq_jax.errors import InputError
@@ -65,6 +66,15 @@ def test_one_buffer_is_drawn_from_where_a_fixed_share_is_not_asked_for():
         online.mixing_ratio, online.mixing_anneal = ratio, anneal
         draws[ratio, anneal] = build._draw(online).__name__
     assert draws == {(-1.0, 0): "merged", (0.5, 0): "uniform", (0.5, 100): "uniform"}
+
+
+@pytest.mark.parametrize("algorithm", ["iql", "cal_ql"])
+def test_the_online_phase_alone_draws_from_one_buffer(algorithm, monkeypatch):
+    asked, merged = [], mixture.merged
+    monkeypatch.setattr(mixture, "merged", lambda rows: asked.append(rows) or merged(rows))
+    config = base.get_config("pointmaze-umaze,smoke,offline_to_online", algorithm)
+    build.experiment(config)
+    assert asked == [config.batch_size] * (algorithm == "iql")
 
 
 def test_an_unending_task_goes_on_after_a_success():

@@ -5,9 +5,8 @@ import json
 import jax
 import pytest
 
-from rankq_jax.cli import train
 from rankq_jax.errors import InputError
-from rankq_jax.training import devices, workdir
+from rankq_jax.training import devices, train, workdir
 from tests.experiments.going_on import ENDS, config_of
 from tests.faults.conftest import contents
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from rankq_jax.agents import AGENTS, balanced_weight
-from rankq_jax.cli import train
 from rankq_jax.configs import base, cql_sac, iql, rankq, rankq_sac
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import find
-from rankq_jax.training import build, datasets, success_weight
+from rankq_jax.training import build, datasets, success_weight, train
 from tests.conftest import make_batch
 
 

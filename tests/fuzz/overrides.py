@@ -22,9 +22,8 @@ from absl import flags
 from ml_collections import config_flags
 
 from rankq_jax.cli import command as cli
-from rankq_jax.cli import train
 from rankq_jax.errors import InputError, NumericsError
-from rankq_jax.training import build, memory, overrides
+from rankq_jax.training import build, memory, overrides, train
 from tests.fuzz.field_values import FIELDS
 
 ROOT = Path(__file__).resolve().parents[2]

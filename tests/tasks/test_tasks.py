@@ -9,7 +9,7 @@ from rankq_jax.data.sources.minari import dataset_folder
 from rankq_jax.envs import ant_maze
 from rankq_jax.envs.batch import streams
 from rankq_jax.errors import InputError
-from rankq_jax.tasks import TASKS, datasets, find, training_data
+from rankq_jax.tasks import TASKS, ant_mazes, datasets, find, training_data
 from rankq_jax.types import Episodes
 
 EMPTY = Episodes(*[np.zeros((0, 4))] * 2, *[np.zeros(0)] * 6, {})
@@ -95,6 +95,32 @@ def test_own_data_holds_whole_episodes_of_at_least_so_many_steps(made, way):
         assert (lengths == env.horizon).all() and not recorded.terminated.any()
     assert (dataset_folder(made[way]) / "data").is_dir()
     assert not list(dataset_folder(made[way]).parents[1].glob(".*"))  # nothing unfinished is left
+
+
+class Asked(Exception):
+    """A maker of data has said which goals it wants."""
+
+
+@pytest.mark.parametrize("kind", ["play", "diverse"])
+@pytest.mark.parametrize("size", ["umaze", "medium", "large"])
+def test_of_rare_goals_one_in_two_hundred_is_the_one_that_is_judged_by(size, kind, monkeypatch):
+    seen = []
+
+    def navigator(*arguments, goals, weights=None, **rest):
+        seen.append((goals, weights))
+        raise Asked
+
+    monkeypatch.setattr(ant_mazes, "Navigator", navigator)
+    task = find(f"antmaze-{size}-{kind}")
+    for generator in task.generators.values():
+        with pytest.raises(Asked):
+            generator.make(1, 0, 1, lambda steps: None)
+    asked = dict(zip(task.generators, seen, strict=True))
+    goals, weights = asked.pop("waypoints-rare")
+    judged = task.success(np.pad(goals, ((0, 0), (0, 27))))
+    assert judged.sum() == 1 and weights[judged] == pytest.approx([0.005])
+    assert weights.sum() == pytest.approx(1.0) and len(set(weights[~judged])) == 1
+    assert len(asked) == 2 and all(weights is None for _, weights in asked.values())
 
 
 def test_files_that_count_from_the_start_are_placed_with_a_shift(made):
