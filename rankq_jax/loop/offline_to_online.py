@@ -95,9 +95,9 @@ def offline_to_online(
     rows = batch_size * batches_per_update
     updates, steps = min(updates_per_iteration, offline_updates), min(env_steps_per_iteration, env_steps)
     dispatch = min(updates_per_dispatch, updates)
-    iterations = _parts("offline_updates", offline_updates, "updates_per_iteration", updates)
+    offline_iterations = _parts("offline_updates", offline_updates, "updates_per_iteration", updates)
     _parts("updates_per_iteration", updates, "updates_per_dispatch", dispatch)
-    rounds = _parts("env_steps", env_steps, "env_steps_per_iteration", steps)
+    online_iterations = _parts("env_steps", env_steps, "env_steps_per_iteration", steps)
     collect = _parts("env_steps_per_iteration", steps, "train_envs", train_envs)
     ratio: Schedule = mixing_ratio if callable(mixing_ratio) else lambda env_steps: mixing_ratio
 
@@ -107,7 +107,7 @@ def offline_to_online(
             agent=lift(
                 agent, layout, batch_size=rows, updates_per_dispatch=max(dispatch, 1), sequential=sequential
             ),
-            iterations=iterations,
+            iterations=offline_iterations,
             collect=0,
             updates=updates,
             updates_per_step=0.0,
@@ -126,7 +126,7 @@ def offline_to_online(
                 draw=draw,
                 sequential=sequential,
             ),
-            iterations=rounds,
+            iterations=online_iterations,
             collect=collect,
             updates=0,
             updates_per_step=updates_per_step,

@@ -1,7 +1,7 @@
 """Running a plan, iteration after iteration, as a generator of events."""
 
 import dataclasses
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -65,7 +65,7 @@ def events(
     stopwatch: Stopwatch | None = None,
     *,
     concurrently: bool = True,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Runs `plan` from wherever `state` is to its end, and yields what happens.
 
     Between two events the state of the newest one is whole. Who drives the run may save it, stop and go on

@@ -24,7 +24,7 @@ class Setup(NamedTuple):
       env: rows that data is collected from, `S * n` of them, those of one seed together.
       evaluation_env: rows that are evaluated, likewise.
       dataset: offline data, numpy leaves `[N, ...]`.
-      prepare: labels whole online episodes exactly as the dataset was labelled.
+      prepare: labels whole online episodes exactly as the dataset was labeled.
       capacity: transitions that the replay buffer of a seed holds.
       seeds: the S seeds, distinct.
       acting: the device that policies act on, on parameters that are copied there once an iteration.
