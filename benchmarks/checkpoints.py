@@ -44,7 +44,7 @@ class Training(NamedTuple):
     """
 
     state: loop.RunState
-    world: loop.World
+    world: loop.Setup
     layout: Any
     seconds: np.ndarray
     steps: int
@@ -77,21 +77,17 @@ def trained(arguments: argparse.Namespace) -> Training:
     built = build.experiment(config)
     probe = built.task.environment(1, 1)
     world = build.world(config, built, work.dataset(20_000, probe.observation_size, probe.action_size))
-    phase = built.plan[-1]._replace(rounds=arguments.rounds + 2, evaluate_every=0, checkpoint_every=0)
+    phase = built.plan[-1]._replace(iterations=arguments.rounds + 2, evaluate_every=0, checkpoint_every=0)
     marks: list[float] = []
-
-    def nothing(*told: Any) -> None:
-        pass
-
-    def ended(*told: Any) -> None:
-        marks.append(time.perf_counter())
 
     state = loop.initial((phase,), world, built.layout)
     full = np.full(arguments.seeds, arguments.rows, np.int32)
     state = state._replace(buffer=state.buffer._replace(inserted=built.layout.split(full)))
     with Stopwatch() as stopwatch:
-        listener = loop.Listener(ended, nothing, nothing, nothing)
-        state = loop.run((phase,), world, built.layout, state, listener, stopwatch)
+        for event in loop.events((phase,), world, built.layout, state, stopwatch):
+            state = event.state
+            if isinstance(event, loop.Updated):
+                marks.append(time.perf_counter())
     seconds = np.diff(marks)[1:]
     by_rounds = every / arguments.steps * float(np.median(seconds)) if every else math.inf
     interval = min(60.0 * config.checkpoint_minutes or math.inf, by_rounds)

@@ -86,27 +86,21 @@ def _config(task: str, setting: Setting) -> Any:
     return config
 
 
-def world(task: str, setting: Setting, built: Experiment) -> loop.World:
+def world(task: str, setting: Setting, built: Experiment) -> loop.Setup:
     """Environments, and random data of the right shapes: only speed counts."""
     probe = tasks.find(task).environment(1, 1)
     data = work.dataset(setting.data_rows, probe.observation_size, probe.action_size)
     return build.world(_config(task, setting), built, data)
 
 
-def rounds(phase: Phase, built: Experiment, place: loop.World) -> list[dict[str, float]]:
+def rounds(phase: Phase, built: Experiment, place: loop.Setup) -> list[dict[str, float]]:
     """Runs the phase; the clock and the sections of the stopwatch, in seconds, after each of its rounds."""
     marks: list[dict[str, float]] = []
     with Stopwatch() as stopwatch:
-
-        def ended(name: str, progress: loop.Progress, values: dict[str, np.ndarray]) -> None:
-            marks.append({**stopwatch.seconds, "clock": time.perf_counter()})
-
-        def nothing(*told: Any) -> None:
-            pass
-
-        quiet = loop.Listener(ended, nothing, nothing, nothing)
         state = loop.initial((phase,), place, built.layout)
-        loop.run((phase,), place, built.layout, state, quiet, stopwatch)
+        for event in loop.events((phase,), place, built.layout, state, stopwatch):
+            if isinstance(event, loop.Updated):
+                marks.append({**stopwatch.seconds, "clock": time.perf_counter()})
     return marks
 
 
@@ -128,14 +122,14 @@ def measure(task: str, setting: Setting) -> Figures:
     place = world(task, setting, built)
     (phase,) = built.plan
     phase = phase._replace(
-        rounds=3, collect=50, updates=setting.updates, updates_per_step=0.0, warmup=0, evaluate_every=0,
+        iterations=3, collect=50, updates=setting.updates, updates_per_step=0.0, warmup=0, evaluate_every=0,
         checkpoint_every=0, mixing_ratio=lambda env_steps: 0.5, overlap=False,
     )  # fmt: skip
     trial = between(rounds(phase, built, place), 2)
     collect = max(1, round(50 * trial["update"] / trial["collect"]))
     # Until every environment has ended an episode: what becomes of episodes is then compiled.
     warm = 1 + math.ceil(place.env.horizon / collect)
-    phase = phase._replace(rounds=warm + setting.measured, collect=collect)
+    phase = phase._replace(iterations=warm + setting.measured, collect=collect)
     found: dict[str, list[dict[str, float]]] = {order: [] for order in ORDERS}
     for _ in range(setting.turns):
         for order in ORDERS:

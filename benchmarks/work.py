@@ -125,7 +125,7 @@ def learner(
 def dispatched(
     config: ml_collections.ConfigDict, layout: Layout, data: Transition, updates: int, capacity: int = 1_000
 ) -> Run:
-    """One call makes `updates` updates of every seed, as `loop.run` does; metrics stay on the device."""
+    """One call makes `updates` updates of every seed, as `loop.events` does; metrics stay on the device."""
     state, sources = learner(config, layout, data, capacity)
     action = data.action.shape[-1]
     update = lifted(agent(config, action), config, config.algorithm, layout, updates).update

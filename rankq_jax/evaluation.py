@@ -1,13 +1,13 @@
 """Evaluation: every episode's numbers, nothing averaged."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from rankq_jax.envs.batch import streams
-from rankq_jax.envs.rollout import Act, collect, recorder
+from rankq_jax.envs.rollout import Act, collecting, driven, recorder
 from rankq_jax.types import BatchEnv, Episodes, Key, Params
 
 
@@ -29,6 +29,11 @@ class Evaluation(NamedTuple):
     start: np.ndarray
     goal: np.ndarray
     episodes: list[Episodes]
+
+    @property
+    def metrics(self) -> dict[str, np.ndarray]:
+        """`{name: [S, n]}` of what episodes are measured by, by the names of `tasks.Measure`."""
+        return {"success": self.success, "return": self.returns, "length": self.length}
 
 
 def for_all_rows(step: Callable[..., jax.Array], params: Params, keys: Key, seeds: int) -> Act:
@@ -56,9 +61,17 @@ def evaluate(
       starts: for each seed, the seed of its start states.
       progress: told the number of steps taken, over all rows, after each of them.
     """
+    return driven(evaluating(env, act, starts), progress)
+
+
+def evaluating(env: BatchEnv, act: Act, starts: list[int]) -> Generator[int, None, Evaluation]:
+    """As `evaluate`; yields the number of steps taken, over all rows, after each of them.
+
+    Closing it in the middle gives the evaluation up; nothing else depends on it.
+    """
     seeds, rows = len(starts), env.rows // len(starts)
     state = env.reset(np.concatenate([streams(start, rows) for start in starts]))
-    collected = collect(env, state, recorder(env), act, env.horizon, once=True, progress=progress)
+    collected = yield from collecting(env, state, recorder(env), act, env.horizon, once=True)
     episodes = [episode for _, episode in sorted(collected.episodes, key=lambda pair: pair[0])]
 
     def table(value: Callable[[Episodes], Any]) -> np.ndarray:

@@ -25,8 +25,8 @@ def dataset():
     return prepare(cut_at_success(relabel(recorded, TASK.success), TASK.success), TASK.transform, 0.99)
 
 
-def make_world(dataset, seeds):
-    return loop.World(
+def make_setup(dataset, seeds):
+    return loop.Setup(
         env=TASK.environment(len(seeds) * ROWS, 1),
         evaluation_env=TASK.environment(len(seeds) * EPISODES, 1),
         dataset=dataset,
@@ -53,41 +53,63 @@ def make_plan(layout, parallel_batch=False, overlap=False):
 
 
 class Recorded:
-    """A listener that remembers everything; after `stop_after` checkpoints it raises."""
+    """Follows a run, remembers what it tells, and takes the checkpoints of its plan.
 
-    def __init__(self, checkpoints=None, stop_after=None, stop=lambda: False):
-        self.metrics, self.evaluations, self.saved = [], [], 0
+    After `stop_after` of these it stops; it also stops at the first event for which `stop` says so, after a
+    checkpoint. `wanted` says at which other events there is one.
+    """
+
+    def __init__(
+        self, checkpoints=None, stop_after=None, stop=lambda event: False, wanted=lambda event: False
+    ):
+        self.metrics, self.evaluations, self.saved, self.stopped = [], [], 0, False
         self._checkpoints, self._stop_after = checkpoints, stop_after
-        self.listener = loop.Listener(
-            lambda phase, progress, values: self.metrics.append((phase, progress, values)),
-            lambda progress, ended: None,
-            lambda phase, progress, result, last: self.evaluations.append((phase, progress, result)),
-            self.checkpoint,
-            stop=stop,
-        )
+        self._stop, self._wanted = stop, wanted
 
-    def checkpoint(self, parts, held, planned):
+    def follow(self, events, setup, layout, state):
+        """The state at the end, or where it was stopped."""
+        for event in events:
+            state = event.state
+            if isinstance(event, loop.Updated):
+                for pending in event.dispatches:
+                    self.metrics.append((event.phase, pending.progress, pending.metrics))
+            if isinstance(event, loop.Evaluated):
+                self.evaluations.append((event.phase, event.progress, event.evaluation))
+            planned = isinstance(event, loop.IterationEnd) and event.checkpoint
+            self.stopped = self._stop(event)
+            if planned or self.stopped or self._wanted(event):
+                self.checkpoint(state, setup, layout, planned)
+            if self.stopped or self.saved == self._stop_after:
+                self.stopped = True
+                events.close()
+        return state
+
+    def checkpoint(self, state, setup, layout, planned):
+        parts = loop.to_save(state, setup, layout)
         self.saved += 1
         if self._checkpoints is not None:
-            self._checkpoints.save(parts, {}, held, anchor=planned)
-        if self.saved == self._stop_after:
-            raise KeyboardInterrupt
+            self._checkpoints.save(parts, {}, loop.held(state, layout), anchor=planned)
+
+
+def follow(plan, setup, layout, recorded, state=None, stopwatch=None, **how):
+    """The state at the end of a run from its start, or from `state`."""
+    state = loop.initial(plan, setup, layout) if state is None else state
+    return recorded.follow(loop.events(plan, setup, layout, state, stopwatch, **how), setup, layout, state)
 
 
 def execute(dataset, seeds, devices=1):
     layout = seeds_over_devices(len(seeds), jax.devices()[:devices])
-    plan, world, recorded = make_plan(layout), make_world(dataset, seeds), Recorded()
+    plan, setup, recorded = make_plan(layout), make_setup(dataset, seeds), Recorded()
     with Stopwatch() as stopwatch:
-        state = loop.initial(plan, world, layout)
-        final = loop.run(plan, world, layout, state, recorded.listener, stopwatch)
+        final = follow(plan, setup, layout, recorded, stopwatch=stopwatch)
     return layout, final, recorded, stopwatch
 
 
-def go_on(folder, plan, world, layout, listener=None):
+def go_on(folder, plan, setup, layout, recorded=None):
     """The state at the end of a run that goes on from the newest checkpoint below `folder`."""
     checkpoints = Checkpoints(folder)
-    state = loop.initial(plan, world, layout)
-    found = checkpoints.restore(loop.portable(state, layout), world.dataset)
+    state = loop.initial(plan, setup, layout)
+    found = checkpoints.restore(loop.portable(state, layout), setup.dataset)
     checkpoints.close()
-    state = loop.restored(state, found.parts, found.rows, world, layout)
-    return loop.run(plan, world, layout, state, listener or Recorded().listener, Stopwatch())
+    state = loop.restored(state, found.parts, found.rows, setup, layout)
+    return follow(plan, setup, layout, recorded or Recorded(), state)

@@ -4,14 +4,12 @@ import jax
 import numpy as np
 import pytest
 
-from rankq_jax import loop
 from rankq_jax.data import mixture
 from rankq_jax.lifting import repeated, sampled, seeded
 from rankq_jax.parallel import distributed, seeds_over_devices
 from rankq_jax.phases import Phase
-from rankq_jax.timing import Stopwatch
 from tests.conftest import make_agent
-from tests.loop_setting import Recorded, dataset, make_world
+from tests.loop_setting import Recorded, dataset, follow, make_setup
 
 __all__ = ["dataset"]  # a fixture
 
@@ -24,9 +22,7 @@ def lifted(agent, layout, sequential):
 def execute(dataset, agent, layout):
     online = Phase("online", agent, 4, 150, 4, 0.0, 4, lambda steps: 0.5, 0, 0, 0)
     plan = (Phase("offline", agent, 3, 0, 8, 0.0, 4, lambda steps: 1.0, 0, 0, 0), online)
-    world = make_world(dataset, [0, 1])
-    state = loop.initial(plan, world, layout)
-    return loop.run(plan, world, layout, state, Recorded().listener, Stopwatch())
+    return follow(plan, make_setup(dataset, [0, 1]), layout, Recorded())
 
 
 @pytest.mark.parametrize("sequential", [False, True])

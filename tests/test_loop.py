@@ -11,13 +11,24 @@ from rankq_jax import loop, metrics
 from rankq_jax.agents import sac
 from rankq_jax.checkpoints import Checkpoints, Rows
 from rankq_jax.data import mixture
-from rankq_jax.errors import NumericsError, Stopped
+from rankq_jax.errors import NumericsError
 from rankq_jax.lifting import repeated, sampled, seeded
+from rankq_jax.loop import Stage
 from rankq_jax.parallel import batch_over_devices, distributed, seeds_over_devices
 from rankq_jax.phases import Phase, due
-from rankq_jax.timing import Stopwatch
+from rankq_jax.training.resume import may_save, may_stop
 from tests.conftest import make_parts
-from tests.loop_setting import EPISODES, ROWS, Recorded, dataset, execute, go_on, make_plan, make_world
+from tests.loop_setting import (
+    EPISODES,
+    ROWS,
+    Recorded,
+    dataset,
+    execute,
+    follow,
+    go_on,
+    make_plan,
+    make_setup,
+)
 
 __all__ = ["dataset"]  # a fixture
 
@@ -84,14 +95,14 @@ def test_two_devices_give_what_one_gives(dataset, two_seeds):
 @pytest.mark.parametrize("stop_after", [1, 2, 4, 5])
 def test_interrupted_and_resumed_equals_straight(dataset, two_seeds, tmp_path, stop_after):
     layout, straight, recorded, _ = two_seeds
-    plan, world = make_plan(layout), make_world(dataset, [0, 1])
+    plan, setup = make_plan(layout), make_setup(dataset, [0, 1])
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     first = Recorded(checkpoints, stop_after)
-    with pytest.raises(KeyboardInterrupt):
-        loop.run(plan, world, layout, loop.initial(plan, world, layout), first.listener, Stopwatch())
+    follow(plan, setup, layout, first)
+    assert first.stopped
     checkpoints.close()
     second = Recorded()
-    final = go_on(tmp_path / "checkpoints", plan, world, layout, second.listener)
+    final = go_on(tmp_path / "checkpoints", plan, setup, layout, second)
     chex.assert_trees_all_equal(jax.device_get(final), jax.device_get(straight))  # bit for bit
     resumed = first.metrics + second.metrics
     assert [p for _, p, _ in resumed] == [p for _, p, _ in recorded.metrics]
@@ -103,51 +114,53 @@ def test_interrupted_and_resumed_equals_straight(dataset, two_seeds, tmp_path, s
         chex.assert_trees_all_equal(ours, theirs)
 
 
-class Asked:
-    """Whether to stop: once so many evaluations are over, from the `after`th time on that it is asked."""
+class Nth:
+    """Whether an event is the `number`th of its kind."""
 
-    def __init__(self, evaluations, after):
-        self.evaluations, self.left, self.recorded = evaluations, after, None
+    def __init__(self, kind, number):
+        self.kind, self.left = getattr(loop, kind), number
 
-    def __call__(self):
-        if len(self.recorded.evaluations) >= self.evaluations:
-            self.left -= 1
-        return self.left < 0
+    def __call__(self, event):
+        self.left -= isinstance(event, self.kind)
+        return self.left == 0 and isinstance(event, self.kind)
 
 
-# Asked between the two dispatches of an offline round, at the end of each round, and at each step of an
-# evaluation; rounds 2, 4 and 6 have one. Online there are 8 updates in the first round, then 13, in fours.
+# Offline iterations have two dispatches; online there are 8 updates in the first one, then 13, in fours.
+# Iterations 2, 4 and 6 have an evaluation.
 @pytest.mark.parametrize(
-    ("evaluations", "after", "phase", "round_", "place"),
+    ("kind", "number", "phase", "iteration", "stage", "dispatches", "evaluations"),
     [
-        (0, 0, 0, 0, dict(begun=True, dispatches=1, updated=False)),
-        (0, 1, 0, 1, dict(begun=False, dispatches=0, updated=False)),
-        (0, 2, 0, 1, dict(begun=True, dispatches=1, updated=False)),
-        (0, 3, 0, 1, dict(begun=True, dispatches=2, updated=True)),
-        (0, 90, 0, 1, dict(begun=True, dispatches=2, updated=True)),
-        (1, 0, 0, 2, dict(begun=False, dispatches=0, updated=False)),  # its end
-        (1, 1, 1, 0, dict(begun=True, dispatches=1, updated=False)),
-        (1, 4, 1, 1, dict(begun=True, dispatches=2, updated=False)),
+        ("Updated", 1, 0, 0, Stage.UPDATE, 1, 0),
+        ("Updated", 2, 0, 0, Stage.EVALUATE, 2, 0),
+        ("IterationEnd", 1, 0, 1, Stage.COLLECT, 0, 0),
+        ("Updated", 3, 0, 1, Stage.UPDATE, 1, 0),
+        ("Evaluating", 1, 0, 1, Stage.EVALUATE, 2, 0),
+        ("Evaluating", 88, 0, 1, Stage.EVALUATE, 2, 0),
+        ("Evaluated", 1, 0, 2, Stage.COLLECT, 0, 1),
+        ("IterationEnd", 2, 0, 2, Stage.COLLECT, 0, 1),  # the end of the phase
+        ("Collected", 1, 1, 0, Stage.UPDATE, 0, 1),
+        ("Updated", 5, 1, 0, Stage.UPDATE, 1, 1),
+        ("Updated", 8, 1, 1, Stage.UPDATE, 2, 1),
     ],
 )
 def test_a_run_that_is_asked_to_stop_goes_on_exactly(
-    evaluations, after, phase, round_, place, dataset, two_seeds, tmp_path
+    kind, number, phase, iteration, stage, dispatches, evaluations, dataset, two_seeds, tmp_path
 ):
-    """Between dispatches, between rounds, and inside an evaluation, which is made again."""
+    """At every kind of event, also inside an evaluation, which is made again."""
     layout, straight, recorded, _ = two_seeds
-    plan, world, asked = make_plan(layout), make_world(dataset, [0, 1]), Asked(evaluations, after)
+    plan, setup = make_plan(layout), make_setup(dataset, [0, 1])
     checkpoints = Checkpoints(tmp_path / "checkpoints")
-    asked.recorded = first = Recorded(checkpoints, stop=asked)
-    with pytest.raises(Stopped):
-        loop.run(plan, world, layout, loop.initial(plan, world, layout), first.listener, Stopwatch())
+    first = Recorded(checkpoints, stop=Nth(kind, number))
+    follow(plan, setup, layout, first)
+    assert first.stopped
     checkpoints.close()
-    like = loop.portable(loop.initial(plan, world, layout), layout)
+    like = loop.portable(loop.initial(plan, setup, layout), layout)
     progress = loop.Progress(*checkpoints.restore(like).parts["progress"])
-    assert {name: getattr(progress, name) for name in place} == place
-    assert (progress.phase, progress.round) == (phase, round_)
+    found = (progress.phase, progress.iteration, progress.stage, progress.dispatches)
+    assert found == (phase, iteration, stage, dispatches)
     assert len(first.evaluations) == evaluations
     second = Recorded()
-    final = go_on(tmp_path / "checkpoints", plan, world, layout, second.listener)
+    final = go_on(tmp_path / "checkpoints", plan, setup, layout, second)
     chex.assert_trees_all_equal(jax.device_get(final), jax.device_get(straight))  # bit for bit
     resumed = first.metrics + second.metrics
     assert [p for _, p, _ in resumed] == [p for _, p, _ in recorded.metrics]
@@ -158,22 +171,28 @@ def test_a_run_that_is_asked_to_stop_goes_on_exactly(
         chex.assert_trees_all_equal(ours, theirs)
 
 
+def between_dispatches(event):
+    """Whether an event lies between two dispatches of an iteration, or at its end."""
+    updating = isinstance(event, loop.Updated) and event.progress.stage == Stage.UPDATE
+    return updating or isinstance(event, loop.IterationEnd)
+
+
 def test_a_checkpoint_between_dispatches(dataset, two_seeds, tmp_path):
     """Wanted in the middle of a round: the run goes on after it, and so does another one from it."""
     layout, straight, recorded, _ = two_seeds
     plan = tuple(phase._replace(checkpoint_every=0) for phase in make_plan(layout))
-    world, checkpoints = make_world(dataset, [0, 1]), Checkpoints(tmp_path / "checkpoints", keep=20)
+    setup, checkpoints = make_setup(dataset, [0, 1]), Checkpoints(tmp_path / "checkpoints", keep=20)
     first = Recorded(checkpoints)
-    listener = first.listener._replace(due=lambda: True)
-    final = loop.run(plan, world, layout, loop.initial(plan, world, layout), listener, Stopwatch())
+    first._wanted = between_dispatches
+    final = follow(plan, setup, layout, first)
     chex.assert_trees_all_equal(jax.device_get(final), jax.device_get(straight))
     checkpoints.close()
     # between the two dispatches of the offline rounds, and the 2, 3, 3 and 3 of the others
-    like = loop.portable(loop.initial(plan, world, layout), layout)
+    like = loop.portable(loop.initial(plan, setup, layout), layout)
     found = [
         loop.Progress(*checkpoints.restore(like, number=n).parts["progress"]) for n in checkpoints.numbers
     ]
-    within = [(p.phase, p.round, p.dispatches) for p in found if p.begun]
+    within = [(p.phase, p.iteration, p.dispatches) for p in found if p.stage == Stage.UPDATE]
     assert within == [
         (0, 0, 1), (0, 1, 1), (1, 0, 1), (1, 1, 1), (1, 1, 2), (1, 2, 1), (1, 2, 2), (1, 3, 1), (1, 3, 2),
     ]  # fmt: skip
@@ -182,43 +201,44 @@ def test_a_checkpoint_between_dispatches(dataset, two_seeds, tmp_path):
     for number in [n for n in checkpoints.numbers if n > middle]:
         shutil.rmtree(checkpoints.path(number))
     second = Recorded()
-    final = go_on(tmp_path / "checkpoints", plan, world, layout, second.listener)
+    final = go_on(tmp_path / "checkpoints", plan, setup, layout, second)
     chex.assert_trees_all_equal(jax.device_get(final), jax.device_get(straight))
     assert [p for _, p, _ in second.metrics] == [p for _, p, _ in recorded.metrics][-len(second.metrics) :]
 
 
-def test_processes_that_train_together_are_asked_at_the_ends_of_rounds_alone(dataset, monkeypatch):
+def test_processes_that_train_together_are_asked_at_the_ends_of_iterations_only(dataset, monkeypatch):
     """Where they come by at the same time: what is asked is agreed on by all of them."""
     layout = seeds_over_devices(1, jax.devices()[:1])
     plan = tuple(phase._replace(checkpoint_every=0) for phase in make_plan(layout))
-    world, recorded, asked = make_world(dataset, [0]), Recorded(), []
-    listener = recorded.listener._replace(
-        due=lambda: asked.append("due") is not None, stop=lambda: asked.append("stop") is not None
-    )
+    setup, asked = make_setup(dataset, [0]), []
+
+    def ask(event):
+        asked.extend(["stop"] * may_stop(event) + ["due"] * may_save(event))
+
     monkeypatch.setattr(jax, "process_count", lambda: 2)
-    loop.run(plan, world, layout, loop.initial(plan, world, layout), listener, Stopwatch())
-    # Six rounds: the last one asks nothing, and the last of the first phase has its checkpoint anyway.
-    assert asked == ["stop", "due", "stop", "stop", "due", "stop", "due", "stop", "due"]
+    follow(plan, setup, layout, Recorded(stop=ask))
+    # Six iterations, the last of which is not stopped after.
+    assert asked == ["stop", "due"] * 5 + ["due"]
 
 
 def test_a_request_at_the_very_end_changes_nothing(dataset, two_seeds):
-    """The last round is over: there is nothing to go on with."""
+    """The last iteration is over: there is nothing to go on with."""
     layout, straight, recorded, _ = two_seeds
-    plan, world = make_plan(layout), make_world(dataset, [0, 1])
+    plan, setup = make_plan(layout), make_setup(dataset, [0, 1])
     late = Recorded()
-    listener = late.listener._replace(stop=lambda: late.evaluations[2:] != [])
-    final = loop.run(plan, world, layout, loop.initial(plan, world, layout), listener, Stopwatch())
+    late._stop = lambda event: may_stop(event) and late.evaluations[2:] != []
+    final = follow(plan, setup, layout, late)
     assert final.progress == straight.progress and late.saved == recorded.saved
 
 
-def test_a_checkpoint_is_taken_when_the_listener_wants_one(dataset):
+def test_a_checkpoint_is_taken_when_the_driver_wants_one(dataset):
     layout = seeds_over_devices(1, jax.devices()[:1])
     plan = tuple(phase._replace(checkpoint_every=0) for phase in make_plan(layout))
-    world, recorded, wishes = make_world(dataset, [0]), Recorded(), [True, False, True, False] + 9 * [False]
-    listener = recorded.listener._replace(due=lambda: wishes.pop(0))
-    loop.run(plan, world, layout, loop.initial(plan, world, layout), listener, Stopwatch())
-    # Rounds have 2, 2, 2, 3, 3 and 3 dispatches. It is asked between them and at the end of rounds, but for 2
-    # and 6, the ends of the phases, which have one anyway; the first and the third time it is wished for.
+    setup, wishes = make_setup(dataset, [0]), [True, False, True, False] + 9 * [False]
+    recorded = Recorded(wanted=lambda event: between_dispatches(event) and wishes.pop(0))
+    follow(plan, setup, layout, recorded)
+    # Iterations have 2, 2, 2, 3, 3 and 3 dispatches. It is asked between them and at the end of iterations,
+    # but for 2 and 6, the ends of the phases, which have one anyway; it wants the first and the third one.
     assert recorded.saved == 4 and wishes == []
 
 
@@ -231,8 +251,8 @@ def numbered(dataset, first, end):
 @pytest.mark.parametrize("devices", [1, 2])
 def test_rows_go_back_to_their_places_in_rings_that_have_wrapped(dataset, devices):
     layout = seeds_over_devices(2, jax.devices()[:devices])
-    plan, world = make_plan(layout), make_world(dataset, [0, 1])._replace(capacity=700)
-    state = loop.initial(plan, world, layout)
+    plan, setup = make_plan(layout), make_setup(dataset, [0, 1])._replace(capacity=700)
+    state = loop.initial(plan, setup, layout)
     parts = loop.portable(state, layout) | {"inserted": np.array([3200, 5])}
     rows = [
         Rows(np.array([0, 0]), [numbered(dataset, 0, 2600), numbered(dataset, 0, 5)]),
@@ -241,8 +261,8 @@ def test_rows_go_back_to_their_places_in_rings_that_have_wrapped(dataset, device
     wrong = parts | {"inserted": np.array([3300, 5])}
     for some, given, message in ((rows[1:], parts, "missing between"), (rows, wrong, "and not at")):
         with pytest.raises(ValueError, match=message):
-            loop.restored(loop.initial(plan, world, layout), given, some, world, layout)
-    found = loop.restored(state, parts, rows, world, layout)
+            loop.restored(loop.initial(plan, setup, layout), given, some, setup, layout)
+    found = loop.restored(state, parts, rows, setup, layout)
     buffer = layout.merge(found.buffer)
     assert np.asarray(buffer.inserted).tolist() == [3200, 5]
     # 3200 = 4 * 700 + 400: the places before 400 have the last 400 rows, those after the 300 before them
@@ -260,10 +280,10 @@ def test_rows_go_back_to_their_places_in_rings_that_have_wrapped(dataset, device
 
 def test_another_attempt_draws_other_numbers_and_the_first_the_same(dataset, two_seeds):
     layout, straight, _, _ = two_seeds
-    plan, world = make_plan(layout), make_world(dataset, [0, 1])
-    state = loop.initial(plan, world, layout)
+    plan, setup = make_plan(layout), make_setup(dataset, [0, 1])
+    state = loop.initial(plan, setup, layout)
     state = state._replace(progress=state.progress._replace(attempt=1))
-    final = loop.run(plan, world, layout, state, Recorded().listener, Stopwatch())
+    final = follow(plan, setup, layout, Recorded(), state)
     assert final.progress == straight.progress._replace(attempt=1)
     ours, theirs = (jax.tree.leaves(layout.merge(one.agent)) for one in (final, straight))
     assert any(not np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
@@ -280,12 +300,12 @@ def test_a_state_with_bad_numbers_is_no_checkpoint(dataset):
             bad = jax.tree.map(lambda x: x.at[:, 1].set(np.nan) if x is kernel else x, state)
             return bad, metrics
 
-        return phase._replace(agent=phase.agent._replace(update=update), rounds=1)
+        return phase._replace(agent=phase.agent._replace(update=update), iterations=1)
 
-    plan, world, recorded = (ruined(make_plan(layout)[0]),), make_world(dataset, [4, 7]), Recorded()
+    plan, setup, recorded = (ruined(make_plan(layout)[0]),), make_setup(dataset, [4, 7]), Recorded()
     plan = (plan[0]._replace(updates=5),)
     with pytest.raises(NumericsError, match=r"state \.critic\..* is not finite after update 5 of seed 7"):
-        loop.run(plan, world, layout, loop.initial(plan, world, layout), recorded.listener, Stopwatch())
+        follow(plan, setup, layout, recorded)
     assert recorded.saved == 0 and len(recorded.metrics) == 1
 
 
@@ -295,16 +315,16 @@ def test_a_checkpoint_survives_what_comes_after_it_and_another_number_of_devices
     """Taken on two devices, kept while the run goes on for a round, then finished on one device."""
     layout, straight, _, _ = two_seeds
     wide = seeds_over_devices(2, jax.devices())
-    plan, world = make_plan(wide), make_world(dataset, [0, 1])
+    plan, setup = make_plan(wide), make_setup(dataset, [0, 1])
     checkpoints = Checkpoints(tmp_path / "checkpoints")
-    with pytest.raises(KeyboardInterrupt):
-        state = loop.initial(plan, world, wide)
-        loop.run(plan, world, wide, state, Recorded(checkpoints, 4).listener, Stopwatch())
+    first = Recorded(checkpoints, 4)
+    follow(plan, setup, wide, first)
+    assert first.stopped
     checkpoints.close()
     shutil.rmtree(tmp_path / "checkpoints" / "4")
     plan = make_plan(layout)
     assert Checkpoints(tmp_path / "checkpoints").numbers == [3]
-    final = go_on(tmp_path / "checkpoints", plan, world, layout)
+    final = go_on(tmp_path / "checkpoints", plan, setup, layout)
     assert final.progress == straight.progress
     ours, theirs = layout.merge(final.agent), layout.merge(straight.agent)
     chex.assert_trees_all_close(jax.device_get(ours), jax.device_get(theirs), rtol=1e-3, atol=1e-5)
@@ -312,17 +332,19 @@ def test_a_checkpoint_survives_what_comes_after_it_and_another_number_of_devices
 
 def test_nothing_is_compiled_again_after_the_first_rounds_of_a_phase(dataset):
     layout = seeds_over_devices(1, jax.devices()[:1])
-    plan, world, events, rounds = make_plan(layout), make_world(dataset, [3]), [], []
+    plan, setup, events, rounds = make_plan(layout), make_setup(dataset, [3]), [], []
 
     def heard(event, duration_secs, **kwargs):
         if event.endswith("backend_compile_duration"):
             events.append(event)
 
-    recorded = Recorded()
-    listener = recorded.listener._replace(checkpoint=lambda parts, held, planned: rounds.append(len(events)))
+    def mark(event):
+        if isinstance(event, loop.IterationEnd):
+            rounds.append(len(events))
+
     jax.monitoring.register_event_duration_secs_listener(heard)
     try:
-        loop.run(plan, world, layout, loop.initial(plan, world, layout), listener, Stopwatch())
+        follow(plan, setup, layout, Recorded(stop=mark))
     finally:
         jax.monitoring.unregister_event_duration_listener(heard)
     # offline: 2 rounds, the second evaluates first; online: the first episodes end in round 3
@@ -332,9 +354,8 @@ def test_nothing_is_compiled_again_after_the_first_rounds_of_a_phase(dataset):
 
 def test_one_seed_with_its_batch_over_two_devices(dataset):
     layout = batch_over_devices(jax.devices())
-    plan, world, recorded = make_plan(layout, parallel_batch=True), make_world(dataset, [0]), Recorded()
-    state = loop.initial(plan, world, layout)
-    final = loop.run(plan, world, layout, state, recorded.listener, Stopwatch())
+    plan, setup, recorded = make_plan(layout, parallel_batch=True), make_setup(dataset, [0]), Recorded()
+    final = follow(plan, setup, layout, recorded)
     for leaf in jax.tree.leaves(final.agent):
         first, second = (np.asarray(shard.data[0]) for shard in leaf.addressable_shards)
         np.testing.assert_array_equal(first, second)
@@ -370,8 +391,8 @@ def test_no_update_key_is_used_twice(dataset):
         return phase._replace(agent=phase.agent._replace(update=update))
 
     plan = tuple(spied(phase) for phase in make_plan(layout))
-    world = make_world(dataset, [0, 1])
-    loop.run(plan, world, layout, loop.initial(plan, world, layout), Recorded().listener, Stopwatch())
+    setup = make_setup(dataset, [0, 1])
+    follow(plan, setup, layout, Recorded())
     keys = np.concatenate(seen)
     assert len(keys) == 2 * (4 + 11)  # two seeds, 20 offline updates in fives, 44 online ones in fours
     assert len(np.unique(keys, axis=0)) == len(keys)
@@ -382,9 +403,8 @@ def test_without_offline_rows_updates_wait_for_the_first_episode_and_are_all_pai
     agent = repeated(sampled(sac(make_parts()), mixture.uniform(16)), 4)
     agent = distributed(seeded(agent, mixture.of_seed), layout, mixture.DEVICE_AXES)
     plan = (Phase("online", agent, 4, 130, 0, 0.05, 4, lambda steps: 0.0, 0, 0, 0),)
-    world, recorded = make_world(dataset, [0, 1]), Recorded()
-    state = loop.initial(plan, world, layout)
-    final = loop.run(plan, world, layout, state, recorded.listener, Stopwatch())
+    setup, recorded = make_setup(dataset, [0, 1]), Recorded()
+    final = follow(plan, setup, layout, recorded)
     # 130 steps a round and row, a time limit of 300: nothing has ended before the third round
     assert recorded.metrics[0][1].env_steps == 3 * 260
     assert final.progress.updates == int(0.05 * 4 * 260) == 52

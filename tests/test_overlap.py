@@ -5,11 +5,9 @@ import jax
 import numpy as np
 import pytest
 
-from rankq_jax import loop
 from rankq_jax.checkpoints import Checkpoints
 from rankq_jax.parallel import seeds_over_devices
-from rankq_jax.timing import Stopwatch
-from tests.loop_setting import Recorded, dataset, go_on, make_plan, make_world
+from tests.loop_setting import Recorded, dataset, follow, go_on, make_plan, make_setup
 
 __all__ = ["dataset"]  # a fixture
 
@@ -17,9 +15,8 @@ __all__ = ["dataset"]  # a fixture
 def execute(dataset, overlap, acting=None, **how):
     layout = seeds_over_devices(2, jax.devices()[:1])
     plan, recorded = make_plan(layout, overlap=overlap), Recorded()
-    world = make_world(dataset, [0, 1])._replace(acting=acting)
-    state = loop.initial(plan, world, layout)
-    return loop.run(plan, world, layout, state, recorded.listener, Stopwatch(), **how), recorded
+    setup = make_setup(dataset, [0, 1])._replace(acting=acting)
+    return follow(plan, setup, layout, recorded, **how), recorded
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +62,11 @@ def test_updates_of_an_overlapping_round_do_not_see_what_it_collects(dataset, ov
 @pytest.mark.parametrize("stop_after", [3, 5])
 def test_an_overlapping_run_resumes_exactly(dataset, overlapping, tmp_path, stop_after):
     layout = seeds_over_devices(2, jax.devices()[:1])
-    plan, world = make_plan(layout, overlap=True), make_world(dataset, [0, 1])
+    plan, setup = make_plan(layout, overlap=True), make_setup(dataset, [0, 1])
     checkpoints = Checkpoints(tmp_path / "checkpoints")
-    with pytest.raises(KeyboardInterrupt):
-        state = loop.initial(plan, world, layout)
-        loop.run(plan, world, layout, state, Recorded(checkpoints, stop_after).listener, Stopwatch())
+    recorded = Recorded(checkpoints, stop_after)
+    follow(plan, setup, layout, recorded)
+    assert recorded.stopped
     checkpoints.close()
-    final = go_on(tmp_path / "checkpoints", plan, world, layout)
+    final = go_on(tmp_path / "checkpoints", plan, setup, layout)
     chex.assert_trees_all_equal(jax.device_get(final), jax.device_get(overlapping[0]))

@@ -28,13 +28,14 @@ from rankq_jax.cli import command as cli, train
 from rankq_jax.training import processes
 from rankq_jax import loop
 
-def kept(plan, world, layout, *rest):
-    final = run(plan, world, layout, *rest)
-    leaves = jax.device_get(jax.tree.leaves(layout.merge(final.agent)))
-    np.savez(f"{train.WORKDIR.value}-{jax.process_index()}.npz", *leaves)
-    return final
+def kept(plan, setup, layout, *rest):
+    for event in events(plan, setup, layout, *rest):
+        if isinstance(event, loop.IterationEnd) and event.last:
+            leaves = jax.device_get(jax.tree.leaves(layout.merge(event.state.agent)))
+            np.savez(f"{train.WORKDIR.value}-{jax.process_index()}.npz", *leaves)
+        yield event
 
-run, loop.run = loop.run, kept
+events, loop.events = loop.events, kept
 cli.run(train.main, processes)
 """
 

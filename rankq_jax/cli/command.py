@@ -101,15 +101,13 @@ def no_more(arguments: list[str]) -> None:
 def _unraisable(tell: Callable[[Any], object], found: Any) -> None:
     """Tells an error that nobody can catch, and does at once what it asks for.
 
-    A signal may come while Python runs a callback of its garbage collector or a destructor, which pass no
-    error on: a request to stop would be printed, and forgotten.
+    Ctrl-C may come while Python runs a callback of its garbage collector or a destructor, which pass no error
+    on: it would be printed, and forgotten.
 
     Not told are errors of files of a checkpoint of which one has failed. Orbax reads and writes them at the
     same time, and waits for none after the first that fails, which is raised. The others then find nobody to
     report to.
     """
-    if isinstance(found.exc_value, Stopped):
-        stopping.end(f"stopped: {found.exc_value}; the same command goes on", Stopped.exit_status)
     if isinstance(found.exc_value, KeyboardInterrupt):
         _fail("interrupted", INTERRUPTED)
     if not (isinstance(found.exc_value, RuntimeError) and str(found.exc_value) == "Event loop is closed"):

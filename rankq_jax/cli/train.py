@@ -47,7 +47,8 @@ def main(arguments: list[str]) -> None:
             report.write(page.parent, [folder])
         print(f"{folder}: finished already; see {page}")
         return
-    requests = Requests().hear()
+    hint = f"the same command with --workdir={folder} goes on"
+    requests = Requests(hint).hear()
     print(f"workdir: {folder}", flush=True)
     try:
         if member.processes == 1:
@@ -55,7 +56,7 @@ def main(arguments: list[str]) -> None:
         else:
             summary = train_apart(config, folder, member, requests, ACCEPT.value)
     except Stopped as request:  # the folder may be one that the user has not named
-        raise Stopped(f"{request}; the same command with --workdir={folder} goes on") from request
+        raise Stopped(f"{request}; {hint}") from request
     if summary is None:
         print("the seeds of this process are done; the process that ends last writes the summary")
         return

@@ -1,7 +1,7 @@
 """Stepping environments and recording whole episodes: for data sets, for replay and for evaluation."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -10,6 +10,9 @@ from rankq_jax.types import SIMULATOR_STATE, BatchEnv, EnvState, Episodes
 
 # (observation [n, *O] float64, step within this call) -> action [n, *A], or (action, info [n, ...])
 Act = Callable[[np.ndarray, int], Any]
+
+
+Found = TypeVar("Found")
 
 
 class Recorder(NamedTuple):
@@ -91,6 +94,27 @@ def collect(
       once: stop each row after its first episode, and return as soon as all rows have stopped.
       progress: told the number of steps taken, over all rows, after each of them.
     """
+    return driven(collecting(env, state, running, act, steps, once=once), progress)
+
+
+def driven(steps: Generator[int, None, Found], progress: Callable[[int], Any]) -> Found:
+    """What a generator returns in the end; `progress` is told each number that it yields."""
+    while True:
+        try:
+            number = next(steps)
+        except StopIteration as end:
+            found: Found = end.value
+            return found
+        progress(number)
+
+
+def collecting(
+    env: BatchEnv, state: EnvState, running: Recorder, act: Act, steps: int, *, once: bool = False
+) -> Generator[int, None, Collected]:
+    """As `collect`; yields the number of steps taken, over all rows, after each of them.
+
+    Whoever closes it in the middle loses what was collected.
+    """
     active = np.ones(env.rows, bool)
     finished: list[tuple[int, Episodes]] = []
     record, length = running.steps, running.length
@@ -116,7 +140,7 @@ def collect(
             finished.append((int(row), jax.tree.map(lambda x, r=row, e=end: x[r, :e].copy(), record)))
             length[row] = 0
             active[row] = not once
-        progress(len(rows))
+        yield len(rows)
         if not active.any():
             break
     return Collected(state, Recorder(record, length), finished)

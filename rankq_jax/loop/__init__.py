@@ -1,6 +1,41 @@
 """The training loop: the one place where collecting, updating, evaluating and reporting meet."""
 
-from rankq_jax.loop.run import Listener, initial, run
-from rankq_jax.loop.state import Progress, RunState, World, held, portable, restored
+from rankq_jax.loop.event import (
+    Collected,
+    Evaluated,
+    Evaluating,
+    Event,
+    IterationEnd,
+    PendingUpdates,
+    Updated,
+)
+from rankq_jax.loop.lift import lift
+from rankq_jax.loop.offline_to_online import Plan, Schedules, offline_to_online
+from rankq_jax.loop.run import events, initial
+from rankq_jax.loop.run_object import Run
+from rankq_jax.loop.state import Progress, RunState, Setup, Stage, held, portable, restored, to_save
 
-__all__ = ["Listener", "Progress", "RunState", "World", "held", "initial", "portable", "restored", "run"]
+__all__ = [
+    "Collected",
+    "Evaluated",
+    "Evaluating",
+    "Event",
+    "IterationEnd",
+    "PendingUpdates",
+    "Plan",
+    "Progress",
+    "Run",
+    "RunState",
+    "Schedules",
+    "Setup",
+    "Stage",
+    "Updated",
+    "events",
+    "held",
+    "initial",
+    "lift",
+    "offline_to_online",
+    "portable",
+    "restored",
+    "to_save",
+]

@@ -1,244 +1,192 @@
-"""Running a plan, round after round."""
+"""Running a plan, iteration after iteration, as a generator of events."""
 
-import functools
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+import dataclasses
+from collections.abc import Generator, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rankq_jax import metrics
-from rankq_jax.checkpoints import Held
 from rankq_jax.data import buffer as ring
 from rankq_jax.envs.batch import stream_seed, streams
 from rankq_jax.envs.rollout import recorder
-from rankq_jax.errors import Stopped
-from rankq_jax.evaluation import Evaluation, evaluate
 from rankq_jax.lifting import stepwise
-from rankq_jax.loop import rounds
-from rankq_jax.loop.state import Progress, RunState, World, held, portable
+from rankq_jax.loop.event import (
+    Collected,
+    Evaluated,
+    Evaluating,
+    Event,
+    IterationEnd,
+    PendingUpdates,
+    Updated,
+)
+from rankq_jax.loop.iteration import (
+    Work,
+    begin,
+    collect,
+    enter_phase,
+    evaluate,
+    next_iteration,
+    policy,
+    relabel,
+    update,
+)
+from rankq_jax.loop.keys import IterationKeys, initial_keys, iteration_keys
+from rankq_jax.loop.state import Progress, RunState, Setup, Stage
 from rankq_jax.parallel import Layout
 from rankq_jax.phases import Phase, due
 from rankq_jax.timing import Stopwatch
-from rankq_jax.types import Episodes, Key
-
-Keys = Callable[[int], Key]  # what a part of a round is numbered `->` its keys `[S]`
+from rankq_jax.types import Episodes
 
 
-class _GivenUp(Exception):
-    """An evaluation, in the middle of its episodes."""
-
-
-class Listener(NamedTuple):
-    """Where a run reports to. The loop itself writes nothing.
-
-    Attributes:
-      metrics: called once per dispatch of updates, and for labels of a round without updates, with
-        `(phase name, progress, {name: [S]})`.
-      episodes: called with `(progress, [(seed, Episodes)])` when training episodes end.
-      evaluation: called with `(phase name, progress, Evaluation, last of the phase)`.
-      checkpoint: called with the parts of a `portable` state, the rows that the buffers hold, and whether
-        the phase has this checkpoint, whatever disturbs the run; must copy what it keeps before it returns.
-      due: whether a checkpoint is wanted, besides those that the phase has; asked between the dispatches of
-        a round, unless they overlap or processes train together, and at its end.
-      stop: whether the run is to end, with a checkpoint; asked as `due` is, and during evaluations, which
-        are then given up and made again by who goes on. Processes that train together must agree.
-    """
-
-    metrics: Callable[[str, Progress, dict[str, np.ndarray]], None]
-    episodes: Callable[[Progress, list[tuple[int, Episodes]]], None]
-    evaluation: Callable[[str, Progress, Evaluation, bool], None]
-    checkpoint: Callable[[dict[str, Any], Held, bool], None]
-    due: Callable[[], bool] = lambda: False
-    stop: Callable[[], bool] = lambda: False
-
-
-def _keys(seeds: Sequence[int], *path: int, attempt: int = 0) -> Key:
-    """`[S]` keys: a function of the seed and of the place in the run, so resuming needs no generator.
-
-    Another `attempt` at the same place has other keys, lest it ends the same.
-    """
-    steps = path if attempt == 0 else (*path, attempt)
-
-    def one(seed: jax.Array) -> Key:
-        key = jax.random.key(seed)
-        for step in steps:
-            key = jax.random.fold_in(key, step)
-        return key
-
-    return jax.vmap(one)(jnp.asarray(seeds, jnp.uint32))
-
-
-def initial(plan: Sequence[Phase], world: World, layout: Layout) -> RunState:
-    """The state before the first round. Phases with a labeller share its state."""
-    dataset = jax.tree.map(jnp.asarray, world.dataset)
-    labeller = next((phase.labeller for phase in plan if phase.labeller is not None), None)
-    keys = layout.split(_keys(world.seeds, 0, 0))
-    rows = world.env.rows // len(world.seeds)
-    one = ring.init(dataset, world.capacity)
-    copies = jax.tree.map(lambda x: jnp.stack([x] * len(world.seeds)), one)
+def initial(plan: Sequence[Phase], setup: Setup, layout: Layout) -> RunState:
+    """The state before the first iteration. Phases with a relabeler share its state."""
+    dataset = jax.tree.map(jnp.asarray, setup.dataset)
+    relabeler = next((phase.relabeler for phase in plan if phase.relabeler is not None), None)
+    keys = initial_keys(setup.seeds)
+    rows = setup.env.rows // len(setup.seeds)
+    one = ring.init(dataset, setup.capacity)
+    copies = jax.tree.map(lambda x: jnp.stack([x] * len(setup.seeds)), one)
     return RunState(
-        agent=plan[0].agent.init(keys, layout.replicate(dataset)),
+        agent=plan[0].agent.init(layout.split(keys.agent), layout.replicate(dataset)),
         buffer=layout.split(copies),
-        env=world.env.reset(np.concatenate([streams(stream_seed(seed), rows) for seed in world.seeds])),
-        recorder=recorder(world.env),
+        env=setup.env.reset(np.concatenate([streams(stream_seed(seed), rows) for seed in setup.seeds])),
+        recorder=recorder(setup.env),
         progress=Progress(),
-        labels=labeller.init(_keys(world.seeds, 0, 1), world.dataset) if labeller else (),
+        labels=relabeler.init(keys.relabeler, setup.dataset) if relabeler else (),
     )
 
 
-def _within_a_round(listener: Listener) -> Listener:
-    """`listener` as it is asked inside a round.
-
-    Processes that train together come by the ends of rounds alike, and are asked there alone.
-    """
-    if jax.process_count() == 1:
-        return listener
-    return listener._replace(due=lambda: False, stop=lambda: False)
-
-
-def run(
+def events(
     plan: Sequence[Phase],
-    world: World,
+    setup: Setup,
     layout: Layout,
     state: RunState,
-    listener: Listener,
-    stopwatch: Stopwatch,
+    stopwatch: Stopwatch | None = None,
     *,
     concurrently: bool = True,
-) -> RunState:
-    """Runs `plan` from wherever `state` is to its end.
+) -> Generator[Event, None, None]:
+    """Runs `plan` from wherever `state` is to its end, and yields what happens.
 
-    Keys are folded from (seed, phase, round): the collecting, updating and evaluating of a round draw
-    the same numbers whatever happened before, and whichever other seeds run beside.
+    Between two events the state of the newest one is whole. Who drives the run may save it, stop and go on
+    from it later, or close the generator; the rest of the run is then the same bit for bit. An evaluation
+    that is given up by closing is made again.
+
+    In an iteration come: `Collected` where there are environment steps, `Updated` for each dispatch,
+    `Evaluating` for each step of an evaluation, `Evaluated`, `IterationEnd`. A phase that overlaps has one
+    `Updated` for all dispatches of an iteration, and `Collected` behind it.
+
+    Keys are folded from (seed, phase, iteration): the collecting, updating and evaluating of an iteration
+    draw the same numbers whatever happened before, and whichever other seeds run beside.
 
     Args:
       plan: the phases.
-      world: environments and data.
+      setup: environments and data.
       layout: how seeds lie on devices; the agents of the plan were lifted with the same one.
-      state: from `initial`, or restored. It is consumed: its arrays are donated.
-      listener: where results go.
-      stopwatch: told about `collect`, `update`, `label` and `evaluate`. Where a phase overlaps, `update` is
-        the time that the updates are waited for, besides the collecting.
+      state: from `initial`, restored, or of an event. It is consumed: its arrays are donated.
+      stopwatch: counts `collect`, `update`, `label` and `evaluate`. Where a phase overlaps, `update` is the
+        time that the updates are waited for, besides the collecting.
       concurrently: False finishes the updates of an overlapping phase before it collects: the same results
         without the overlap.
 
-    Returns:
-      The final state.
-
     Raises:
       NumericsError: after a dispatch with a metric that is NaN or infinite; names metric, seed, update.
-        Before a checkpoint of a state that is; names its leaf.
-      Stopped: when `listener.stop` has said so and there is a checkpoint.
     """
-    dataset = layout.replicate(jax.tree.map(jnp.asarray, world.dataset))
-    within = _within_a_round(listener)
+    dataset = layout.replicate(jax.tree.map(jnp.asarray, setup.dataset))
     add = layout.lift(jax.vmap(ring.add), in_axes=(0, 0, 0), donate=0)
-
-    def checkpoint(state: RunState, planned: bool = False) -> None:
-        parts = portable(state, layout)
-        metrics.check_finite(parts["agent"], world.seeds, state.progress.updates)
-        listener.checkpoint(parts, held(state, layout), planned)
-
-    def means(phase: Phase, dispatch: rounds.Dispatch) -> dict[str, np.ndarray]:
-        first = dispatch.progress.updates - phase.block
-        with stopwatch("update"):
-            return metrics.finite(dispatch.means, dispatch.metrics, world.seeds, first)
-
-    def report(phase: Phase, dispatches: Iterable[rounds.Dispatch]) -> None:
-        for dispatch in dispatches:
-            listener.metrics(phase.name, dispatch.progress, means(phase, dispatch))
-
-    def begun(phase: Phase, state: RunState, keys: Keys) -> tuple[RunState, list[rounds.Dispatch]]:
-        """The environment steps of a round and, where the phase overlaps, its updates beside them."""
-        pending = []
-        if phase.collect:
-            # Before the updates, which may start first: they consume the state that acts.
-            policy = rounds.policy(act, phase, world, state, keys(0))
-        state = state._replace(progress=rounds.begun(state.progress, phase, world))
-        if phase.overlap:
-            sources, own = rounds.sources_of(state, phase, world, layout, dataset), keys(1)
-            for _ in range(rounds.owed(state, phase, layout)):
-                with stopwatch("update"):
-                    state, dispatch = rounds.dispatched(state, phase, sources, layout, own)
-                pending.append(dispatch)
-            if not concurrently:
-                with stopwatch("update"):
-                    jax.block_until_ready(state.agent)
-        if phase.collect:
-            with stopwatch("collect"):
-                state, ended = rounds.collected(state, phase, world, layout, policy, add)
-            listener.episodes(state.progress, ended)
-        return state, pending
-
-    def paid(phase: Phase, state: RunState, keys: Keys) -> tuple[RunState, list[rounds.Dispatch]]:
-        """The updates that a round owes still; the last ones may be at work. Stops between two dispatches."""
-        pending: list[rounds.Dispatch] = []
-        sources, own = rounds.sources_of(state, phase, world, layout, dataset), keys(1)
-        for _ in range(rounds.owed(state, phase, layout)):
-            if pending and (within.due() or within.stop()):
-                report(phase, pending)
-                pending = []
-                checkpoint(state)
-                if within.stop():
-                    raise Stopped
-            with stopwatch("update"):
-                state, dispatch = rounds.dispatched(state, phase, sources, layout, own)
-            report(phase, pending)  # waits for the one before, while the devices have work
-            pending = [dispatch]
-        return state, pending
-
-    def updated(phase: Phase, done: int, state: RunState, keys: Keys) -> RunState:
-        """Everything of a round but its evaluation, from wherever it was left."""
-        pending: list[rounds.Dispatch] = []
-        if not state.progress.begun:
-            state, pending = begun(phase, state, keys)
-        if not phase.overlap:
-            state, pending = paid(phase, state, keys)
-        report(phase, pending[:-1])
-        found = means(phase, pending[-1]) if pending else {}
-        if phase.labeller is not None and done in phase.labeller.rounds:
-            with stopwatch("label"):
-                params = phase.agent.params(state.agent)
-                labels, answers = phase.labeller.label(state.labels, mode, params, world.dataset, keys(3))
-            state, found = state._replace(labels=labels), {**found, **answers}
-        state = state._replace(progress=state.progress._replace(updated=True))
-        if found:
-            listener.metrics(phase.name, state.progress, found)
-        return state
-
-    def given_up(steps: int) -> None:
-        if within.stop():
-            raise _GivenUp
-
-    def evaluated(phase: Phase, index: int, done: int, state: RunState, keys: Keys) -> None:
-        greedy = rounds.policy(mode, phase, world, state, keys(2))
-        starts = [stream_seed(seed, index, done) for seed in world.seeds]
-        try:
-            with stopwatch("evaluate"):
-                result = evaluate(world.evaluation_env, greedy, starts, given_up)
-        except _GivenUp:
-            checkpoint(state)
-            raise Stopped from None
-        listener.evaluation(phase.name, state.progress, result, done == phase.rounds)
-
     for index in range(state.progress.phase, len(plan)):
         phase = plan[index]
-        state = state._replace(progress=rounds.in_phase(state.progress, index))
+        state = state._replace(progress=enter_phase(state.progress, index))
         act, mode = stepwise(phase.agent.act), stepwise(phase.agent.mode)
-        for done in range(state.progress.round + 1, phase.rounds + 1):
-            keys = functools.partial(_keys, world.seeds, index + 1, done, attempt=state.progress.attempt)
-            if not state.progress.updated:
-                state = updated(phase, done, state, keys)
-            if due(phase.evaluate_every, done, phase.rounds):
-                evaluated(phase, index, done, state, keys)
-            state = state._replace(progress=rounds.next_round(state.progress))
-            last = index + 1 == len(plan) and done == phase.rounds
-            stopped = not last and listener.stop()
-            planned = due(phase.checkpoint_every, done, phase.rounds)
-            if planned or listener.due() or stopped:
-                checkpoint(state, planned)
-            if stopped:
-                raise Stopped
+        work = Work(phase, setup, layout, dataset, act, mode, add, stopwatch or Stopwatch())
+        while state.progress.iteration < phase.iterations:
+            last = index + 1 == len(plan) and state.progress.iteration + 1 == phase.iterations
+            keys = iteration_keys(setup.seeds, state.progress)
+            if state.progress.stage != Stage.EVALUATE:
+                state = yield from _until_updated(work, state, keys, concurrently)
+            state = yield from _until_the_end(work, state, keys, last)
+
+
+def _until_updated(
+    work: Work, state: RunState, keys: IterationKeys, concurrently: bool
+) -> Generator[Event, None, RunState]:
+    """Collects, updates and relabels, from wherever the iteration was left."""
+    phase, episodes = work.phase, None
+    if phase.overlap:
+        state, pending, episodes = _at_once(work, state, keys, concurrently)
+    else:
+        state, pending = yield from _one_after_another(work, state, keys)
+    with work.stopwatch("update"):
+        for dispatch in pending:
+            _ = dispatch.metrics
+    state, answers = relabel(work, state, keys.relabel)
+    state = state._replace(progress=state.progress._replace(stage=Stage.EVALUATE))
+    if answers and not pending:
+        pending = [PendingUpdates(state.progress, {}, {}, work.setup.seeds)]
+    if pending:
+        told = dataclasses.replace(pending[-1], progress=state.progress, answers=answers)
+        yield Updated(phase.name, state, (*pending[:-1], told))
+    if episodes is not None:
+        yield Collected(phase.name, state, episodes)
     return state
+
+
+def _one_after_another(
+    work: Work, state: RunState, keys: IterationKeys
+) -> Generator[Event, None, tuple[RunState, list[PendingUpdates]]]:
+    """Collects, then updates. The last dispatch is returned, and the devices may be at work on it."""
+    phase = work.phase
+    if state.progress.stage == Stage.COLLECT:
+        act = policy(work, work.act, state, keys.collect) if phase.collect else None
+        state = begin(work, state)
+        if act is not None:
+            state, episodes = collect(work, state, act)
+            yield Collected(phase.name, state, episodes)
+    pending: list[PendingUpdates] = []
+    for state, dispatch in update(work, state, keys.update):  # noqa: B020
+        with work.stopwatch("update"):
+            for before in pending:
+                _ = before.metrics  # waits for the one before, while the devices have work
+        pending = [dispatch]
+        if state.progress.updates_due >= phase.updates_per_dispatch:
+            yield Updated(phase.name, state, (dispatch,))
+    return state, pending
+
+
+def _at_once(
+    work: Work, state: RunState, keys: IterationKeys, concurrently: bool
+) -> tuple[RunState, list[PendingUpdates], list[tuple[int, Episodes]] | None]:
+    """Updates and collects at the same time; the episodes are None where the phase collects nothing."""
+    # Before the updates, which consume the state that acts.
+    act = policy(work, work.act, state, keys.collect) if work.phase.collect else None
+    state, pending, episodes = begin(work, state), [], None
+    for state, dispatch in update(work, state, keys.update):  # noqa: B007, B020
+        pending.append(dispatch)
+    if not concurrently:
+        with work.stopwatch("update"):
+            jax.block_until_ready(state.agent)
+    if act is not None:
+        state, episodes = collect(work, state, act)
+    return state, pending, episodes
+
+
+def _until_the_end(
+    work: Work, state: RunState, keys: IterationKeys, last: bool
+) -> Generator[Event, None, RunState]:
+    """Evaluates, where the phase has an evaluation now, and comes to the start of the next iteration."""
+    phase, number = work.phase, state.progress.iteration + 1
+    after = state._replace(progress=next_iteration(state.progress))
+    if due(phase.evaluate_every, number, phase.iterations):
+        result = evaluate(work, state, keys.evaluate)
+        while True:
+            try:
+                steps = next(result)
+            except StopIteration as end:
+                evaluation = end.value
+                break
+            yield Evaluating(phase.name, state, steps)
+        metrics = {name: evaluation.metrics[name] for name in work.setup.measures}
+        yield Evaluated(phase.name, after, evaluation, metrics, number == phase.iterations)
+    planned = due(phase.checkpoint_every, number, phase.iterations)
+    yield IterationEnd(phase.name, after, planned, last)
+    return after

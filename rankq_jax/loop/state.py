@@ -1,5 +1,6 @@
 """What a run acts on, and everything that its rest depends on."""
 
+import enum
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,22 +12,24 @@ from rankq_jax.checkpoints import Held, Rows
 from rankq_jax.data import buffer as ring
 from rankq_jax.data.intake import ROWS_PER_BLOCK, stacked
 from rankq_jax.envs.rollout import Recorder
+from rankq_jax.metrics import check_finite
 from rankq_jax.parallel import Layout
 from rankq_jax.types import BatchEnv, EnvState, Episodes, Transition
 
 
-class World(NamedTuple):
+class Setup(NamedTuple):
     """What a run acts on and learns from.
 
     Attributes:
       env: rows that data is collected from, `S * n` of them, those of one seed together.
       evaluation_env: rows that are evaluated, likewise.
       dataset: offline data, numpy leaves `[N, ...]`.
-      prepare: labels whole online episodes exactly as the dataset was labelled.
+      prepare: labels whole online episodes exactly as the dataset was labeled.
       capacity: transitions that the replay buffer of a seed holds.
       seeds: the S seeds, distinct.
-      acting: the device that policies act on, on parameters that are copied there once a round. None: where
-        they are trained. Another one leaves the first free for the updates of an overlapping phase.
+      acting: the device that policies act on, on parameters that are copied there once an iteration.
+        None: where they are trained. Another one leaves the first free for overlapping updates.
+      measures: names of `Evaluation.metrics` that the task has.
     """
 
     env: BatchEnv
@@ -36,6 +39,15 @@ class World(NamedTuple):
     capacity: int
     seeds: Sequence[int]
     acting: jax.Device | None = None
+    measures: Sequence[str] = ("success", "return", "length")
+
+
+class Stage(enum.IntEnum):
+    """What comes next in an iteration. A checkpoint stores the number."""
+
+    COLLECT = 0
+    UPDATE = 1  # its environment steps were made, and some of its updates perhaps
+    EVALUATE = 2  # its updates were made, and the dataset is relabeled
 
 
 class Progress(NamedTuple):
@@ -43,26 +55,24 @@ class Progress(NamedTuple):
 
     Attributes:
       phase: index in the plan.
-      round: of the phase, from 0: how many are done. At the end of a phase it is their number.
+      iteration: of the phase, from 0: how many are done. At the end of a phase it is their number.
       updates: done in all phases.
       env_steps: done in all phases.
       phase_env_steps: done in this phase.
-      owed: updates that are due and not done, in this phase.
-      begun: whether the round has made its environment steps, and owes the updates for them.
-      dispatches: of the round's updates that are done.
-      updated: whether the round waits for its evaluation alone.
+      updates_due: updates that are due and not done, in this phase.
+      stage: what comes next in the iteration.
+      dispatches: of the iteration's updates that are done.
       attempt: how often the run was started again from a checkpoint because its numbers went bad.
     """
 
     phase: int = 0
-    round: int = 0
+    iteration: int = 0
     updates: int = 0
     env_steps: int = 0
     phase_env_steps: int = 0
-    owed: float = 0.0
-    begun: bool = False
+    updates_due: float = 0.0
+    stage: int = Stage.COLLECT
     dispatches: int = 0
-    updated: bool = False
     attempt: int = 0
 
 
@@ -74,7 +84,7 @@ class RunState(NamedTuple):
     env: EnvState
     recorder: Recorder
     progress: Progress
-    labels: Any  # state of the labeller of the plan, on the host; empty without one
+    labels: Any  # state of the relabeler of the plan, on the host; empty without one
 
 
 def portable(state: RunState, layout: Layout) -> dict[str, Any]:
@@ -85,6 +95,17 @@ def portable(state: RunState, layout: Layout) -> dict[str, Any]:
     parts = state._asdict()
     buffer = parts.pop("buffer")
     return parts | {"agent": layout.merge(state.agent), "inserted": layout.merge(buffer.inserted)}
+
+
+def to_save(state: RunState, setup: Setup, layout: Layout) -> dict[str, Any]:
+    """The `portable` parts of a state that is to be saved.
+
+    Raises:
+      NumericsError: if the agent has a number that is NaN or infinite; names its leaf and seed.
+    """
+    parts = portable(state, layout)
+    check_finite(parts["agent"], setup.seeds, state.progress.updates)
+    return parts
 
 
 _read = jax.jit(jax.vmap(jax.vmap(functools.partial(ring.read, count=ROWS_PER_BLOCK))))
@@ -117,7 +138,7 @@ def held(state: RunState, layout: Layout) -> Held:
 
 
 def restored(
-    state: RunState, parts: Mapping[str, Any], rows: Iterable[Rows], world: World, layout: Layout
+    state: RunState, parts: Mapping[str, Any], rows: Iterable[Rows], setup: Setup, layout: Layout
 ) -> RunState:
     """The state that `portable` made `parts` of, on the devices of `layout`.
 
@@ -125,14 +146,14 @@ def restored(
       state: from `initial`, with empty buffers. It is consumed.
       parts: by name.
       rows: of the buffers, oldest first.
-      world: of the run.
+      setup: of the run.
       layout: of the run; of any number of devices.
 
     Raises:
       ValueError: if `rows` are not those that the buffers held.
     """
     end = np.asarray(parts["inserted"], np.int64)
-    oldest = np.maximum(0, end - world.capacity)
+    oldest = np.maximum(0, end - setup.capacity)
     add = layout.lift(jax.vmap(ring.add), in_axes=(0, 0, 0), donate=0)
     buffer = state.buffer._replace(inserted=layout.split(oldest.astype(np.int32)))
     reached = oldest.copy()
@@ -146,7 +167,7 @@ def restored(
         if any(some.first[seed] + late[seed] != reached[seed] for seed in mine):
             raise ValueError("rows of the replay buffers are missing between two segments")
         reached = np.maximum(reached, some.end)
-        for block, counts in stacked(mine, len(end), world.dataset, world.capacity):
+        for block, counts in stacked(mine, len(end), setup.dataset, setup.capacity):
             buffer = add(buffer, layout.split(block), layout.split(counts))
     if (reached != end).any():
         raise ValueError(f"the replay buffers end at rows {reached}, and not at {end}")

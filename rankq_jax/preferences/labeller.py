@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rankq_jax.bounds import UnitInterval, Whole, checked
-from rankq_jax.phases import Labeller
+from rankq_jax.phases import Relabeler
 from rankq_jax.preferences.oracle import Oracle
 from rankq_jax.preferences.queries import most_divergent
 from rankq_jax.preferences.ranker import HELD_OUT, Answers, Ranker
@@ -73,7 +73,7 @@ def labeller(
     questions: Whole,
     rounds: Sequence[int],
     flipped: UnitInterval = 0.0,
-) -> Labeller:
+) -> Relabeler:
     """Asks the expert about the most divergent rows, learns from the answers, labels all rows.
 
     Asked rows keep the expert's answer, and where the policy had won, the action that it had proposed then. A
@@ -153,7 +153,7 @@ def labeller(
         metrics = {f"preferences/{k}": np.array([r[1][k] for r in results]) for k in results[0][1]}
         return stacked, metrics
 
-    return Labeller(init, label, lambda known: {PREFERRED_ACTION: known.preferred}, tuple(rounds))
+    return Relabeler(init, label, lambda known: {PREFERRED_ACTION: known.preferred}, tuple(rounds))
 
 
 def _column(mask: np.ndarray, like: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """From configuration values to networks, optimisers and lifted agents."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ml_collections
@@ -9,13 +9,12 @@ import optax
 from rankq_jax.agents import AGENTS, Optimisers, Parts, clip_members
 from rankq_jax.data import mixture
 from rankq_jax.errors import InputError, suggestion
-from rankq_jax.lifting import repeated, sampled, seeded, standardised
+from rankq_jax.lifting import standardised
+from rankq_jax.loop.lift import Draw, lift
 from rankq_jax.networks import FAMILIES, Sizes
-from rankq_jax.parallel import Layout, averaged, cross_device_mean, distributed
+from rankq_jax.parallel import Layout, cross_device_mean
 from rankq_jax.training.execution import arithmetic_of, execution_of
-from rankq_jax.types import Agent, Key, Schedule, Transition
-
-Draw = Callable[[int], Callable[[mixture.Sources, Key], Transition]]  # rows of a batch -> how it is drawn
+from rankq_jax.types import Agent, Schedule
 
 
 def check(condition: bool, message: str) -> None:
@@ -123,9 +122,12 @@ def lifted(
     """`agent` on the devices of `layout`: `block` updates per call, from batches that it draws itself."""
     per_device = config.batch_size // (layout.devices if config.parallel == "batch" else 1)
     rows = per_device * config.get(algorithm, {}).get("critic_updates", 1)
-    agent = repeated(sampled(agent, draw(rows)), block)
-    if config.parallel == "batch":
-        agent = averaged(agent)
-    sequential = execution_of(config).seeds == "sequential"
-    agent = seeded(agent, mixture.of_seed, sequential=sequential)
-    return distributed(agent, layout, mixture.DEVICE_AXES)
+    return lift(
+        agent,
+        layout,
+        batch_size=rows,
+        updates_per_dispatch=block,
+        draw=draw,
+        sequential=execution_of(config).seeds == "sequential",
+        shared_batch=config.parallel == "batch",
+    )

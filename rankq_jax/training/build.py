@@ -13,18 +13,19 @@ from rankq_jax.agents import ASKING, Parts
 from rankq_jax.data import mixture
 from rankq_jax.data.prepare import RewardTransform, prepare, with_preferences
 from rankq_jax.errors import InputError, suggestion
-from rankq_jax.loop import World
+from rankq_jax.loop import Setup
+from rankq_jax.loop.lift import Draw
 from rankq_jax.parallel import Layout, batch_over_devices, seeds_over_devices
 from rankq_jax.phases import Phase
 from rankq_jax.tasks import Task
 from rankq_jax.training import bounds
-from rankq_jax.training.agents import Draw, agent_of, check, lifted, parts_of
+from rankq_jax.training.agents import agent_of, check, lifted, parts_of
 from rankq_jax.training.devices import Devices, devices_of
 from rankq_jax.types import Episodes, Schedule, Transition
 
 
 class Experiment(NamedTuple):
-    """A configured run, ready for `loop.run`.
+    """A configured run, ready for `loop.events`.
 
     Attributes:
       task: by name from the registry.
@@ -107,11 +108,11 @@ def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tu
             Phase(
                 name="offline",
                 agent=lifted(agents[-1], config, algorithm, layout, block),
-                rounds=_rounds(offline.updates, offline.updates_per_round, "offline.updates"),
+                iterations=_rounds(offline.updates, offline.updates_per_round, "offline.updates"),
                 collect=0,
                 updates=offline.updates_per_round,
                 updates_per_step=0.0,
-                block=block,
+                updates_per_dispatch=block,
                 mixing_ratio=lambda env_steps: 1.0,
                 warmup=0,
                 evaluate_every=offline.evaluate_every,
@@ -129,11 +130,11 @@ def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tu
                 agent=lifted(
                     agents[-1], config, algorithm, layout, online.updates_per_dispatch, _draw(online)
                 ),
-                rounds=_rounds(online.env_steps, online.env_steps_per_round, "online.env_steps"),
+                iterations=_rounds(online.env_steps, online.env_steps_per_round, "online.env_steps"),
                 collect=collect,
                 updates=0,
                 updates_per_step=online.updates_per_step,
-                block=online.updates_per_dispatch,
+                updates_per_dispatch=online.updates_per_dispatch,
                 mixing_ratio=_mixing(online),
                 warmup=online.warmup,
                 evaluate_every=online.evaluate_every,
@@ -200,7 +201,7 @@ def columns(config: ml_collections.ConfigDict, prepared: Transition) -> Transiti
     return with_preferences(prepared) if ASKING.intersection(bounds.algorithms_of(config)) else prepared
 
 
-def world(config: ml_collections.ConfigDict, built: Experiment, dataset: Transition) -> World:
+def world(config: ml_collections.ConfigDict, built: Experiment, dataset: Transition) -> Setup:
     """The environments of all seeds and the data they learn from."""
     task, seeds, transform = built.task, len(built.seeds), reward_transform(config, built.task)
 
@@ -209,7 +210,7 @@ def world(config: ml_collections.ConfigDict, built: Experiment, dataset: Transit
 
     environment = task.environment if config.online.terminates else task.unending
     assert environment is not None  # `experiment` refuses what a task cannot do
-    return World(
+    return Setup(
         env=environment(seeds * config.train_envs, config.threads),
         evaluation_env=task.environment(seeds * config.evaluation_episodes, config.threads),
         dataset=columns(config, dataset),
@@ -217,6 +218,7 @@ def world(config: ml_collections.ConfigDict, built: Experiment, dataset: Transit
         capacity=min(config.replay_capacity, max(config.online.env_steps, 1)),
         seeds=built.seeds,
         acting=built.acting,
+        measures=[measure.field for measure in task.measures],
     )
 
 

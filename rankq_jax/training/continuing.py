@@ -14,7 +14,7 @@ import numpy as np
 
 from rankq_jax.agents import ASKING
 from rankq_jax.checkpoints import Checkpoints
-from rankq_jax.loop import Progress
+from rankq_jax.loop import Progress, Stage
 from rankq_jax.training import shapes, workdir
 from rankq_jax.training.restore import recorded
 
@@ -56,7 +56,9 @@ class Change(NamedTuple):
         if phase not in names:
             return False
         index, here = names.index(phase), self.progress
-        return index < here.phase or (index == here.phase and (here.round > 0 or here.begun))
+        return index < here.phase or (
+            index == here.phase and (here.iteration > 0 or here.stage > Stage.COLLECT)
+        )
 
     def over(self, phase: str) -> bool:
         """Whether nothing of a phase is left to do."""
@@ -64,7 +66,7 @@ class Change(NamedTuple):
             return False
         index = [stretch.name for stretch in self.before].index(phase)
         rounds = {stretch.name: stretch.rounds for stretch in self.after}.get(phase, 0)
-        return index < self.progress.phase or self.progress.round >= rounds
+        return index < self.progress.phase or self.progress.iteration >= rounds
 
     @property
     def finished(self) -> bool:
@@ -194,7 +196,7 @@ def _of_lengths(change: Change, field: str) -> str:
         return ""
     if progress.phase >= len(names):
         return "the run was finished by an older version of the code, which has not kept what going on needs"
-    made = progress.round + progress.begun
+    made = progress.iteration + (progress.stage > Stage.COLLECT)
     if {stretch.name: stretch.rounds for stretch in change.after}.get(phase, 0) < made:
         return f"{made} rounds of {change.old[phase][LENGTHS[phase][1]]} have been begun"
     if change.before[names.index(phase)].algorithm in ASKING:
@@ -214,8 +216,8 @@ def _of_phases(change: Change, field: str) -> str:
         return f"the phase {phase!r} is over"
     if name == LENGTHS[phase][1]:
         return "rounds of the other length have been made"
-    inside = change.before[change.progress.phase].name == phase and change.progress.begun
-    if name in ("updates_per_dispatch", "overlap") and inside and not change.progress.updated:
+    inside = change.before[change.progress.phase].name == phase and change.progress.stage == Stage.UPDATE
+    if name in ("updates_per_dispatch", "overlap") and inside:
         return "the newest checkpoint lies inside a round that has begun with the other"
     return ""
 

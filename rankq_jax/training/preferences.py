@@ -7,14 +7,14 @@ import ml_collections
 from rankq_jax.agents import ASKING
 from rankq_jax.errors import InputError
 from rankq_jax.networks.scorer import scorer
-from rankq_jax.phases import Labeller
+from rankq_jax.phases import Relabeler
 from rankq_jax.preferences import by_value, labeller, ranker
 from rankq_jax.preferences.queries import budget
 from rankq_jax.training.build import Experiment
 from rankq_jax.training.restore import restore
 
 
-def _labeller(config: ml_collections.ConfigDict, built: Experiment) -> Labeller:
+def _labeller(config: ml_collections.ConfigDict, built: Experiment) -> Relabeler:
     chosen, offline = config.preferences, config.offline
     if not chosen.expert:
         raise InputError(
@@ -74,7 +74,7 @@ def with_labeller(config: ml_collections.ConfigDict, built: Experiment) -> Exper
     if (config.offline.algorithm or config.algorithm) not in ASKING:
         return built
     plan = [
-        phase._replace(labeller=_labeller(config, built)) if phase.name == "offline" else phase
+        phase._replace(relabeler=_labeller(config, built)) if phase.name == "offline" else phase
         for phase in built.plan
     ]
     return built._replace(plan=tuple(plan))

@@ -1,30 +1,23 @@
-"""What a run leaves in its folder while it trains: lines, events, checkpoints, a progress bar."""
+"""What a run leaves in its folder while it trains: records of its events, and checkpoints that name places in
+them."""
 
 import contextlib
 import time
-from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import ml_collections
-import numpy as np
-from tqdm import tqdm
 
-from rankq_jax import files, tasks
+from rankq_jax import tasks
 from rankq_jax.checkpoints import Checkpoints, Found, Held
-from rankq_jax.evaluation import Evaluation
-from rankq_jax.loop import Listener, Progress
+from rankq_jax.loop import Collected, Evaluated, Event, PendingUpdates, Stage, Updated
 from rankq_jax.timing import Stopwatch
-from rankq_jax.training import summary
-from rankq_jax.types import Episodes
-from rankq_jax.writers import JsonLines, TensorBoard
-
-RECENT_EPISODES = 100  # that the progress bar's running mean is over
+from rankq_jax.training.consumers import Bar, Board, Lines, seconds
+from rankq_jax.writers import TensorBoard
 
 
 class Records:
-    """Everything written below `--workdir` between the first and the last round."""
+    """Everything written below `--workdir` between the first and the last iteration."""
 
     def __init__(
         self,
@@ -33,7 +26,6 @@ class Records:
         checkpoints: Checkpoints,
         stopwatch: Stopwatch,
         found: Found | None,
-        score: Callable[[Evaluation], float],
     ) -> None:
         """Opens the files.
 
@@ -44,110 +36,79 @@ class Records:
           stopwatch: whose seconds each record carries.
           found: the checkpoint that the run goes on from; None starts from nothing. What was written after
             that checkpoint is dropped, because it will be written again.
-          score: by which the best checkpoints are chosen.
 
         Raises:
           InputError: if a file is shorter than it was at the checkpoint.
         """
         nothing = {"metrics": 0, "evaluations": 0, "updates": None, "env_steps": 0}
         keep: dict[str, Any] = found.notes if found else nothing
-        self._folder, self._stopwatch = folder, stopwatch
         self._task = tasks.find(config.task)
-        self._seeds = [config.seed + i for i in range(config.seeds)]
-        self._metrics = JsonLines(folder / "metrics.jsonl", keep["metrics"])
-        self._evaluations = JsonLines(folder / "evaluations.jsonl", keep["evaluations"])
-        self._board = TensorBoard(folder / "tensorboard", keep["updates"])
-        self._checkpoints, self._score = checkpoints, score
+        self._lines = Lines(folder, config, self._task, stopwatch, keep)
+        seeds = [config.seed + i for i in range(config.seeds)]
+        self._board = Board(TensorBoard(folder / "tensorboard", keep["updates"]), seeds, self._task)
+        self._bar = Bar(config, self._task, keep["env_steps"])
+        self._checkpoints, self._stopwatch = checkpoints, stopwatch
+        self._unread: list[tuple[str, PendingUpdates]] = []  # the devices are still at work on them
         self._scored: tuple[int, int, float] | None = None  # updates, environment steps, score
         self._interval = 60.0 * config.checkpoint_minutes
         self._saved = time.monotonic()  # which no change of the system's clock moves
-        self._recent: deque[float] = deque(maxlen=RECENT_EPISODES)
-        updates = config.offline.updates + int(config.online.env_steps * config.online.updates_per_step)
-        self._bar = tqdm(total=updates, unit="update", smoothing=0.1, dynamic_ncols=True)
-        self._mark = (time.perf_counter(), keep["env_steps"])
-        self._rate = 0.0  # environment steps per second
 
-    def listener(self) -> Listener:
-        """What `loop.run` reports to."""
-        return Listener(
-            metrics=self._on_metrics,
-            episodes=self._on_episodes,
-            evaluation=self._on_evaluation,
-            checkpoint=self._on_checkpoint,
-            due=self._due,
-        )
+    def write(self, event: Event) -> None:
+        """Tells all consumers of an event; of updates in progress only when the next event is there.
 
-    def _on_metrics(self, phase: str, progress: Progress, metrics: dict[str, np.ndarray]) -> None:
-        if progress.env_steps != self._mark[1]:  # all dispatches of a round follow its environment steps
-            now = time.perf_counter()
-            self._rate = (progress.env_steps - self._mark[1]) / max(now - self._mark[0], 1e-9)
-            self._mark = (now, progress.env_steps)
-        self._bar.set_description(phase)
-        self._bar.update(progress.updates - self._bar.n)
-        self._bar.set_postfix_str(f"{self._rate:.0f} env steps/s, {self._score_of_episodes()}")
-        for i, seed in enumerate(self._seeds):
-            values = {name: float(value[i]) for name, value in metrics.items()}
-            self._metrics.write({**_place(phase, progress, seed), **values, "seconds": self._seconds()})
-            self._board.write(seed, progress.updates, values)
+        Raises:
+          NumericsError: if a metric is NaN or infinite.
+        """
+        self.settle()
+        match event:
+            case Updated():
+                self._unread = [(event.phase, pending) for pending in event.dispatches]
+                if event.progress.stage != Stage.UPDATE:
+                    self.settle()
+            case Collected():
+                self._bar.collected(event)
+            case Evaluated():
+                self._lines.evaluated(event)
+                self._board.evaluated(event)
+                self._bar.evaluated(event)
+                score = event.metrics[self._task.measures[0].field]
+                self._scored = (event.updates, event.env_steps, float(score.mean()))
 
-    def _on_episodes(self, progress: Progress, ended: list[tuple[int, Episodes]]) -> None:
-        dense = self._task.success is None
-        self._recent.extend(float(e.reward.sum() if dense else e.success.any()) for _, e in ended)
+    def settle(self) -> None:
+        """Writes the metrics of updates that are not written yet; waits for the devices.
 
-    def _on_evaluation(self, phase: str, progress: Progress, result: Evaluation, last: bool) -> None:
-        for i, seed in enumerate(self._seeds):
-            for j in range(result.length.shape[1]):
-                self._evaluations.write(
-                    {
-                        **_place(phase, progress, seed),
-                        "episode": j,
-                        "return": result.returns[i, j],
-                        "length": result.length[i, j],
-                        "success": result.success[i, j],
-                        "start": result.start[i, j],
-                        "goal": result.goal[i, j],
-                    }
-                )
-            means = summary.means(self._task, result, i)
-            self._board.write(
-                seed, progress.updates, {f"evaluation/{name}": mean for name, mean in means.items()}
-            )
-        self._scored = (progress.updates, progress.env_steps, self._score(result))
-        self._recent.clear()
-        scores = result.returns if self._task.success is None else result.success
-        self._recent.extend(scores.ravel().tolist())
-        self._bar.set_postfix_str(f"evaluation: {self._score_of_episodes()}")
-        if last:
-            self._write_trajectories(phase, result)
+        Raises:
+          NumericsError: if a metric is NaN or infinite.
+        """
+        unread, self._unread = self._unread, []
+        for phase, pending in unread:
+            metrics = pending.metrics
+            self._bar.updated(phase, pending.progress)
+            self._lines.updated(phase, pending.progress, metrics)
+            self._board.updated(pending.progress, metrics)
 
-    def _write_trajectories(self, phase: str, result: Evaluation) -> None:
-        count = result.length.shape[1]
-        paths = [
-            np.concatenate([e.observation, e.next_observation[-1:]]).astype(np.float32)
-            for e in result.episodes
-        ]
-        with files.atomic(self._folder / f"trajectories-{phase}.npz") as file:
-            np.savez_compressed(
-                file,
-                observation=np.concatenate(paths),
-                length=[len(path) for path in paths],
-                seed=np.repeat(self._seeds, count),
-                success=result.success.ravel(),
-                goal=result.goal.reshape(len(paths), -1),
-            )
-
-    def _due(self) -> bool:
+    def checkpoint_due(self) -> bool:
         """Whether a checkpoint is wanted for the time that has passed or an evaluation among the best."""
         if self._scored is not None and self._checkpoints.marks.wants(self._scored[2]):
             return True
         return time.monotonic() - self._saved >= self._interval > 0.0
 
-    def _on_checkpoint(self, parts: dict[str, Any], held: Held, planned: bool) -> None:
+    def save(self, parts: dict[str, Any], held: Held, planned: bool) -> None:
+        """Starts to write a checkpoint; returns when everything is copied.
+
+        Args:
+          parts: those of a `portable` state.
+          held: what the replay buffers hold.
+          planned: whether the phase has this checkpoint, whatever disturbs the run.
+
+        Raises:
+          InputError: if it or the one before could not be written.
+          Stopped: if that took too long.
+        """
         progress = parts["progress"]
         notes = {
-            "metrics": self._metrics.sync(),
-            "evaluations": self._evaluations.sync(),
-            "seconds": self._seconds(),
+            **self._lines.sync(),
+            "seconds": seconds(self._stopwatch),
             "updates": progress.updates,
             "env_steps": progress.env_steps,
         }
@@ -156,38 +117,12 @@ class Records:
         self._checkpoints.save(parts, notes, held, score, anchor=planned)
         self._saved, self._scored = time.monotonic(), None
 
-    def _score_of_episodes(self) -> str:
-        mean = f"{np.mean(self._recent):.2f}" if self._recent else "-"
-        return f"{self._task.measures[0].field} {mean}"
-
-    def _seconds(self) -> dict[str, float]:
-        seconds = {**self._stopwatch.seconds, "total": self._stopwatch.total}
-        return {name: round(value, 3) for name, value in seconds.items()}
-
     def close(self) -> None:
         """Closes every file and waits for the last checkpoint.
 
         Raises:
           InputError: if that could not be written; the files are closed all the same.
         """
-        self._bar.close()
         with contextlib.ExitStack() as closing:  # from the last to the first, whichever of them fails
-            for part in (self._checkpoints, self._board, self._evaluations, self._metrics):
+            for part in (self._checkpoints, self._board, self._lines, self._bar):
                 closing.callback(part.close)
-
-
-def _nothing(*told: Any) -> None:
-    pass
-
-
-# What writes nothing: of processes that are joined all but the first one report to it.
-SILENT = Listener(_nothing, _nothing, _nothing, _nothing)
-
-
-def _place(phase: str, progress: Progress, seed: int) -> dict[str, Any]:
-    return {
-        "phase": phase,
-        "updates": progress.updates,
-        "env_steps": progress.env_steps,
-        "seed": seed,
-    }

@@ -30,20 +30,26 @@ def end(message: str, status: int) -> NoReturn:
 
 
 class Requests:
-    """Requests to stop, once somebody has begun to `hear`; before that there are none.
+    """Requests to stop: a flag that a run reads between its events.
 
-    The first one raises `Stopped`, as long as nothing would be lost; after `note` it is noted, for the run
-    that asks for it when it can stop. The others change nothing, except a second Ctrl-C, which ends the
-    process at once: the run then goes on from the checkpoint before.
+    As long as nothing would be lost the first request ends the process at once. After `note` it sets the
+    flag. Further requests change nothing, except a second Ctrl-C, which ends the process at once: the run
+    then goes on from the checkpoint before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hint: str = "the same command goes on") -> None:
+        """No request yet, and signals do what they did.
+
+        Args:
+          hint: what the last line says of how to go on.
+        """
+        self._hint = hint
         self._first: float | None = None
         self._noting = False
 
     def hear(self) -> "Requests":
-        """From now on, to the end of the process, signals are requests; in the main thread, which alone can
-        hear any."""
+        """Makes signals requests, from now on to the end of the process; in the main thread, which is the
+        only one that can hear any."""
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
@@ -51,19 +57,21 @@ class Requests:
         return self
 
     def __call__(self) -> bool:
-        """Whether somebody has asked."""
+        """Whether there was a request."""
         return self._first is not None
 
     def note(self) -> None:
-        """From now on there is something to lose: requests are noted, and interrupt nothing."""
+        """Says that from now on there is something to lose: requests set the flag, and end nothing."""
         self._noting = True
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
+        if not self._noting:
+            end(
+                f"stopped: nothing had been done since the last checkpoint; {self._hint}", Stopped.exit_status
+            )
         if self._first is None:
             self._first = now
-            if not self._noting:
-                raise Stopped("nothing had been done since the last checkpoint")
         elif number == signal.SIGINT and now - self._first > SECOND:
             message = "stopped at once; the same command goes on from the last checkpoint"
             end(message, Stopped.exit_status)

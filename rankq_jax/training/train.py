@@ -24,7 +24,7 @@ from rankq_jax.training import (
     success_weight,
     workdir,
 )
-from rankq_jax.training.attempts import Run, to_the_end
+from rankq_jax.training.resume import TrainingRun, train_with_restarts
 from rankq_jax.training.stopping import Requests
 from rankq_jax.training.summary import join, summarise
 from rankq_jax.writers import write_json
@@ -76,8 +76,8 @@ def train(
         if processes.first():
             for line in success_weight.announcement(settled, dataset):
                 print(line, flush=True)
-        run = Run(config, folder, built, build.world(config, built, dataset), stopwatch, requests)
-        final = to_the_end(run)
+        setup = build.world(config, built, dataset)
+        final = train_with_restarts(TrainingRun(config, folder, built, setup, stopwatch, requests))
         _check_end(config, folder, final)
         if processes.first():
             summary = summarise(folder, config, built.seeds) | {

@@ -28,14 +28,14 @@ def test_the_rounds_and_questions_of_algorithm_1(expert):
     changes = {"offline.updates": 200, "preferences.query_limit": 500, "preferences.query_interval": 40}
     built = with_labeller(configured(expert, **changes))
     # 200 updates in rounds of 20; asked after every second round except the last
-    assert tuple(built.plan[0].labeller.rounds) == (2, 4, 6, 8)
+    assert tuple(built.plan[0].relabeler.iterations) == (2, 4, 6, 8)
     once = with_labeller(configured(expert, **changes, **{"preferences.all_at_once": 100}))
-    assert tuple(once.plan[0].labeller.rounds) == (5,)
+    assert tuple(once.plan[0].relabeler.iterations) == (5,)
 
 
 def test_an_agent_that_asks_nobody_has_no_labeller():
     built = with_labeller(rankq.get_config("pointmaze-umaze,smoke"))
-    assert all(phase.labeller is None for phase in built.plan)
+    assert all(phase.relabeler is None for phase in built.plan)
 
 
 @pytest.mark.parametrize(

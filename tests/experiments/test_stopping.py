@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from rankq_jax.errors import Stopped
 from rankq_jax.training.stopping import SIGNALS, Requests
 
 
@@ -20,17 +19,33 @@ def handlers():
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_request_is_raised_and_after_note_is_noted(number, handlers):
+def test_a_request_sets_a_flag_once_there_is_something_to_lose(number, handlers):
     requests = Requests().hear()
     assert not requests()
-    with pytest.raises(Stopped, match="nothing had been done"):
-        os.kill(os.getpid(), number)
-    assert requests()
-    os.kill(os.getpid(), number)  # a storm raises nothing more
-    requests = Requests().hear()
     requests.note()
     os.kill(os.getpid(), number)
     assert requests()
+    os.kill(os.getpid(), number)  # a storm changes nothing more
+    assert requests()
+
+
+EARLY = """
+import os, sys
+from rankq_jax.training import stopping
+stopping.Requests("try again").hear()
+try:
+    os.kill(os.getpid(), int(sys.argv[1]))
+finally:
+    print("never", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_request_before_anything_was_written_ends_the_process_at_once(number):
+    command = [sys.executable, "-c", EARLY, str(int(number))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 75 and done.stdout == ""
+    assert done.stderr == "stopped: nothing had been done since the last checkpoint; try again\n"
 
 
 def test_a_signal_that_was_ignored_stays_ignored(handlers):

@@ -42,14 +42,14 @@ def straight(train, tmp_path_factory):
 STOP = """
 import os
 import signal
-from rankq_jax.loop import rounds
+from rankq_jax.loop import iteration
 
-def dispatched(state, *rest, inner=rounds.dispatched):
+def dispatch_updates(state, *rest, inner=iteration.dispatch_updates):
     if state.progress.env_steps == 1_250:
         os.kill(os.getpid(), signal.SIGTERM)
     return inner(state, *rest)
 
-rounds.dispatched = dispatched
+iteration.dispatch_updates = dispatch_updates
 """
 
 

@@ -7,16 +7,16 @@ from tests.faults.comparison import newest
 JUMPS = """
 import itertools
 import time
-from rankq_jax.loop import rounds
+from rankq_jax.loop import iteration
 
 days, places = [0], itertools.count(20, -1)
 time.time = lambda now=time.time: now() + 86_400 * days[0]
 
-def dispatched(state, *rest, inner=rounds.dispatched):
+def dispatch_updates(state, *rest, inner=iteration.dispatch_updates):
     days[0] = next(places)
     return inner(state, *rest)
 
-rounds.dispatched = dispatched
+iteration.dispatch_updates = dispatch_updates
 """
 
 

@@ -16,9 +16,9 @@ import os
 import signal
 import jax
 import jax.numpy as jnp
-from rankq_jax.loop import rounds
+from rankq_jax.loop import iteration
 
-def poisoned(state, *rest, dispatched=rounds.dispatched):
+def poisoned(state, *rest, dispatch_updates=iteration.dispatch_updates):
     updates = str(state.progress.updates)
     if updates == os.environ.get("STOP") and state.progress.attempt == 0:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -28,9 +28,9 @@ def poisoned(state, *rest, dispatched=rounds.dispatched):
     if state.progress.updates >= after and state.progress.attempt < int(os.environ["BAD_ATTEMPTS"]):
         spoil = lambda x: x * jnp.nan if jnp.issubdtype(x.dtype, jnp.floating) else x
         state = state._replace(agent=jax.tree.map(spoil, state.agent))
-    return dispatched(state, *rest)
+    return dispatch_updates(state, *rest)
 
-rounds.dispatched = poisoned
+iteration.dispatch_updates = poisoned
 """
 
 

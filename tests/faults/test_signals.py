@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from rankq_jax.loop import Stage
 from tests.faults.comparison import leaves, newest
 from tests.faults.watching import Watched
 
@@ -58,19 +59,20 @@ import signal
 import sys
 import rankq_jax.loop
 
-module = sys.modules["rankq_jax.loop.run"]
+module = sys.modules["rankq_jax.loop.iteration"]
 
-def interrupted(env, act, starts, progress, evaluate=module.evaluate, count=itertools.count(1)):
-    number, calls = next(count), itertools.count(1)
-
-    def told(steps):
-        if (number, next(calls)) == (8, 100):
+def interrupted(env, act, starts, evaluating=module.evaluating, count=itertools.count(1)):
+    number, steps = next(count), evaluating(env, act, starts)
+    for call in itertools.count(1):
+        try:
+            made = next(steps)
+        except StopIteration as end:
+            return end.value
+        if (number, call) == (8, 100):
             os.kill(os.getpid(), signal.SIGTERM)
-        progress(steps)
+        yield made
 
-    return evaluate(env, act, starts, told)
-
-module.evaluate = interrupted
+module.evaluating = interrupted
 """
 
 
@@ -83,7 +85,7 @@ def test_an_evaluation_is_given_up_and_made_again(train, tmp_path, assert_ends_a
     places = [(line["updates"], line["env_steps"]) for line in lines]
     assert len(set(places)) == 7 and len(places) == 2 * 7
     progress = {name: value for name, value in leaves(newest(folder)).items() if "progress" in name}
-    assert progress["progress['updated']"] == 1 and progress["progress['env_steps']"] == 500
+    assert progress["progress['stage']"] == Stage.EVALUATE and progress["progress['env_steps']"] == 500
     assert_ends_alike(folder)
 
 
@@ -113,6 +115,6 @@ def test_a_storm_of_signals(beginning, train, tmp_path, assert_ends_alike):
 def test_a_round_is_left_between_two_dispatches(stopped, assert_ends_alike):
     """Asked in the first of the five dispatches of a round, which was finished and no other begun."""
     progress = {name: value for name, value in leaves(newest(stopped)).items() if "progress" in name}
-    assert progress["progress['env_steps']"] == 1_250 and progress["progress['begun']"] == 1
-    assert progress["progress['dispatches']"] == 1 and progress["progress['updated']"] == 0
+    assert progress["progress['env_steps']"] == 1_250 and progress["progress['stage']"] == Stage.UPDATE
+    assert progress["progress['dispatches']"] == 1
     assert_ends_alike(stopped)

@@ -101,7 +101,7 @@ def rounds_of(made, data, *policies):
     known, results = made.init(KEYS, data), []
     np.testing.assert_array_equal(made.columns(known)["preferred_action"], [data.action] * 2)
     for policy in policies:
-        known, metrics = made.label(known, mode, np.stack([policy, -policy]), data, KEYS)
+        known, metrics = made.relabel(known, mode, np.stack([policy, -policy]), data, KEYS)
         results.append((known, metrics))
     return results
 

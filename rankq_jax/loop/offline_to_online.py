@@ -1,0 +1,148 @@
+"""Offline training and then online fine-tuning, as a plan that is completed with the layout of a run."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from rankq_jax.bounds import Count, NonNegative, Switch, Whole, checked
+from rankq_jax.data import mixture
+from rankq_jax.loop.lift import Draw, lift
+from rankq_jax.parallel import Layout
+from rankq_jax.phases import Phase
+from rankq_jax.types import Agent, Schedule
+
+
+class Plan(NamedTuple):
+    """Phases that do not know yet how many seeds they train, and on which devices.
+
+    Attributes:
+      phases: `(layout, sequential) -> phases`; `sequential` is that of `lifting.seeded`.
+      train_envs: environments per seed that data is collected from.
+      replay_capacity: transitions that the replay buffer of a seed holds.
+    """
+
+    phases: Callable[[Layout, bool], tuple[Phase, ...]]
+    train_envs: int
+    replay_capacity: int
+
+
+class Schedules(NamedTuple):
+    """How many iterations lie between evaluations, and between the checkpoints of a plan; 0: only the end.
+
+    Attributes:
+      evaluate_every: iterations.
+      checkpoint_every: iterations.
+    """
+
+    evaluate_every: int
+    checkpoint_every: int
+
+
+OFFLINE, ONLINE = Schedules(2, 4), Schedules(10, 20)
+
+
+@checked()
+def offline_to_online(
+    agent: Agent,
+    *,
+    offline_updates: Whole = 8_000,
+    env_steps: Whole = 4_000,
+    mixing_ratio: float | Schedule = 0.5,
+    online_agent: Agent | None = None,
+    batch_size: Count = 256,
+    updates_per_iteration: Count = 1_000,
+    env_steps_per_iteration: Count = 200,
+    updates_per_dispatch: Count = 100,
+    updates_per_step: NonNegative = 1.0,
+    warmup: Whole = 0,
+    train_envs: Count = 4,
+    replay_capacity: Count = 1_000_000,
+    overlap: Switch = False,
+    draw: Draw = mixture.uniform,
+    batches_per_update: Count = 1,
+    offline: Schedules = OFFLINE,
+    online: Schedules = ONLINE,
+) -> Plan:
+    """Trains on a dataset, then on the dataset and on what the agent collects; either phase may be empty.
+
+    Args:
+      agent: as its constructor returns it: of one seed, with one batch per update.
+      offline_updates: of the offline phase; 0: there is none.
+      env_steps: of the online phase, per seed; 0: there is none.
+      mixing_ratio: share of offline rows in an online batch, in [0, 1], or -1 for the dataset's share of all
+        rows so far; or a function of the environment steps that are done.
+      online_agent: trains online, from the state that `agent` has left; None: the same agent.
+      batch_size: rows of a batch.
+      updates_per_iteration: of the offline phase, at most all of it.
+      env_steps_per_iteration: of the online phase per seed, over its `train_envs`, at most all of it.
+      updates_per_dispatch: updates in one program, at most an iteration's.
+      updates_per_step: updates per environment step.
+      warmup: environment steps before the first online update.
+      train_envs: environments per seed that data is collected from.
+      replay_capacity: transitions that the replay buffer of a seed holds.
+      overlap: whether to collect while updating; see `Phase.overlap`.
+      draw: how online batches are drawn; see `data.mixture`.
+      batches_per_update: how many batches an update takes (RLPD's `critic_updates`).
+      offline: when the offline phase is evaluated.
+      online: when the online phase is evaluated.
+
+    Raises:
+      ValueError: if a value is out of bounds, a phase is no whole number of iterations, or both are empty.
+    """
+    if not callable(mixing_ratio) and mixing_ratio != -1.0 and not 0.0 <= mixing_ratio <= 1.0:
+        raise ValueError(f"mixing_ratio={mixing_ratio} must be -1 or from 0 to 1")
+    if offline_updates == env_steps == 0:
+        raise ValueError("offline_updates=0 and env_steps=0: nothing to do; set one of them")
+    rows = batch_size * batches_per_update
+    updates, steps = min(updates_per_iteration, offline_updates), min(env_steps_per_iteration, env_steps)
+    dispatch = min(updates_per_dispatch, updates)
+    offline_iterations = _parts("offline_updates", offline_updates, "updates_per_iteration", updates)
+    _parts("updates_per_iteration", updates, "updates_per_dispatch", dispatch)
+    online_iterations = _parts("env_steps", env_steps, "env_steps_per_iteration", steps)
+    collect = _parts("env_steps_per_iteration", steps, "train_envs", train_envs)
+    ratio: Schedule = mixing_ratio if callable(mixing_ratio) else lambda env_steps: mixing_ratio
+
+    def phases(layout: Layout, sequential: bool) -> tuple[Phase, ...]:
+        first = Phase(
+            name="offline",
+            agent=lift(
+                agent, layout, batch_size=rows, updates_per_dispatch=max(dispatch, 1), sequential=sequential
+            ),
+            iterations=offline_iterations,
+            collect=0,
+            updates=updates,
+            updates_per_step=0.0,
+            updates_per_dispatch=dispatch,
+            mixing_ratio=lambda env_steps: 1.0,
+            warmup=0,
+            **offline._asdict(),
+        )
+        second = Phase(
+            name="online",
+            agent=lift(
+                online_agent or agent,
+                layout,
+                batch_size=rows,
+                updates_per_dispatch=updates_per_dispatch,
+                draw=draw,
+                sequential=sequential,
+            ),
+            iterations=online_iterations,
+            collect=collect,
+            updates=0,
+            updates_per_step=updates_per_step,
+            updates_per_dispatch=updates_per_dispatch,
+            mixing_ratio=ratio,
+            warmup=warmup,
+            overlap=overlap,
+            **online._asdict(),
+        )
+        return tuple(phase for phase in (first, second) if phase.iterations)
+
+    return Plan(phases, train_envs, min(replay_capacity, max(env_steps, 1)))
+
+
+def _parts(name: str, total: int, part_name: str, part: int) -> int:
+    """How many parts `total` has."""
+    if total and total % part:
+        raise ValueError(f"{name}={total} is no multiple of {part_name}={part}; choose another {part_name}")
+    return total // part if total else 0

@@ -1,0 +1,96 @@
+"""A run in Python: a plan, a task, its data and seeds, to be iterated over."""
+
+from collections.abc import Iterator, Sequence
+
+import jax
+
+from rankq_jax.data.prepare import RewardTransform, prepare, with_preferences
+from rankq_jax.loop.event import Event
+from rankq_jax.loop.offline_to_online import Plan
+from rankq_jax.loop.run import events, initial
+from rankq_jax.loop.state import RunState, Setup
+from rankq_jax.parallel import seeds_over_devices
+from rankq_jax.tasks import Task
+from rankq_jax.timing import Stopwatch
+from rankq_jax.types import PREFERRED_ACTION, Episodes, Transition
+
+
+class Run:
+    """A run that is iterated over: `for event in run`.
+
+    It may be left at any event, and goes on from there when it is iterated over again: the rest is the same
+    bit for bit. Only the newest iterator may be used.
+
+    Attributes:
+      state: the newest whole state; consumed when the next event is asked for.
+      setup: environments and data.
+      layout: how the seeds lie on the devices.
+      phases: those of the plan, on these devices.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        task: Task,
+        data: Transition,
+        seeds: Sequence[int] = (0,),
+        *,
+        discount: float = 0.99,
+        transform: RewardTransform | None = None,
+        evaluation_episodes: int = 100,
+        threads: int = 0,
+        devices: Sequence[jax.Device] | None = None,
+        acting: jax.Device | None = None,
+        sequential: bool | None = None,
+        state: RunState | None = None,
+        stopwatch: Stopwatch | None = None,
+    ) -> None:
+        """Makes environments, and the state before the first iteration.
+
+        Args:
+          plan: as from `offline_to_online`.
+          task: what is acted on.
+          data: the offline data, leaves `[N, ...]`.
+          seeds: of the learners, distinct.
+          discount: per environment step, that of `data`.
+          transform: of every reward, that of `data`; None: the task's.
+          evaluation_episodes: of each seed and evaluation.
+          threads: of the environments; 0 uses every core.
+          devices: that train; None: all of this process.
+          acting: the device that policies act on; None: where they are trained.
+          sequential: whether the seeds of a device are trained one after another; None: on CPU.
+          state: of a run with the same plan, task, data and seeds, to go on from; None starts anew.
+          stopwatch: what the parts of the run take.
+
+        Raises:
+          ValueError: if there is no seed, or one stands twice.
+        """
+        if not seeds or len(set(seeds)) < len(seeds):
+            raise ValueError(f"seeds={list(seeds)}: must be distinct, and at least one")
+        count, chosen = len(seeds), transform or task.transform
+
+        def labeled(episodes: Episodes) -> Transition:
+            prepared = prepare(episodes, chosen, discount)
+            return with_preferences(prepared) if PREFERRED_ACTION in data.extras else prepared
+
+        self.layout = seeds_over_devices(count, devices or jax.local_devices())
+        in_turn = jax.default_backend() == "cpu" if sequential is None else sequential
+        self.phases = plan.phases(self.layout, in_turn)
+        self.setup = Setup(
+            env=task.environment(count * plan.train_envs, threads),
+            evaluation_env=task.environment(count * evaluation_episodes, threads),
+            dataset=data,
+            prepare=labeled,
+            capacity=plan.replay_capacity,
+            seeds=list(seeds),
+            acting=acting,
+            measures=[measure.field for measure in task.measures],
+        )
+        self.state = initial(self.phases, self.setup, self.layout) if state is None else state
+        self._stopwatch = stopwatch or Stopwatch()
+
+    def __iter__(self) -> Iterator[Event]:
+        """The events of the run from `state` on."""
+        for event in events(self.phases, self.setup, self.layout, self.state, self._stopwatch):
+            self.state = event.state
+            yield event

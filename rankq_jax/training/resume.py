@@ -1,0 +1,181 @@
+"""A run from its newest checkpoint to its end, and again from there after numbers went bad."""
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import ml_collections
+
+from rankq_jax import loop
+from rankq_jax.checkpoints import Checkpoints, Found
+from rankq_jax.errors import InputError, NumericsError, Stopped
+from rankq_jax.timing import Stopwatch
+from rankq_jax.training import processes
+from rankq_jax.training.build import Experiment
+from rankq_jax.training.records import Records
+from rankq_jax.training.stopping import Requests
+
+
+class TrainingRun(NamedTuple):
+    """What all attempts at a run have in common.
+
+    Attributes:
+      config: of the run.
+      folder: its `--workdir`, claimed and held by this process.
+      built: what the configuration describes.
+      setup: environments and data.
+      stopwatch: that runs.
+      requests: to stop.
+    """
+
+    config: ml_collections.ConfigDict
+    folder: Path
+    built: Experiment
+    setup: loop.Setup
+    stopwatch: Stopwatch
+    requests: Requests
+
+
+def train_with_restarts(run: TrainingRun) -> loop.Progress:
+    """Trains, again after bad numbers, as often as `config.restarts` says.
+
+    A restart begins at the last checkpoint that the plan has. Checkpoints that were taken by the clock or for
+    a request are passed over. The number of the attempt is part of the state, and its random numbers depend
+    on it. So when a run was interrupted, and how often, makes no difference to it.
+
+    Returns:
+      Where the run has ended.
+
+    Raises:
+      InputError: if the folder is damaged, or the disk is full.
+      NumericsError: if training diverges, and no restart is left; names the last checkpoint.
+      Stopped: when it was requested and there is a checkpoint.
+    """
+    attempt, seconds_known, again = 0, False, False
+    while True:
+        keep = (run.config.keep_checkpoints, run.config.keep_best_checkpoints)
+        checkpoints = Checkpoints(run.folder / "checkpoints", *keep)
+        state, found = initial_or_restored(run, checkpoints, again)
+        if found and not seconds_known:
+            run.stopwatch.go_on(found.notes["seconds"])
+        attempt, seconds_known = max(attempt, state.progress.attempt), True
+        state = state._replace(progress=state.progress._replace(attempt=attempt))
+        try:
+            return train_once(run, state, found, checkpoints)
+        except NumericsError as error:
+            message = f"{error} {_healthy(run.folder)}"
+            if attempt >= run.config.restarts:
+                raise NumericsError(message) from error
+            attempt, again = attempt + 1, True
+            print(f"warning: {message} Restart {attempt} of {run.config.restarts}.", file=sys.stderr)
+        except Stopped as request:
+            processes.wait("the checkpoint is written")
+            raise Stopped(str(request) or f"{run.folder} has a checkpoint") from request
+
+
+def initial_or_restored(
+    run: TrainingRun, checkpoints: Checkpoints, again: bool
+) -> tuple[loop.RunState, Found | None]:
+    """The state to go on from, or to start again from, and the checkpoint that it comes from.
+
+    Raises:
+      InputError: if no checkpoint can be read, or its rows are missing.
+    """
+    layout = run.built.layout
+    state = loop.initial(run.built.plan, run.setup, layout)
+    try:
+        found = checkpoints.restore(loop.portable(state, layout), run.setup.dataset, anchors=again)
+    except FileNotFoundError:
+        processes.wait("the checkpoint is read")
+        if again:
+            checkpoints.go_on_from(0)
+        elif processes.first() and _begun_before(run.folder):
+            print(
+                f"warning: {run.folder / 'checkpoints'}: holds no checkpoint; the run starts anew, and "
+                "what it wrote before is written again.",
+                file=sys.stderr,
+            )
+        return state, None
+    for line in found.damaged:
+        print(f"warning: {line}; going on from {checkpoints.path(found.number)}", file=sys.stderr)
+    processes.wait("the checkpoint is read")
+    checkpoints.go_on_from(found.number)
+    try:
+        return loop.restored(state, found.parts, found.rows, run.setup, layout), found
+    except ValueError as error:
+        raise InputError(f"{checkpoints.path(found.number)}: {error}; delete that folder.") from error
+
+
+def _begun_before(folder: Path) -> bool:
+    records = folder / "metrics.jsonl"
+    return records.exists() and records.stat().st_size > 0
+
+
+def train_once(
+    run: TrainingRun, state: loop.RunState, found: Found | None, checkpoints: Checkpoints
+) -> loop.Progress:
+    """Follows the events of a run from `state` to its end.
+
+    Returns:
+      Where the run has ended.
+
+    Raises:
+      NumericsError: if training diverges.
+      Stopped: when it was requested and there is a checkpoint.
+    """
+    plan, setup, layout = run.built.plan, run.setup, run.built.layout
+    progress = state.progress
+    if processes.joined():
+        run.requests.note()  # no process leaves the others
+    with contextlib.ExitStack() as stack:
+        records = None
+        if processes.first():  # the others write nothing
+            records = Records(run.folder, run.config, checkpoints, run.stopwatch, found)
+            stack.callback(records.close)
+        events = stack.enter_context(
+            contextlib.closing(loop.events(plan, setup, layout, state, run.stopwatch))
+        )
+        for event in events:
+            run.requests.note()
+            if records is not None:
+                records.write(event)
+            stop = may_stop(event) and processes.agreed(run.requests())
+            planned = isinstance(event, loop.IterationEnd) and event.checkpoint
+            wanted = records is not None and may_save(event) and records.checkpoint_due()
+            if planned or wanted or stop:
+                if records is not None:
+                    records.settle()
+                parts = loop.to_save(event.state, setup, layout)
+                if records is not None:
+                    records.save(parts, loop.held(event.state, layout), planned)
+            if stop:
+                raise Stopped
+            progress = event.progress
+    return progress
+
+
+def may_stop(event: loop.Event) -> bool:
+    """Whether a run may be stopped at an event.
+
+    Not between an evaluation and the end of its iteration, which may have a checkpoint, nor when all is done.
+    Processes that train together agree at the ends of iterations, where all of them come by.
+    """
+    if isinstance(event, loop.IterationEnd):
+        return not event.last
+    return not (processes.joined() or isinstance(event, loop.Evaluated))
+
+
+def may_save(event: loop.Event) -> bool:
+    """Whether a checkpoint that the clock or an evaluation wants may be taken at an event."""
+    if isinstance(event, loop.IterationEnd):
+        return True
+    return not processes.joined() and isinstance(event, loop.Updated)
+
+
+def _healthy(folder: Path) -> str:
+    checkpoints = Checkpoints(folder / "checkpoints", reading=True)
+    newest = max(checkpoints.numbers, default=None)
+    if newest is None:
+        return "There is no checkpoint yet."
+    return f"The last healthy checkpoint is {checkpoints.path(newest)}."
