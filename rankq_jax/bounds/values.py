@@ -172,6 +172,20 @@ class Either(NamedTuple):
         return "" if any(not one.refusal(value) for one in self.bounds) else f"must be {self.words}"
 
 
+class Optional(NamedTuple):
+    """The values of a bound, and None.
+
+    Attributes:
+      bound: of a value that is not None.
+    """
+
+    bound: Bound
+
+    def refusal(self, value: Any) -> str:
+        """See `Bound`."""
+        return "" if value is None else self.bound.refusal(value)
+
+
 # Arithmetic is float32: beyond 1e6 a number leaves nothing of those that it is added to.
 Finite = Annotated[float, Interval(-1e6, 1e6)]
 Positive = Annotated[float, Interval(0.0, 1e6, above=True)]
@@ -196,6 +210,27 @@ Widths = Annotated[Sequence[int], Many(Interval(1, 65_536, integer=True), 64)]  
 def bound_of(annotation: Any) -> Bound | None:
     """The bound that an annotation carries, or None."""
     return next((x for x in getattr(annotation, "__metadata__", ()) if hasattr(x, "refusal")), None)
+
+
+def described(bound: Bound) -> str:
+    """The values of a bound in words, e.g. `in (0, 1]`."""
+    match bound:
+        case Interval(low, high, above, below, integer, _):
+            kind = "a whole number" if integer else "a number"
+            left = f"{'(' if above else '['}{low:.10g}" if math.isfinite(low) else "(-inf"
+            right = f"{high:.10g}{')' if below else ']'}" if math.isfinite(high) else "inf)"
+            return f"{kind} in {left}, {right}"
+        case OneOf(known, _, empty):
+            return " or ".join([*(repr(name) for name in known), *(['""'] if empty else [])])
+        case Many(each, most):
+            return f"at most {most} times {described(each)}"
+        case Optional(inner):
+            return f"{described(inner)}, or None"
+        case Either(_, words):
+            return words
+        case Flag():
+            return "True or False"
+    return "one line of text"
 
 
 def refuse(name: str, value: Any, bound: Bound) -> None:

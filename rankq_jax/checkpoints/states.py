@@ -1,7 +1,7 @@
 """States of a run through orbax: written in the background, atomically, the newest and the best ones kept."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -142,12 +142,18 @@ class Checkpoints:
         return {"rows": SaveSegment(folder / segment.name, replay.arrays(found))}
 
     def restore(
-        self, like: Mapping[str, Any], row: Any = None, number: int | None = None, *, anchors: bool = False
+        self,
+        like: Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]],
+        row: Any = None,
+        number: int | None = None,
+        *,
+        anchors: bool = False,
     ) -> Found:
         """The newest checkpoint that can be read.
 
         Args:
-          like: parts by name, whose structure and devices the result has; others are not read.
+          like: parts by name, whose structure and devices the result has; others are not read. Or a function
+            of the notes of a checkpoint that returns them.
           row: a pytree `[N, ...]` with the structure and types of the buffers' rows; None reads no rows.
           number: of the one checkpoint to read; None takes the newest, or one before it if that is damaged.
           anchors: whether it must be an anchor.
@@ -171,8 +177,9 @@ class Checkpoints:
             "put the files back, or start again in another folder."
         )
 
-    def _restored(self, number: int, like: Mapping[str, Any], row: Any) -> Found:
+    def _restored(self, number: int, wanted: Any, row: Any) -> Found:
         about, segments = self._about(number)
+        like = wanted(about["notes"]) if callable(wanted) else wanted
         hosts = {name: jax.tree.map(leaves.host_copy, part) for name, part in like.items()}
         items = {
             name: ocp.args.StandardRestore(part) for name, part in hosts.items() if jax.tree.leaves(part)

@@ -15,7 +15,7 @@ from rankq_jax.envs.batch import stream_seed, streams
 from rankq_jax.envs.rollout import recorder
 from rankq_jax.errors import Stopped
 from rankq_jax.evaluation import Evaluation, evaluate
-from rankq_jax.lifting import stepwise
+from rankq_jax.lifting import go_on, stepwise
 from rankq_jax.loop import rounds
 from rankq_jax.loop.state import Progress, RunState, World, held, portable
 from rankq_jax.parallel import Layout
@@ -86,6 +86,26 @@ def initial(plan: Sequence[Phase], world: World, layout: Layout) -> RunState:
         progress=Progress(),
         labels=labeller.init(_keys(world.seeds, 0, 1), world.dataset) if labeller else (),
     )
+
+
+def at_phase(plan: Sequence[Phase], world: World, layout: Layout, state: RunState, index: int) -> RunState:
+    """`state` with the agent's state that the phase `index` goes on from, after all phases before it.
+
+    The keys of what a later agent adds are those of a round 0, which no phase has.
+
+    Args:
+      plan: the phases.
+      world: of the run.
+      layout: of the run.
+      state: of the phase in its progress.
+      index: of that phase or a later one.
+    """
+    agent = state.agent
+    for later in range(state.progress.phase + 1, index + 1):
+        keys = layout.split(_keys(world.seeds, later + 1, 0, attempt=state.progress.attempt))
+        dataset = layout.replicate(jax.tree.map(jnp.asarray, world.dataset))
+        agent = go_on(plan[later].agent, agent, keys, dataset)
+    return state._replace(agent=agent)
 
 
 def _within_a_round(listener: Listener) -> Listener:
@@ -225,6 +245,7 @@ def run(
 
     for index in range(state.progress.phase, len(plan)):
         phase = plan[index]
+        state = at_phase(plan, world, layout, state, index)
         state = state._replace(progress=rounds.in_phase(state.progress, index))
         act, mode = stepwise(phase.agent.act), stepwise(phase.agent.mode)
         for done in range(state.progress.round + 1, phase.rounds + 1):

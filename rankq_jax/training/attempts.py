@@ -81,7 +81,7 @@ def _begun(run: Run, checkpoints: Checkpoints, again: bool) -> tuple[loop.RunSta
     layout = run.built.layout
     state = loop.initial(run.built.plan, run.world, layout)
     try:
-        found = checkpoints.restore(loop.portable(state, layout), run.world.dataset, anchors=again)
+        found = checkpoints.restore(functools.partial(_like, run, state), run.world.dataset, anchors=again)
     except FileNotFoundError:
         processes.wait("the checkpoint is read")
         if again:
@@ -101,6 +101,12 @@ def _begun(run: Run, checkpoints: Checkpoints, again: bool) -> tuple[loop.RunSta
         return loop.restored(state, found.parts, found.rows, run.world, layout), found
     except ValueError as error:
         raise InputError(f"{checkpoints.path(found.number)}: {error}; delete that folder.") from error
+
+
+def _like(run: Run, state: loop.RunState, notes: dict[str, Any]) -> dict[str, Any]:
+    """The parts of a checkpoint with these notes, in shape: the phases need not have the same variables."""
+    layout = run.built.layout
+    return loop.portable(loop.at_phase(run.built.plan, run.world, layout, state, notes["phase"]), layout)
 
 
 def _begun_before(folder: Path) -> bool:
