@@ -1,6 +1,6 @@
 """Bounds of values: sets of values as data, and functions that refuse arguments that lie outside them."""
 
-from rankq_jax.bounds.arguments import Argument, arguments, checked
+from rankq_jax.bounds.arguments import Argument, arguments, checked, described
 from rankq_jax.bounds.values import (
     Bound,
     Count,
@@ -26,7 +26,6 @@ from rankq_jax.bounds.values import (
     Whole,
     Widths,
     bound_of,
-    described,
     fields,
     refuse,
     refuse_fields,

@@ -6,11 +6,22 @@ defaults and the bounds of its fields, so that a call in Python and a configurat
 
 import functools
 import inspect
+import math
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar, cast
 
-from rankq_jax.bounds.values import Bound, bound_of, described, refuse
+from rankq_jax.bounds.values import (
+    Bound,
+    Either,
+    Flag,
+    Interval,
+    Many,
+    OneOf,
+    Optional,
+    bound_of,
+    refuse,
+)
 from rankq_jax.errors import suggestion
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -26,6 +37,27 @@ class Argument(NamedTuple):
 
     bound: Bound | None
     default: Any
+
+
+def described(bound: Bound) -> str:
+    """The values of a bound in words, e.g. `in (0, 1]`."""
+    match bound:
+        case Interval(low, high, above, below, integer, _):
+            kind = "a whole number" if integer else "a number"
+            left = f"{'(' if above else '['}{low:.10g}" if math.isfinite(low) else "(-inf"
+            right = f"{high:.10g}{')' if below else ']'}" if math.isfinite(high) else "inf)"
+            return f"{kind} in {left}, {right}"
+        case OneOf(known, _, empty):
+            return " or ".join([*(repr(name) for name in known), *(['""'] if empty else [])])
+        case Many(each, most):
+            return f"at most {most} times {described(each)}"
+        case Optional(inner):
+            return f"{described(inner)}, or None"
+        case Either(_, words):
+            return words
+        case Flag():
+            return "True or False"
+    return "one line of text"
 
 
 def arguments(function: Callable[..., Any]) -> dict[str, Argument]:

@@ -212,27 +212,6 @@ def bound_of(annotation: Any) -> Bound | None:
     return next((x for x in getattr(annotation, "__metadata__", ()) if hasattr(x, "refusal")), None)
 
 
-def described(bound: Bound) -> str:
-    """The values of a bound in words, e.g. `in (0, 1]`."""
-    match bound:
-        case Interval(low, high, above, below, integer, _):
-            kind = "a whole number" if integer else "a number"
-            left = f"{'(' if above else '['}{low:.10g}" if math.isfinite(low) else "(-inf"
-            right = f"{high:.10g}{')' if below else ']'}" if math.isfinite(high) else "inf)"
-            return f"{kind} in {left}, {right}"
-        case OneOf(known, _, empty):
-            return " or ".join([*(repr(name) for name in known), *(['""'] if empty else [])])
-        case Many(each, most):
-            return f"at most {most} times {described(each)}"
-        case Optional(inner):
-            return f"{described(inner)}, or None"
-        case Either(_, words):
-            return words
-        case Flag():
-            return "True or False"
-    return "one line of text"
-
-
 def refuse(name: str, value: Any, bound: Bound) -> None:
     """Refuses a value that is out of its bound.
 

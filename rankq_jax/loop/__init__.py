@@ -1,6 +1,7 @@
 """The training loop: the one place where collecting, updating, evaluating and reporting meet."""
 
-from rankq_jax.loop.run import Listener, at_phase, initial, run
+from rankq_jax.loop.agents import at_phase
+from rankq_jax.loop.run import Listener, initial, run
 from rankq_jax.loop.state import Progress, RunState, World, held, portable, restored
 
 __all__ = [

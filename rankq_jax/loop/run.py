@@ -15,8 +15,9 @@ from rankq_jax.envs.batch import stream_seed, streams
 from rankq_jax.envs.rollout import recorder
 from rankq_jax.errors import Stopped
 from rankq_jax.evaluation import Evaluation, evaluate
-from rankq_jax.lifting import go_on, stepwise
+from rankq_jax.lifting import stepwise
 from rankq_jax.loop import rounds
+from rankq_jax.loop.agents import at_phase, keys_of
 from rankq_jax.loop.state import Progress, RunState, World, held, portable
 from rankq_jax.parallel import Layout
 from rankq_jax.phases import Phase, due
@@ -54,27 +55,11 @@ class Listener(NamedTuple):
     stop: Callable[[], bool] = lambda: False
 
 
-def _keys(seeds: Sequence[int], *path: int, attempt: int = 0) -> Key:
-    """`[S]` keys: a function of the seed and of the place in the run, so resuming needs no generator.
-
-    Another `attempt` at the same place has other keys, lest it ends the same.
-    """
-    steps = path if attempt == 0 else (*path, attempt)
-
-    def one(seed: jax.Array) -> Key:
-        key = jax.random.key(seed)
-        for step in steps:
-            key = jax.random.fold_in(key, step)
-        return key
-
-    return jax.vmap(one)(jnp.asarray(seeds, jnp.uint32))
-
-
 def initial(plan: Sequence[Phase], world: World, layout: Layout) -> RunState:
     """The state before the first round. Phases with a labeller share its state."""
     dataset = jax.tree.map(jnp.asarray, world.dataset)
     labeller = next((phase.labeller for phase in plan if phase.labeller is not None), None)
-    keys = layout.split(_keys(world.seeds, 0, 0))
+    keys = layout.split(keys_of(world.seeds, 0, 0))
     rows = world.env.rows // len(world.seeds)
     one = ring.init(dataset, world.capacity)
     copies = jax.tree.map(lambda x: jnp.stack([x] * len(world.seeds)), one)
@@ -84,28 +69,8 @@ def initial(plan: Sequence[Phase], world: World, layout: Layout) -> RunState:
         env=world.env.reset(np.concatenate([streams(stream_seed(seed), rows) for seed in world.seeds])),
         recorder=recorder(world.env),
         progress=Progress(),
-        labels=labeller.init(_keys(world.seeds, 0, 1), world.dataset) if labeller else (),
+        labels=labeller.init(keys_of(world.seeds, 0, 1), world.dataset) if labeller else (),
     )
-
-
-def at_phase(plan: Sequence[Phase], world: World, layout: Layout, state: RunState, index: int) -> RunState:
-    """`state` with the agent's state that the phase `index` goes on from, after all phases before it.
-
-    The keys of what a later agent adds are those of a round 0, which no phase has.
-
-    Args:
-      plan: the phases.
-      world: of the run.
-      layout: of the run.
-      state: of the phase in its progress.
-      index: of that phase or a later one.
-    """
-    agent = state.agent
-    for later in range(state.progress.phase + 1, index + 1):
-        keys = layout.split(_keys(world.seeds, later + 1, 0, attempt=state.progress.attempt))
-        dataset = layout.replicate(jax.tree.map(jnp.asarray, world.dataset))
-        agent = go_on(plan[later].agent, agent, keys, dataset)
-    return state._replace(agent=agent)
 
 
 def _within_a_round(listener: Listener) -> Listener:
@@ -249,7 +214,7 @@ def run(
         state = state._replace(progress=rounds.in_phase(state.progress, index))
         act, mode = stepwise(phase.agent.act), stepwise(phase.agent.mode)
         for done in range(state.progress.round + 1, phase.rounds + 1):
-            keys = functools.partial(_keys, world.seeds, index + 1, done, attempt=state.progress.attempt)
+            keys = functools.partial(keys_of, world.seeds, index + 1, done, attempt=state.progress.attempt)
             if not state.progress.updated:
                 state = updated(phase, done, state, keys)
             if due(phase.evaluate_every, done, phase.rounds):
