@@ -15,7 +15,7 @@ from benchmarks.turns import Run
 from rankq_jax.data import buffer as ring
 from rankq_jax.data.mixture import Sources
 from rankq_jax.parallel import Layout
-from rankq_jax.training.agents import agent_of, lifted, parts_of
+from rankq_jax.training.agents import agent_of, lifted, networks_of
 from rankq_jax.types import Agent, Transition
 
 TASK = "antmaze-medium-play"  # whose arguments and sizes the synthetic work has
@@ -75,11 +75,11 @@ def agent(config: ml_collections.ConfigDict, action: int = Sizes().action, vmapp
       action: A.
       vmapped: evaluate sets of actions by a vmap of the critic over them, not as rows of one call.
     """
-    parts = parts_of(config, action)
+    networks = networks_of(config, action)
     if vmapped:
-        by_action = jax.vmap(parts.critic.apply, in_axes=(None, None, 1), out_axes=-1)
-        parts = parts._replace(critic=parts.critic._replace(apply_to_set=by_action))
-    return agent_of(config, config.algorithm, parts, {})
+        by_action = jax.vmap(networks.critic.apply, in_axes=(None, None, 1), out_axes=-1)
+        networks = networks._replace(critic=networks.critic._replace(apply_to_set=by_action))
+    return agent_of(config, config.algorithm, networks, {})
 
 
 def keys(seeds: int) -> jax.Array:

@@ -1,13 +1,20 @@
 """What a run ends with on purpose, each with its exit status."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
+from typing import TypeVar
+
+Value = TypeVar("Value")
 
 
 class InputError(ValueError):
     """The user's input is wrong. The message is one line: what, where, and what to do."""
 
     exit_status = 2
+
+
+class NameTaken(ValueError):
+    """A name that is registered belongs to something else already."""
 
 
 class NumericsError(ArithmeticError):
@@ -30,3 +37,24 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(names)}."
+
+
+def add_name(known: MutableMapping[str, Value], noun: str, name: str, value: Value) -> Value:
+    """Adds `value` under `name`; adding the same value again does nothing.
+
+    Args:
+      known: what is added to.
+      noun: what the names stand for, in the message.
+      name: the new name.
+      value: what it stands for.
+
+    Returns:
+      `value`.
+
+    Raises:
+      NameTaken: if the name stands for another value.
+    """
+    if name in known and known[name] is not value and known[name] != value:
+        raise NameTaken(f"{noun} {name!r}: the name belongs to another {noun}; choose another name")
+    known.setdefault(name, value)
+    return value

@@ -148,6 +148,47 @@ def seeded(
     )
 
 
+def adapt(old: Any, new: Any) -> Any:
+    """The state `old` of one agent as another agent goes on from it.
+
+    The two have states of one type. All that both have comes from `old`; dual variables (a field `duals`, a
+    dictionary by name) that only `new` has come from `new`, those that only `old` has are dropped.
+
+    Args:
+      old: the state of the agent that has trained; arrays, or their shapes.
+      new: a first state of the agent that goes on, likewise.
+
+    Raises:
+      ValueError: if the states differ in more than their dual variables; names the first difference.
+    """
+    if isinstance(old, Standardised) and isinstance(new, Standardised):
+        return old._replace(inner=adapt(old.inner, new.inner))
+    if type(old) is not type(new):
+        raise ValueError(f"a {type(old).__name__} is no {type(new).__name__}")
+    adapted = old
+    if hasattr(new, "duals"):
+        adapted = old._replace(duals={name: old.duals.get(name, own) for name, own in new.duals.items()})
+    leaves, expected = (dict(jax.tree_util.tree_leaves_with_path(state)) for state in (adapted, new))
+    for path in {**expected, **leaves}:
+        kinds = [(x[path].shape, x[path].dtype) if path in x else None for x in (leaves, expected)]
+        if kinds[0] != kinds[1]:
+            raise ValueError(f"{jax.tree_util.keystr(path)} is {kinds[0]} there and {kinds[1]} here")
+    return adapted
+
+
+def go_on(agent: Agent, state: Any, key: Key, example: Transition) -> Any:
+    """The state of another agent as `agent` goes on from it, see `adapt`.
+
+    Nothing is computed where both have the same variables. The arguments are those of `agent.init`.
+
+    Raises:
+      ValueError: as `adapt`.
+    """
+    adapted = adapt(state, jax.eval_shape(agent.init, key, example))
+    new = any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(adapted))
+    return adapt(state, agent.init(key, example)) if new else adapted
+
+
 def compiled(agent: Agent) -> Agent:
     """Plain `jit` on one device, with the state donated to `update`: for tests and for scripts."""
     return Agent(

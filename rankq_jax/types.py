@@ -17,6 +17,20 @@ PREFERRED_ACTION = "preferred_action"  # column of `Transition.extras` that pref
 Schedule = Callable[[jax.typing.ArrayLike], jax.typing.ArrayLike]  # environment steps -> value
 
 
+class TaskSpec(NamedTuple):
+    """What networks and plans need to know of a task.
+
+    Attributes:
+      observation_size: length of an observation vector.
+      action_size: length of an action vector.
+      horizon: steps until truncation.
+    """
+
+    observation_size: int
+    action_size: int
+    horizon: int
+
+
 class Transition(NamedTuple):
     """A minibatch, or a whole dataset, of environment steps. Leaves lead with `[B]`.
 
@@ -68,12 +82,15 @@ class Policy(NamedTuple):
       mode: `(params, observation) -> action [B, *A]`.
       log_density: `(params, observation, action [B, *A], key) -> [B]` of given actions. A key switches the
         dropout of training on, None leaves it off. None in place of the function: a deterministic policy.
+      squash: how the mode follows from the outputs of the last layer, `tanh` or `clip` (see
+        `trained_policies`); exported policies need it.
     """
 
     init: Callable[[Key, Any, Any], Params]
     sample: Callable[[Params, Any, Key], tuple[jax.Array, jax.Array]]
     mode: Callable[[Params, Any], jax.Array]
     log_density: Callable[..., jax.Array] | None = None
+    squash: str = "tanh"
 
 
 class Critic(NamedTuple):

@@ -3,7 +3,10 @@
 import os
 import tempfile
 import warnings
+from collections.abc import Mapping
 from importlib import metadata
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 
@@ -27,8 +30,8 @@ import jax
 import numpy as np
 import optax
 
-from rankq_jax.agents import AGENTS, NETWORKS, Optimisers, Parts
-from rankq_jax.networks import FAMILIES, Sizes
+from rankq_jax.agents import AGENTS, Optimizers
+from rankq_jax.networks import FAMILIES, Networks
 from rankq_jax.types import Agent, Transition
 
 jax.config.update("jax_platforms", "cpu")
@@ -75,41 +78,30 @@ def key() -> jax.Array:
 # What the contract of an agent is tested with where its defaults would be slow or need more.
 # The conservative agents have a fixed weight, as on the hand tasks: with a multiplier they settle later.
 ARGUMENTS = {"rlpd": {"critic_updates": 2}, "cql": {"lagrange": False}, "cal_ql": {"lagrange": False}}
-SIZES = Sizes((16,), (16, 16), critics=2, action_size=ACTION_SIZE)
+SIZES = {"actor_hidden": (16,), "critic_hidden": (16, 16)}
 
 
 def make_agent(
-    name: str, link: optax.GradientTransformation | None = None, rule=optax.adam, sizes: Sizes = SIZES
+    name: str,
+    link: optax.GradientTransformation | None = None,
+    rule=optax.adam,
+    sizes: Mapping[str, Any] = MappingProxyType(SIZES),
 ) -> Agent:
     """A registered agent on tiny networks of its own family."""
-    parts = make_parts(link, rule, NETWORKS.get(name, "cal_ql"), sizes)
-    return AGENTS[name](parts, **ARGUMENTS.get(name, {}))
+    networks, optimizers = make_parts(link, rule, AGENTS[name].networks, sizes)
+    return AGENTS[name].make(networks, optimizers, **ARGUMENTS.get(name, {}))
 
 
 def make_parts(
     link: optax.GradientTransformation | None = None,
     rule=optax.adam,
     family: str = "cal_ql",
-    sizes: Sizes = SIZES,
-) -> Parts:
-    """Tiny networks; `link` is put at the head of every optimiser chain, before `rule`."""
-
-    def optimiser(rate: float) -> optax.GradientTransformation:
-        return optax.chain(*([] if link is None else [link]), rule(rate))
-
-    networks = FAMILIES[family](sizes)
-    return Parts(
-        policy=networks.policy,
-        critic=networks.critic,
-        optimisers=Optimisers(
-            actor=optimiser(1e-3),
-            critic=optimiser(1e-3),
-            duals={"temperature": optimiser(1e-3), "cql_weight": optimiser(1e-3)},
-            value=optimiser(1e-3),
-        ),
-        action_size=ACTION_SIZE,
-        value=networks.value,
-    )
+    sizes: Mapping[str, Any] = MappingProxyType(SIZES),
+) -> tuple[Networks, Optimizers]:
+    """Tiny networks and their optimizers; `link` is put at the head of every chain, before `rule`."""
+    optimizer = optax.chain(*([] if link is None else [link]), rule(1e-3))
+    networks = FAMILIES[family](ACTION_SIZE, **sizes)
+    return networks, Optimizers(actor=optimizer, critic=optimizer, value=optimizer, dual=optimizer)
 
 
 def make_batch(seed: int = 0, rows: int = BATCH) -> Transition:
@@ -132,11 +124,6 @@ def make_batch(seed: int = 0, rows: int = BATCH) -> Transition:
             "preferred_action": random.uniform(-0.95, 0.95, (rows, ACTION_SIZE)).astype(np.float32),
         },
     )
-
-
-@pytest.fixture
-def parts() -> Parts:
-    return make_parts()
 
 
 @pytest.fixture

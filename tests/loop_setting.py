@@ -46,9 +46,9 @@ def make_plan(layout, parallel_batch=False, overlap=False):
 
     shared = dict(evaluate_every=2, checkpoint_every=1, overlap=overlap)
     return (
-        Phase("offline", lifted(rankq(parts), 5), 2, 0, 10, 0.0, 5, lambda steps: 1.0, 0, **shared),
+        Phase("offline", lifted(rankq(*parts), 5), 2, 0, 10, 0.0, 5, lambda steps: 1.0, 0, **shared),
         # another agent with the same state type, episodes that outlast a round, updates left over
-        Phase("online", lifted(sac(parts), 4), 4, 130, 0, 0.05, 4, lambda steps: 0.5, 100, **shared),
+        Phase("online", lifted(sac(*parts), 4), 4, 130, 0, 0.05, 4, lambda steps: 0.5, 100, **shared),
     )
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from rankq_jax.action_sets import perturbed
-from rankq_jax.agents import AGENTS, NETWORKS, rlpd
+from rankq_jax.agents import AGENTS, rlpd
 from rankq_jax.bounds import Count, Interval, OneOf, Rate, Switch, Widths, arguments, bound_of, checked
 from rankq_jax.configs import base
 from rankq_jax.data import mixture
 from rankq_jax.lifting import repeated, standardised
-from rankq_jax.networks import FAMILIES, Sizes, gaussian
+from rankq_jax.networks import FAMILIES, gaussian
 from tests.conftest import make_batch, make_parts
 from tests.fuzz.field_values import SECTIONS
 
@@ -76,19 +76,21 @@ def test_what_is_inside_passes_unchanged(kind, values):
 
 def test_an_argument_that_is_passed_on_is_known_by_its_name():
     with pytest.raises(TypeError, match=r"rankq takes no argument 'sigmma'. Did you mean 'sigma'\?"):
-        AGENTS["rankq"](make_parts(), sigmma=0.3)
+        AGENTS["rankq"].make(*make_parts(), sigmma=0.3)
     with pytest.raises(
         TypeError, match=r"rankq takes no argument 'target_rat'. Did you mean 'target_rate'\?"
     ):
-        AGENTS["rankq"](make_parts(), target_rat=0.3)
+        AGENTS["rankq"].make(*make_parts(), target_rat=0.3)
     with pytest.raises(TypeError, match="cal_ql takes no argument 'calibrated'"):
-        AGENTS["cal_ql"](make_parts(), calibrated=False)
+        AGENTS["cal_ql"].make(*make_parts(), calibrated=False)
 
 
 @pytest.mark.parametrize("name", sorted(AGENTS))
 def test_agents_refuse_what_makes_no_sense_and_take_what_does(name):
-    parts = make_parts(family=NETWORKS[name] if name != "bc" else "iql")  # whose policy has a density
-    taken = {argument: it.default for argument, it in arguments(AGENTS[name]).items() if it.bound is not None}
+    parts = make_parts(family=AGENTS[name].networks if name != "bc" else "iql")  # whose policy has a density
+    taken = {
+        argument: it.default for argument, it in arguments(AGENTS[name].make).items() if it.bound is not None
+    }
     assert set(taken) == set(SECTIONS[name])  # by hand, in the file of the fuzzing
     tried = [math.nan, math.inf, -math.inf, -1, 0, 10**9, 1e9, 0.5, None, "many", True, (1,)]
     for argument, values in SECTIONS[name].items():
@@ -96,35 +98,35 @@ def test_agents_refuse_what_makes_no_sense_and_take_what_does(name):
             if values.fits(value):
                 continue
             with pytest.raises(ValueError, match=f"^{argument}=") as error:
-                AGENTS[name](parts, **{argument: value})
+                AGENTS[name].make(*parts, **{argument: value})
             assert "must be" in str(error.value) and "\n" not in str(error.value)
         for value in values.inside:
-            AGENTS[name](parts, **{argument: value})
+            AGENTS[name].make(*parts, **{argument: value})
 
 
 def test_python_and_configurations_have_the_same_arguments_and_defaults():
     config = base.defaults(base.tasks.find("pointmaze-umaze"), "sac")
     for name, agent in AGENTS.items():
-        own = {argument: it.default for argument, it in arguments(agent).items() if it.bound is not None}
+        own = {argument: it.default for argument, it in arguments(agent.make).items() if it.bound is not None}
         assert config[name].to_dict() == own, name
         assert all(type(config[name][argument]) is type(default) for argument, default in own.items())
     # Those of the Cal-QL code on AntMaze, by hand.
     for name in ("cql", "cal_ql"):
-        known = {argument: it.default for argument, it in arguments(AGENTS[name]).items()}
+        known = {argument: it.default for argument, it in arguments(AGENTS[name].make).items()}
         assert (known["lagrange"], known["lagrange_threshold"], known["weight"]) == (True, 0.8, 5.0)
 
 
 @pytest.mark.parametrize("name", ["cql", "cal_ql"])
 def test_a_conservative_agent_has_its_multiplier_by_default(name):
     batch, key = jax.tree.map(jax.numpy.asarray, make_batch()), jax.random.key(0)
-    agent = AGENTS[name](make_parts())
+    agent = AGENTS[name].make(*make_parts())
     state, metrics = agent.update(agent.init(key, batch), batch, key)
     assert "dual/cql_weight" in metrics and state.duals["cql_weight"].params != 1.0
 
 
 def test_a_subset_of_more_members_than_there_are_is_refused():
     batch, key = jax.tree.map(jax.numpy.asarray, make_batch()), jax.random.key(0)
-    agent = rlpd(make_parts(family="rlpd"), subset=7, critic_updates=2)
+    agent = rlpd(*make_parts(family="rlpd"), subset=7, critic_updates=2)
     state = agent.init(key, batch)
     with pytest.raises(ValueError, match="subset=7 must be at most the 2 members of the critic"):
         agent.update(state, batch, key)
@@ -139,9 +141,9 @@ def test_a_subset_of_more_members_than_there_are_is_refused():
     ],
 )  # fmt: skip
 def test_families_of_networks_refuse_sizes_by_name(family, field, value):
-    sizes = Sizes((8,), (8,), critics=2, action_size=2)
+    sizes = {"actor_hidden": (8,), "critic_hidden": (8,), "action_size": 2} | {field: value}
     with pytest.raises(ValueError, match=field):
-        FAMILIES[family](sizes._replace(**{field: value}))
+        FAMILIES[family](sizes.pop("action_size"), **sizes)
 
 
 @pytest.mark.parametrize(
@@ -149,8 +151,8 @@ def test_families_of_networks_refuse_sizes_by_name(family, field, value):
     [
         (lambda: perturbed(0.0), "sigma=0.0 must be in (0, 10]"),
         (lambda: mixture.uniform(0), "batch_size=0 must be at least 1"),
-        (lambda: repeated(AGENTS["sac"](make_parts()), 0), "updates=0 must be at least 1"),
-        (lambda: standardised(AGENTS["sac"](make_parts()), 0.0), "epsilon=0.0 must be"),
+        (lambda: repeated(AGENTS["sac"].make(*make_parts()), 0), "updates=0 must be at least 1"),
+        (lambda: standardised(AGENTS["sac"].make(*make_parts()), 0.0), "epsilon=0.0 must be"),
         (lambda: gaussian((8,), 2, dropout=1.0), "dropout=1.0 must be in [0, 1)"),
     ],
 )

@@ -20,8 +20,9 @@ FLOORS = [
     {"tasks", "phases", "evaluation"},
     {"loop", "analysis", "preferences"},
     {"configs"},
+    {"registry"},
     {"training"},
-    {"cli", "launch"},
+    {"cli", "launch", "testing"},
 ]
 LEVEL = {part: level for level, parts in enumerate(FLOORS) for part in parts}
 # What needs a concrete agent must get it as an argument.

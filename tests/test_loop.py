@@ -400,7 +400,7 @@ def test_no_update_key_is_used_twice(dataset):
 
 def test_without_offline_rows_updates_wait_for_the_first_episode_and_are_all_paid(dataset):
     layout = seeds_over_devices(2, jax.devices()[:1])
-    agent = repeated(sampled(sac(make_parts()), mixture.uniform(16)), 4)
+    agent = repeated(sampled(sac(*make_parts()), mixture.uniform(16)), 4)
     agent = distributed(seeded(agent, mixture.of_seed), layout, mixture.DEVICE_AXES)
     plan = (Phase("online", agent, 4, 130, 0, 0.05, 4, lambda steps: 0.0, 0, 0, 0),)
     setup, recorded = make_setup(dataset, [0, 1]), Recorded()

@@ -19,7 +19,7 @@ def data():
 
 
 def test_the_wrapped_agent_sees_standardised_observations(data, key):
-    plain = td3_bc(make_parts(family="td3"))
+    plain = td3_bc(*make_parts(family="td3"))
     agent = compiled(standardised(plain))
     state = agent.init(key, data)
     raw = np.asarray(data.observation, np.float64)
@@ -47,7 +47,7 @@ def test_the_wrapped_agent_sees_standardised_observations(data, key):
 
 
 def test_the_statistics_are_in_the_state_and_stay(data, key):
-    agent = compiled(standardised(td3_bc(make_parts(family="td3"))))
+    agent = compiled(standardised(td3_bc(*make_parts(family="td3"))))
     state = agent.init(key, data)
     mean = np.asarray(state.mean)
     other = data._replace(observation=data.observation + 100.0)

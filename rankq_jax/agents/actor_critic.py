@@ -1,4 +1,4 @@
-"""The one actor-critic update. An algorithm is a choice of backup, regulariser and dual losses."""
+"""The one actor-critic update. An algorithm is a choice of backup, regularizer and dual losses."""
 
 import functools
 from collections.abc import Mapping
@@ -7,14 +7,13 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from rankq_jax.agents import duals as dual_variables
-from rankq_jax.agents.backups import Backup, propose
-from rankq_jax.agents.duals import DualLoss
+from rankq_jax.agents.backups import Backup, sample_actions
+from rankq_jax.agents.duals import Dual
 from rankq_jax.agents.objectives import Objective
-from rankq_jax.agents.regularisers import CriticView, Regulariser
+from rankq_jax.agents.optimizers import Optimizers
+from rankq_jax.agents.regularizers import CriticView, Regularizer
 from rankq_jax.agents.state import (
     ActorCriticState,
-    Parts,
     Trainable,
     copied,
     gradient_step,
@@ -26,69 +25,76 @@ from rankq_jax.agents.state import (
 )
 from rankq_jax.bounds import Rate, checked
 from rankq_jax.losses import squared_td, td_target
+from rankq_jax.networks import Networks
 from rankq_jax.types import Agent, Key, Metrics, Params, Transition
 
 
-def initial(parts: Parts, key: Key, example: Transition) -> ActorCriticState:
-    """The state before the first update."""
+def initial(
+    networks: Networks, optimizers: Optimizers, duals: Mapping[str, float], key: Key, example: Transition
+) -> ActorCriticState:
+    """The state before the first update, with dual variables from their first logarithms."""
     k_actor, k_critic = jax.random.split(key)
-    actor = parts.policy.init(k_actor, example.observation, example.action)
-    critic = parts.critic.init(k_critic, example.observation, example.action)
-    logarithms = {name: jnp.float32(first) for name, first in dual_variables.INITIAL.items()}
+    actor = networks.policy.init(k_actor, example.observation, example.action)
+    critic = networks.critic.init(k_critic, example.observation, example.action)
     return ActorCriticState(
         step=jnp.zeros((), jnp.int32),
-        actor=trainable(actor, parts.optimisers.actor),
-        critic=trainable(critic, parts.optimisers.critic),
+        actor=trainable(actor, optimizers.actor),
+        critic=trainable(critic, optimizers.critic),
         target_critic=copied(critic),
-        duals={name: trainable(v, parts.optimisers.duals[name]) for name, v in logarithms.items()},
+        duals={
+            name: trainable(jnp.float32(logarithm), optimizers.of_dual(name))
+            for name, logarithm in duals.items()
+        },
     )
 
 
 @checked()
 def actor_critic(
-    parts: Parts,
+    networks: Networks,
+    optimizers: Optimizers,
     *,
     backup: Backup,
-    regulariser: Regulariser,
+    regularizer: Regularizer,
     objective: Objective,
-    duals: Mapping[str, DualLoss],
+    duals: Mapping[str, Dual],
     target_rate: Rate,
 ) -> Agent:
     """An agent from its slots.
 
     Every gradient reads the incoming state, and the target critic moves last, as in the published
-    Cal-QL code: the order of statements cannot change the result. A dual variable without a loss is not
-    stepped at all, so that its optimiser state stays as it was.
+    Cal-QL code: the order of statements cannot change the result. The state has the dual variables of
+    `duals` and no others.
 
     Args:
-      parts: policy, critic, optimisers.
+      networks: a policy with a density, and a critic.
+      optimizers: of the actor, the critic and the dual variables.
       backup: value of the next state.
-      regulariser: added to the squared TD error of each critic member.
+      regularizer: added to the squared TD error of each critic member.
       objective: loss of the actor.
-      duals: loss of each dual variable that this algorithm uses.
+      duals: the dual variables of this algorithm, by name.
       target_rate: share of the new critic in the target critic after each update (Polyak averaging).
 
     Raises:
       ValueError: if the policy has no density.
     """
-    policy, critic, optimisers = parts.policy, parts.critic, parts.optimisers
+    policy, critic = networks.policy, networks.critic
     require(policy.log_density is not None, "an actor-critic agent", "a policy with a density")
 
     def critic_loss(
         params: Params, state: ActorCriticState, batch: Transition, key: Key
     ) -> tuple[jax.Array, Metrics]:
-        k_next, k_regulariser = jax.random.split(key)
-        next_value = backup(parts, state, batch, k_next)
+        k_next, k_regularizer = jax.random.split(key)
+        next_value = backup(networks, state, batch, k_next)
         target = td_target(batch.reward, batch.discount, next_value)
         q_data = critic.apply(params, batch.observation, batch.action)
         view = CriticView(
             q_of_set=functools.partial(critic.apply_to_set, params, batch.observation),
             q_data=q_data,
-            propose=functools.partial(propose, policy, state.actor.params),
+            propose=functools.partial(sample_actions, policy, state.actor.params),
             duals={name: variable.params for name, variable in state.duals.items()},
         )
         td = squared_td(q_data, target)  # [E, B]
-        penalty, metrics = regulariser(view, batch, k_regulariser)  # [E, B]
+        penalty, metrics = regularizer(view, batch, k_regularizer)  # [E, B]
         loss = jnp.sum(jnp.mean(td + penalty, axis=1))  # mean over rows, sum over members
         return loss, {
             **metrics,
@@ -101,17 +107,15 @@ def actor_critic(
     def actor_loss(
         params: Params, state: ActorCriticState, batch: Transition, key: Key
     ) -> tuple[jax.Array, Metrics]:
-        loss, metrics = objective(parts, params, state, batch, key)  # [B]
+        loss, metrics = objective(networks, params, state, batch, key)  # [B]
         return jnp.mean(loss), metrics
 
-    step_critic = gradient_step(critic_loss, optimisers.critic)
-    step_actor = gradient_step(actor_loss, optimisers.actor)
+    step_critic = gradient_step(critic_loss, optimizers.critic)
+    step_actor = gradient_step(actor_loss, optimizers.actor)
 
     def step_dual(name: str, variable: Trainable, metrics: Metrics) -> tuple[Trainable, Metrics]:
-        if name not in duals:
-            return variable, {}
-        loss = duals[name]
-        step = gradient_step(lambda p: (loss(p, metrics), {}), optimisers.duals[name])
+        loss = duals[name].loss
+        step = gradient_step(lambda p: (loss(p, metrics), {}), optimizers.of_dual(name))
         new, reported = step(variable)
         return new, {f"{name}/loss": reported["loss"], name: jnp.exp(variable.params)}
 
@@ -133,7 +137,7 @@ def actor_critic(
         return new_state, prefixed(critic=critic_metrics, actor=actor_metrics, dual=dual_metrics)
 
     return Agent(
-        init=functools.partial(initial, parts),
+        init=functools.partial(initial, networks, optimizers, {k: dual.initial for k, dual in duals.items()}),
         update=update,
         act=sampling(policy),
         mode=greedy(policy),

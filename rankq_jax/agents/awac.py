@@ -7,17 +7,22 @@ import jax.numpy as jnp
 import optax
 
 from rankq_jax.agents.actor_critic import initial
-from rankq_jax.agents.backups import max_of
-from rankq_jax.agents.objectives import regression
-from rankq_jax.agents.state import ActorCriticState, Parts, gradient_step, greedy, prefixed, require, sampling
+from rankq_jax.agents.backups import max_target_backup
+from rankq_jax.agents.objectives import td_loss
+from rankq_jax.agents.optimizers import Optimizers
+from rankq_jax.agents.spec import agent
+from rankq_jax.agents.state import ActorCriticState, gradient_step, greedy, prefixed, require, sampling
 from rankq_jax.bounds import Positive, Rate, Temperature, checked
 from rankq_jax.losses import advantage_weight, ensemble_min, td_target
+from rankq_jax.networks import Networks
 from rankq_jax.types import Agent, Key, Metrics, Params, Transition
 
 
+@agent("awac")
 @checked()
 def awac(
-    parts: Parts,
+    networks: Networks,
+    optimizers: Optimizers,
     *,
     temperature: Temperature = 1.0,
     weight_limit: Positive = 100.0,
@@ -29,7 +34,8 @@ def awac(
     that of one policy sample, both by the critic that this update has just moved.
 
     Args:
-      parts: policy with a density of given actions, critic, optimisers.
+      networks: a policy with a density of given actions, and a critic.
+      optimizers: of the actor and the critic.
       temperature: lambda; the weight is `exp(advantage / lambda)`.
       weight_limit: largest weight of a row.
       target_rate: Polyak rate of the target critic.
@@ -37,10 +43,10 @@ def awac(
     Raises:
       ValueError: if the policy has no density, or a value is out of bounds.
     """
-    policy, critic, optimisers = parts.policy, parts.critic, parts.optimisers
+    policy, critic = networks.policy, networks.critic
     require(policy.log_density is not None, "awac", "a policy with a density")
     assert policy.log_density is not None
-    log_density_of, backup = policy.log_density, max_of(1)
+    log_density_of, backup = policy.log_density, max_target_backup(1)
 
     def actor_loss(
         params: Params, batch: Transition, q_params: Params, key: Key
@@ -59,12 +65,12 @@ def awac(
         }
         return jnp.mean(-weight * log_density), metrics
 
-    step_critic = gradient_step(regression(critic), optimisers.critic)
-    step_actor = gradient_step(actor_loss, optimisers.actor)
+    step_critic = gradient_step(td_loss(critic), optimizers.critic)
+    step_actor = gradient_step(actor_loss, optimizers.actor)
 
     def update(state: ActorCriticState, batch: Transition, key: Key) -> tuple[ActorCriticState, Metrics]:
         k_next, k_actor = jax.random.split(key)
-        target = td_target(batch.reward, batch.discount, backup(parts, state, batch, k_next))
+        target = td_target(batch.reward, batch.discount, backup(networks, state, batch, k_next))
         new_critic, critic_metrics = step_critic(state.critic, batch, target)
         new_actor, actor_metrics = step_actor(state.actor, batch, new_critic.params, k_actor)
         new_state = state._replace(
@@ -75,5 +81,5 @@ def awac(
         )
         return new_state, prefixed(critic=critic_metrics, actor=actor_metrics)
 
-    init = functools.partial(initial, parts)
+    init = functools.partial(initial, networks, optimizers, {})
     return Agent(init, update, sampling(policy), greedy(policy), params=lambda state: state.actor.params)

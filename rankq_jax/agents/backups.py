@@ -1,19 +1,20 @@
-"""Backups: the value of the next state, `(parts, state, batch, key) -> [B]`."""
+"""Backups: the value of the next state, `(networks, state, batch, key) -> [B]`."""
 
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
-from rankq_jax.agents.state import ActorCriticState, Parts
+from rankq_jax.agents.state import ActorCriticState
 from rankq_jax.bounds import Samples, checked
 from rankq_jax.losses import ensemble_min
+from rankq_jax.networks import Networks
 from rankq_jax.types import Key, Params, Policy, Transition
 
-Backup = Callable[[Parts, ActorCriticState, Transition, Key], jax.Array]
+Backup = Callable[[Networks, ActorCriticState, Transition, Key], jax.Array]
 
 
-def propose(
+def sample_actions(
     policy: Policy, params: Params, observation: jax.Array, key: Key, samples: int
 ) -> tuple[jax.Array, jax.Array]:
     """`N = samples` policy actions for every state: `[B, N, *A]` and log density `[B, N]`.
@@ -26,7 +27,7 @@ def propose(
 
 
 @checked()
-def max_of(samples: Samples, entropy: bool = False) -> Backup:
+def max_target_backup(samples: Samples, entropy: bool = False) -> Backup:
     """The best of `samples` policy actions under the pessimistic target value: `max_j min_k Q_k(s', a_j)`.
 
     The minimum over members comes first, then the maximum over actions (the max-target backup of the
@@ -41,9 +42,11 @@ def max_of(samples: Samples, entropy: bool = False) -> Backup:
       ValueError: if `samples` is out of bounds.
     """
 
-    def backup(parts: Parts, state: ActorCriticState, batch: Transition, key: Key) -> jax.Array:
-        actions, log_density = propose(parts.policy, state.actor.params, batch.next_observation, key, samples)
-        q = parts.critic.apply_to_set(state.target_critic, batch.next_observation, actions)  # [E, B, N]
+    def backup(networks: Networks, state: ActorCriticState, batch: Transition, key: Key) -> jax.Array:
+        actions, log_density = sample_actions(
+            networks.policy, state.actor.params, batch.next_observation, key, samples
+        )
+        q = networks.critic.apply_to_set(state.target_critic, batch.next_observation, actions)  # [E, B, N]
         value = ensemble_min(q)  # [B, N]
         best = jnp.argmax(value, axis=-1, keepdims=True)
         chosen = jnp.take_along_axis(value, best, axis=-1)[:, 0]

@@ -11,7 +11,7 @@ from rankq_jax.types import Params
 def clip_members(max_norm: float) -> optax.GradientTransformation:
     """Scales the gradient of each critic member down to `max_norm`, as `optax.clip_by_global_norm` does one.
 
-    In the Cal-QL code each of two critics has an optimiser of its own, so that one whose gradient is large
+    In the Cal-QL code each of two critics has an optimizer of its own, so that one whose gradient is large
     does not shrink the step of the other. What members share, an encoder, is clipped as one group.
 
     Args:

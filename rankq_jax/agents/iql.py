@@ -1,5 +1,6 @@
 """Implicit Q-learning: it never evaluates an action that is not in the data."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -7,9 +8,10 @@ import jax.numpy as jnp
 import optax
 
 from rankq_jax.agents.imitation import DATA, imitated
-from rankq_jax.agents.objectives import regression
+from rankq_jax.agents.objectives import td_loss
+from rankq_jax.agents.optimizers import Optimizers
+from rankq_jax.agents.spec import agent
 from rankq_jax.agents.state import (
-    Parts,
     Trainable,
     copied,
     gradient_step,
@@ -21,7 +23,8 @@ from rankq_jax.agents.state import (
 )
 from rankq_jax.bounds import NonNegative, OpenUnitInterval, Positive, Rate, checked
 from rankq_jax.losses import advantage_weight, ensemble_min, expectile, td_target
-from rankq_jax.types import Agent, Key, Metrics, Params, Transition
+from rankq_jax.networks import Networks
+from rankq_jax.types import Agent, Critic, Key, Metrics, Params, Transition
 
 
 class IQLState(NamedTuple):
@@ -34,9 +37,16 @@ class IQLState(NamedTuple):
     target_critic: Params
 
 
+def _pessimistic(critic: Critic, params: Params, observation: jax.Array, action: jax.Array) -> jax.Array:
+    """`[B]`: the minimum over members."""
+    return ensemble_min(critic.apply(params, observation, action))
+
+
+@agent("iql")
 @checked()
 def iql(
-    parts: Parts,
+    networks: Networks,
+    optimizers: Optimizers,
     *,
     expectile_level: OpenUnitInterval = 0.7,
     inverse_temperature: NonNegative = 3.0,
@@ -51,7 +61,8 @@ def iql(
     the value and the advantage read the target critic.
 
     Args:
-      parts: policy with a density of given actions, critic, state value, optimisers.
+      networks: a policy with a density of given actions, a critic, a state value.
+      optimizers: of all three.
       expectile_level: tau of Eq. 5, in (0, 1).
       inverse_temperature: beta of Eq. 7; 0 weighs all rows alike.
       weight_limit: largest weight of a row.
@@ -60,13 +71,12 @@ def iql(
       weight_of: whose advantage is the weight.
 
     Raises:
-      ValueError: if the parts lack a state value or the policy a density, or a value is out of bounds.
+      ValueError: if the policy has no density, or a value is out of bounds.
     """
-    policy, critic, value, optimisers = parts.policy, parts.critic, parts.value, parts.optimisers
-    require(value is not None and optimisers.value is not None, "iql", "a state value and its optimiser")
+    policy, critic, v, _ = networks
     require(policy.log_density is not None, "iql", "a policy with a density")
-    assert value is not None and optimisers.value is not None and policy.log_density is not None
-    log_density_of, v, value_optimiser = policy.log_density, value, optimisers.value
+    assert policy.log_density is not None
+    log_density_of = policy.log_density
 
     def init(key: Key, example: Transition) -> IQLState:
         k_actor, k_critic, k_value = jax.random.split(key, 3)
@@ -74,9 +84,9 @@ def iql(
         actor = policy.init(k_actor, example.observation, example.action)
         return IQLState(
             step=jnp.zeros((), jnp.int32),
-            actor=trainable(actor, optimisers.actor),
-            critic=trainable(q, optimisers.critic),
-            value=trainable(v.init(k_value, example.observation), value_optimiser),
+            actor=trainable(actor, optimizers.actor),
+            critic=trainable(q, optimizers.critic),
+            value=trainable(v.init(k_value, example.observation), optimizers.value),
             target_critic=copied(q),
         )
 
@@ -92,14 +102,12 @@ def iql(
         metrics = {"weight": jnp.mean(weight), "log_density": jnp.mean(log_density)}
         return jnp.mean(-weight * log_density), metrics
 
-    step_value = gradient_step(value_loss, value_optimiser)
-    step_actor = gradient_step(actor_loss, optimisers.actor)
-    step_critic = gradient_step(regression(critic), optimisers.critic)
+    step_value = gradient_step(value_loss, optimizers.value)
+    step_actor = gradient_step(actor_loss, optimizers.actor)
+    step_critic = gradient_step(td_loss(critic), optimizers.critic)
 
     def update(state: IQLState, batch: Transition, key: Key) -> tuple[IQLState, Metrics]:
-        def pessimistic(action: jax.Array) -> jax.Array:
-            return ensemble_min(critic.apply(state.target_critic, batch.observation, action))
-
+        pessimistic = functools.partial(_pessimistic, critic, state.target_critic, batch.observation)
         q_data = pessimistic(batch.action)
         new_value, value_metrics = step_value(state.value, batch, q_data)
         q_weight = q_data if weight_of == DATA else pessimistic(imitated(batch, weight_of))

@@ -1,25 +1,26 @@
-"""Objectives of actors, `(parts, actor params, state, batch, key) -> (loss [B], metrics)`, and of critics."""
+"""Losses of actors, `(networks, params, state, batch, key) -> (loss [B], metrics)`, and of critics."""
 
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
-from rankq_jax.agents.state import ActorCriticState, Parts
+from rankq_jax.agents.state import ActorCriticState
 from rankq_jax.losses import ensemble_min, entropy_regularised, squared_td
+from rankq_jax.networks import Networks
 from rankq_jax.types import Critic, Key, Metrics, Params, Transition
 
-Objective = Callable[[Parts, Params, ActorCriticState, Transition, Key], tuple[jax.Array, Metrics]]
+Objective = Callable[[Networks, Params, ActorCriticState, Transition, Key], tuple[jax.Array, Metrics]]
 
 
-def soft_value() -> Objective:
+def sac_actor_loss() -> Objective:
     """SAC: `alpha log pi(a|s) - min_k Q_k(s, a)` at a policy sample, online critics (arXiv 1812.05905)."""
 
     def objective(
-        parts: Parts, params: Params, state: ActorCriticState, batch: Transition, key: Key
+        networks: Networks, params: Params, state: ActorCriticState, batch: Transition, key: Key
     ) -> tuple[jax.Array, Metrics]:
-        action, log_density = parts.policy.sample(params, batch.observation, key)
-        q = ensemble_min(parts.critic.apply(state.critic.params, batch.observation, action))
+        action, log_density = networks.policy.sample(params, batch.observation, key)
+        q = ensemble_min(networks.critic.apply(state.critic.params, batch.observation, action))
         temperature = jnp.exp(state.duals["temperature"].params)
         loss = entropy_regularised(log_density, q, temperature)
         return loss, {"log_density": jnp.mean(log_density), "q": jnp.mean(q)}
@@ -27,7 +28,7 @@ def soft_value() -> Objective:
     return objective
 
 
-def regression(
+def td_loss(
     critic: Critic, over_members: Callable[[jax.Array], jax.Array] = jnp.sum
 ) -> Callable[[Params, Transition, jax.Array], tuple[jax.Array, Metrics]]:
     """Plain TD learning: `(critic params, batch, target [B]) -> (loss [], metrics)`.

@@ -5,18 +5,22 @@ from typing import Annotated, Any
 import jax
 import jax.numpy as jnp
 
-from rankq_jax.agents.state import Parts
+from rankq_jax.agents.optimizers import Optimizers
+from rankq_jax.agents.spec import agent
 from rankq_jax.agents.td3 import td3
 from rankq_jax.bounds import Interval, Noise, NonNegative, Whole, checked
 from rankq_jax.losses import ensemble_min, squared_distance, value_scale
+from rankq_jax.networks import Networks
 from rankq_jax.types import Agent, Metrics, Transition
 
 Updates = Annotated[float, Interval(0.0, 2.0**31 - 1)]  # products of steps and updates per step too
 
 
+@agent("rebrac", columns=("next_action",))
 @checked(td3, given=("actor_loss", "target_penalty"))
 def rebrac(
-    parts: Parts,
+    networks: Networks,
+    optimizers: Optimizers,
     *,
     actor_weight: NonNegative = 0.01,
     critic_weight: NonNegative = 0.01,
@@ -32,7 +36,8 @@ def rebrac(
     next recorded action is `extras["next_action"]`.
 
     Args:
-      parts: policy, critic, optimisers.
+      networks: a policy and a critic.
+      optimizers: of both.
       actor_weight: b_a.
       critic_weight: b_c; CORL's fine-tuning sets it to 0 online.
       decay_from: update after which b_a falls linearly, but not below half (CORL's fine-tuning).
@@ -55,7 +60,8 @@ def rebrac(
         return critic_weight * squared_distance(action, batch.extras["next_action"])
 
     return td3(
-        parts,
+        networks,
+        optimizers,
         actor_loss=actor_loss,
         target_penalty=target_penalty,
         exploration_noise=exploration_noise,

@@ -1,22 +1,47 @@
 """RLPD: SAC with prior data, a large ensemble, and many critic updates for each policy update."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from rankq_jax.agents.actor_critic import initial
-from rankq_jax.agents.objectives import regression
-from rankq_jax.agents.state import ActorCriticState, Parts, gradient_step, greedy, prefixed, require, sampling
+from rankq_jax.agents.duals import TEMPERATURE
+from rankq_jax.agents.objectives import td_loss
+from rankq_jax.agents.optimizers import Optimizers
+from rankq_jax.agents.spec import agent
+from rankq_jax.agents.state import ActorCriticState, gradient_step, greedy, prefixed, require, sampling
 from rankq_jax.bounds import Finite, Members, Rate, Samples, Switch, checked
 from rankq_jax.losses import ensemble_min, entropy_regularised, td_target, temperature_product
+from rankq_jax.networks import Networks
 from rankq_jax.types import Agent, Key, Metrics, Params, Transition
 
 
+def _batches(critic_updates: int = 20, **others: Any) -> int:
+    return critic_updates
+
+
+def _dealt(batch: Transition, count: int) -> Transition:
+    """Leaves `[B, ...] -> [count, B / count, ...]`: row i goes to minibatch `i mod count`.
+
+    Raises:
+      ValueError: if the rows do not divide.
+    """
+    rows = batch.reward.shape[0]
+    if rows % count:
+        raise ValueError(f"{rows} rows do not divide into {count} minibatches")
+    return jax.tree.map(
+        lambda leaf: leaf.reshape(rows // count, count, *leaf.shape[1:]).swapaxes(0, 1), batch
+    )
+
+
+@agent("rlpd", duals=("temperature",), batches_per_update=_batches)
 @checked()
 def rlpd(
-    parts: Parts,
+    networks: Networks,
+    optimizers: Optimizers,
     *,
     critic_updates: Samples = 20,
     subset: Members = 2,
@@ -32,7 +57,8 @@ def rlpd(
     the layer normalisation and the ensemble of ten belong to the networks.
 
     Args:
-      parts: policy, critic, optimisers.
+      networks: a policy with a density, and a critic.
+      optimizers: of the actor, the critic and the temperature.
       critic_updates: update-to-data ratio, if one update is made for each environment step.
       subset: members drawn for the minimum of each target.
       backup_entropy: whether the target holds the entropy bonus.
@@ -43,9 +69,9 @@ def rlpd(
       ValueError: if the policy has no density, or a value is out of bounds. When the update is traced, if
         `subset` exceeds the members of the critic, or the rows do not divide into minibatches.
     """
-    policy, critic, optimisers = parts.policy, parts.critic, parts.optimisers
+    policy, critic = networks.policy, networks.critic
     require(policy.log_density is not None, "rlpd", "a policy with a density")
-    entropy = target_entropy * parts.action_size
+    entropy = target_entropy * networks.action_size
 
     def actor_loss(
         params: Params, state: ActorCriticState, batch: Transition, key: Key
@@ -60,9 +86,9 @@ def rlpd(
         return temperature_product(log_value, log_density, entropy), {}
 
     # The published code takes the mean over members too, where the other agents take the sum.
-    step_critic = gradient_step(regression(critic, jnp.mean), optimisers.critic)
-    step_actor = gradient_step(actor_loss, optimisers.actor)
-    step_temperature = gradient_step(temperature_loss, optimisers.duals["temperature"])
+    step_critic = gradient_step(td_loss(critic, jnp.mean), optimizers.critic)
+    step_actor = gradient_step(actor_loss, optimizers.actor)
+    step_temperature = gradient_step(temperature_loss, optimizers.of_dual("temperature"))
 
     def update_critic(
         state: ActorCriticState, batch: Transition, key: Key
@@ -82,14 +108,7 @@ def rlpd(
         return state._replace(critic=new_critic, target_critic=moved), metrics
 
     def update(state: ActorCriticState, batch: Transition, key: Key) -> tuple[ActorCriticState, Metrics]:
-        rows = batch.reward.shape[0]
-        if rows % critic_updates:
-            raise ValueError(f"{rows} rows do not divide into {critic_updates} minibatches")
-
-        def deal(leaf: jax.Array) -> jax.Array:
-            return leaf.reshape(rows // critic_updates, critic_updates, *leaf.shape[1:]).swapaxes(0, 1)
-
-        minibatches = jax.tree.map(deal, batch)
+        minibatches = _dealt(batch, critic_updates)
         k_critic, k_actor = jax.random.split(key)
         keys = jax.random.split(k_critic, critic_updates)
         state, metrics = jax.lax.scan(lambda s, xs: update_critic(s, *xs), state, (minibatches, keys))
@@ -107,5 +126,5 @@ def rlpd(
         )
         return new_state, reported
 
-    init = functools.partial(initial, parts)
+    init = functools.partial(initial, networks, optimizers, {"temperature": TEMPERATURE})
     return Agent(init, update, sampling(policy), greedy(policy), params=lambda state: state.actor.params)

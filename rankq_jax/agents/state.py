@@ -1,4 +1,4 @@
-"""What agents are built from and carry, and the one gradient step that moves each part of them."""
+"""What agents carry, and the one gradient step that moves each part of them."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from rankq_jax.types import Critic, Key, Metrics, Params, Policy, Value
+from rankq_jax.types import Key, Metrics, Params, Policy
 
 
 class Trainable(NamedTuple):
-    """Parameters and the state of the optimiser that moves them."""
+    """Parameters and the state of the optimizer that moves them."""
 
     params: Params
     opt_state: optax.OptState
@@ -20,8 +20,7 @@ class Trainable(NamedTuple):
 class ActorCriticState(NamedTuple):
     """One type for every actor-critic agent, so that a later phase can go on with another one.
 
-    `duals` always holds every dual variable, used or not: `temperature` and `cql_weight`, both as
-    logarithms.
+    `duals` holds the logarithms of the dual variables that the agent uses; see `lifting.adapt`.
     """
 
     step: jax.Array  # [] int32, updates done
@@ -29,25 +28,6 @@ class ActorCriticState(NamedTuple):
     critic: Trainable
     target_critic: Params
     duals: dict[str, Trainable]
-
-
-class Optimisers(NamedTuple):
-    """One optimiser per group of parameters; clipping is per group."""
-
-    actor: optax.GradientTransformation
-    critic: optax.GradientTransformation
-    duals: dict[str, optax.GradientTransformation]
-    value: optax.GradientTransformation | None = None  # of a state value; IQL alone has one
-
-
-class Parts(NamedTuple):
-    """What every agent is built from. `value` is a state value; IQL alone needs one."""
-
-    policy: Policy
-    critic: Critic
-    optimisers: Optimisers
-    action_size: int
-    value: Value | None = None
 
 
 def require(condition: bool, agent: str, need: str) -> None:
@@ -60,9 +40,9 @@ def require(condition: bool, agent: str, need: str) -> None:
         raise ValueError(f"{agent} needs {need}; see networks.FAMILIES")
 
 
-def trainable(params: Params, optimiser: optax.GradientTransformation) -> Trainable:
+def trainable(params: Params, optimizer: optax.GradientTransformation) -> Trainable:
     """Parameters before their first step."""
-    return Trainable(params, optimiser.init(params))
+    return Trainable(params, optimizer.init(params))
 
 
 def copied(params: Params) -> Params:
@@ -93,13 +73,13 @@ STEP_METRICS = ("loss", "gradient_norm")  # what every gradient step reports bes
 
 
 def gradient_step(
-    loss: Callable[..., tuple[jax.Array, Metrics]], optimiser: optax.GradientTransformation
+    loss: Callable[..., tuple[jax.Array, Metrics]], optimizer: optax.GradientTransformation
 ) -> Callable[..., tuple[Trainable, Metrics]]:
     """`(trainable, *args) -> (trainable, metrics)` for `loss(params, *args) -> (scalar, metrics)`."""
 
     def step(trainable: Trainable, *args: Any) -> tuple[Trainable, Metrics]:
         (value, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(trainable.params, *args)
-        updates, opt_state = optimiser.update(gradient, trainable.opt_state, trainable.params)
+        updates, opt_state = optimizer.update(gradient, trainable.opt_state, trainable.params)
         metrics = {**metrics, **dict(zip(STEP_METRICS, (value, optax.tree.norm(gradient)), strict=True))}
         return Trainable(optax.apply_updates(trainable.params, updates), opt_state), metrics
 

@@ -1,5 +1,6 @@
 """The update of TD3 with two slots, which TD3+BC and ReBRAC fill."""
 
+import functools
 from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
@@ -7,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from rankq_jax.agents.objectives import regression
+from rankq_jax.agents.objectives import td_loss
+from rankq_jax.agents.optimizers import Optimizers
 from rankq_jax.agents.state import (
     STEP_METRICS,
-    Parts,
     Trainable,
     copied,
     gradient_step,
@@ -20,7 +21,8 @@ from rankq_jax.agents.state import (
 )
 from rankq_jax.bounds import Interval, Noise, Rate, checked
 from rankq_jax.losses import ensemble_min, td_target
-from rankq_jax.types import Agent, Key, Metrics, Params, Transition
+from rankq_jax.networks import Networks
+from rankq_jax.types import Agent, Key, Metrics, Params, Policy, Transition
 
 
 class TD3State(NamedTuple):
@@ -50,9 +52,17 @@ ActorLoss = Callable[[jax.Array, jax.Array, Transition, jax.Array], tuple[jax.Ar
 TargetPenalty = Callable[[jax.Array, Transition], jax.Array]
 
 
+def _noisy(policy: Policy, noise: float, params: Params, observation: jax.Array, key: Key) -> jax.Array:
+    """`[B, *A]`: the mode with Gaussian noise of the standard deviation `noise`, in the box."""
+    action = policy.mode(params, observation)
+    drawn = noise * jax.random.normal(key, action.shape, action.dtype)
+    return jnp.clip(action + drawn, -1.0, 1.0)
+
+
 @checked()
 def td3(
-    parts: Parts,
+    networks: Networks,
+    optimizers: Optimizers,
     *,
     actor_loss: ActorLoss,
     target_penalty: TargetPenalty,
@@ -68,7 +78,8 @@ def td3(
     the critic that has just moved, and then both targets move. They stand still on the others.
 
     Args:
-      parts: policy, critic, optimisers.
+      networks: a policy and a critic.
+      optimizers: of both.
       actor_loss: of the policy.
       target_penalty: subtracted from the target value.
       target_noise: standard deviation of the noise on target actions, in units of the range [-1, 1].
@@ -80,19 +91,19 @@ def td3(
     Raises:
       ValueError: if a value is out of bounds.
     """
-    policy, critic, optimisers = parts.policy, parts.critic, parts.optimisers
+    policy, critic = networks.policy, networks.critic
 
     def init(key: Key, example: Transition) -> TD3State:
         k_actor, k_critic = jax.random.split(key)
         actor = policy.init(k_actor, example.observation, example.action)
         q = critic.init(k_critic, example.observation, example.action)
         steps = jnp.zeros((), jnp.int32)
-        start = trainable(actor, optimisers.actor)
+        start = trainable(actor, optimizers.actor)
         named = [*jax.eval_shape(policy_loss, actor, example, q, steps)[1], *STEP_METRICS]
         return TD3State(
             step=steps,
             actor=start,
-            critic=trainable(q, optimisers.critic),
+            critic=trainable(q, optimizers.critic),
             target_actor=copied(actor),
             target_critic=copied(q),
             actor_metrics={name: jnp.zeros((), jnp.float32) for name in named},
@@ -104,8 +115,8 @@ def td3(
         action = policy.mode(params, batch.observation)
         return actor_loss(critic.apply(q_params, batch.observation, action), action, batch, step)
 
-    step_critic = gradient_step(regression(critic), optimisers.critic)
-    step_actor = gradient_step(policy_loss, optimisers.actor)
+    step_critic = gradient_step(td_loss(critic), optimizers.critic)
+    step_actor = gradient_step(policy_loss, optimizers.actor)
 
     def follow(moving: Following, q: Params, batch: Transition, step: jax.Array) -> Following:
         """The policy steps, and both targets move; `step` updates were done before this one."""
@@ -137,9 +148,5 @@ def td3(
         new_state = TD3State(step=state.step + 1, critic=new_critic, **followed._asdict())
         return new_state, prefixed(critic=critic_metrics, actor=followed.actor_metrics)
 
-    def act(params: Params, observation: jax.Array, key: Key) -> jax.Array:
-        action = policy.mode(params, observation)
-        noise = exploration_noise * jax.random.normal(key, action.shape, action.dtype)
-        return jnp.clip(action + noise, -1.0, 1.0)
-
+    act = functools.partial(_noisy, policy, exploration_noise)
     return Agent(init, update, act, greedy(policy), params=lambda state: state.actor.params)

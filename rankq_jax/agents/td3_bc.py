@@ -6,16 +6,20 @@ import jax
 import jax.numpy as jnp
 
 from rankq_jax.agents.imitation import DATA, imitated
-from rankq_jax.agents.state import Parts
+from rankq_jax.agents.optimizers import Optimizers
+from rankq_jax.agents.spec import agent
 from rankq_jax.agents.td3 import td3
 from rankq_jax.bounds import NonNegative, checked
 from rankq_jax.losses import squared_distance, value_scale
+from rankq_jax.networks import Networks
 from rankq_jax.types import Agent, Metrics, Transition
 
 
+@agent("td3")
 @checked(td3, given=("actor_loss", "target_penalty"))
 def td3_bc(
-    parts: Parts,
+    networks: Networks,
+    optimizers: Optimizers,
     *,
     alpha: NonNegative = 2.5,
     imitation: str = DATA,
@@ -27,7 +31,8 @@ def td3_bc(
     drives the policy, as in the published code. States are standardised by `lifting.standardised`.
 
     Args:
-      parts: policy, critic, optimisers.
+      networks: a policy and a critic.
+      optimizers: of both.
       alpha: weight of the value against the imitation.
       imitation: which actions the policy is held to, see `imitation.imitated`.
       **td3_arguments: as in `td3`.
@@ -42,7 +47,8 @@ def td3_bc(
         return loss, {"q": jnp.mean(q[0]), "distance": distance, "scale": scale}
 
     return td3(
-        parts,
+        networks,
+        optimizers,
         actor_loss=actor_loss,
         target_penalty=lambda action, batch: jnp.zeros_like(batch.reward),
         **td3_arguments,

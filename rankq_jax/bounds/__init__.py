@@ -1,6 +1,6 @@
 """Bounds of values: sets of values as data, and functions that refuse arguments that lie outside them."""
 
-from rankq_jax.bounds.arguments import Argument, arguments, checked
+from rankq_jax.bounds.arguments import Argument, arguments, checked, described
 from rankq_jax.bounds.values import (
     Bound,
     Count,
@@ -15,6 +15,7 @@ from rankq_jax.bounds.values import (
     NonNegative,
     OneOf,
     OpenUnitInterval,
+    Optional,
     Positive,
     Rate,
     Samples,
@@ -46,6 +47,7 @@ __all__ = [
     "NonNegative",
     "OneOf",
     "OpenUnitInterval",
+    "Optional",
     "Positive",
     "Rate",
     "Samples",
@@ -58,6 +60,7 @@ __all__ = [
     "arguments",
     "bound_of",
     "checked",
+    "described",
     "fields",
     "refuse",
     "refuse_fields",

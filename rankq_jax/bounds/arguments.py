@@ -6,10 +6,22 @@ defaults and the bounds of its fields, so that a call in Python and a configurat
 
 import functools
 import inspect
+import math
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar, cast
 
-from rankq_jax.bounds.values import Bound, bound_of, refuse
+from rankq_jax.bounds.values import (
+    Bound,
+    Either,
+    Flag,
+    Interval,
+    Many,
+    OneOf,
+    Optional,
+    bound_of,
+    refuse,
+)
 from rankq_jax.errors import suggestion
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -25,6 +37,27 @@ class Argument(NamedTuple):
 
     bound: Bound | None
     default: Any
+
+
+def described(bound: Bound) -> str:
+    """The values of a bound in words, e.g. `in (0, 1]`."""
+    match bound:
+        case Interval(low, high, above, below, integer, _):
+            kind = "a whole number" if integer else "a number"
+            left = f"{'(' if above else '['}{low:.10g}" if math.isfinite(low) else "(-inf"
+            right = f"{high:.10g}{')' if below else ']'}" if math.isfinite(high) else "inf)"
+            return f"{kind} in {left}, {right}"
+        case OneOf(known, _, empty):
+            return " or ".join([*(repr(name) for name in known), *(['""'] if empty else [])])
+        case Many(each, most):
+            return f"at most {most} times {described(each)}"
+        case Optional(inner):
+            return f"{described(inner)}, or None"
+        case Either(_, words):
+            return words
+        case Flag():
+            return "True or False"
+    return "one line of text"
 
 
 def arguments(function: Callable[..., Any]) -> dict[str, Argument]:
@@ -69,6 +102,55 @@ def checked(
             return function(*args, **named)
 
         call.__arguments__ = known  # type: ignore[attr-defined]
+        shown = _signature(signature, passed_on, known)
+        call.__signature__ = shown  # type: ignore[attr-defined]
+        words = {**getattr(passed_on, "__words__", {}), **_words(function.__doc__ or "")}
+        call.__words__ = words  # type: ignore[attr-defined]
+        call.__doc__ = (
+            _documented(function.__doc__, words, {name: known[name] for name in shown.parameters})
+            if function.__doc__
+            else None
+        )
         return cast(Function, call)
 
     return decorate
+
+
+def _signature(
+    own: inspect.Signature, passed_on: Callable[..., Any] | None, known: dict[str, Argument]
+) -> inspect.Signature:
+    """`own` with the arguments that go to `passed_on` by name, in place of `**arguments`."""
+    kept = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    if passed_on is not None:
+        names = {parameter.name for parameter in kept}
+        others = inspect.signature(passed_on).parameters.values()
+        kept += [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for parameter in others
+            if parameter.name in known and parameter.name not in names
+        ]
+    plain = [p.replace(annotation=getattr(p.annotation, "__origin__", p.annotation)) for p in kept]
+    return own.replace(parameters=plain)  # the bounds stand in the docstring
+
+
+_ENTRY = re.compile(r"^( *)(\*{0,2}\w+): (.*(?:\n\1 +.*)*)", flags=re.MULTILINE)
+
+
+def _words(text: str) -> dict[str, str]:
+    """What the section `Args` of a docstring says, by argument, each in one line."""
+    section = inspect.cleandoc(text).partition("Args:\n")[2].partition("\n\n")[0]
+    return {name: " ".join(words.split()) for _, name, words in _ENTRY.findall(section)}
+
+
+def _documented(text: str, words: dict[str, str], known: dict[str, Argument]) -> str:
+    """A docstring whose section `Args` has every argument, with its values and its default."""
+    head, _, rest = inspect.cleandoc(text).partition("Args:\n")
+    lines = []
+    for name, (bound, default) in known.items():
+        facts = [] if bound is None else [described(bound)]
+        facts += [] if default is inspect.Parameter.empty else [f"default {default!r}"]
+        lines.append(
+            f"  {name}: {words.get(name, '')}".rstrip() + (f" [{'; '.join(facts)}]" if facts else "")
+        )
+    tail = rest.partition("\n\n")[2]
+    return "\n".join([head.rstrip(), "", "Args:", *lines, *(["", tail] if tail else [])])

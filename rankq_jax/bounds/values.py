@@ -172,6 +172,20 @@ class Either(NamedTuple):
         return "" if any(not one.refusal(value) for one in self.bounds) else f"must be {self.words}"
 
 
+class Optional(NamedTuple):
+    """The values of a bound, and None.
+
+    Attributes:
+      bound: of a value that is not None.
+    """
+
+    bound: Bound
+
+    def refusal(self, value: Any) -> str:
+        """See `Bound`."""
+        return "" if value is None else self.bound.refusal(value)
+
+
 # Arithmetic is float32: beyond 1e6 a number leaves nothing of those that it is added to.
 Finite = Annotated[float, Interval(-1e6, 1e6)]
 Positive = Annotated[float, Interval(0.0, 1e6, above=True)]

@@ -2,11 +2,14 @@
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import numpy as np
+
+# Parts of a checkpoint by name, or a function of its notes that returns them.
+Like = Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]
 
 
 def host_copy(leaf: Any) -> np.ndarray:
@@ -47,3 +50,8 @@ def checksum(part: Any) -> int:
 def text_checksum(about: Mapping[str, Any]) -> int:
     """CRC-32 of what JSON makes of a dictionary."""
     return zlib.crc32(json.dumps(about, sort_keys=True).encode())
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, on one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

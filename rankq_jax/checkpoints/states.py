@@ -142,12 +142,13 @@ class Checkpoints:
         return {"rows": SaveSegment(folder / segment.name, replay.arrays(found))}
 
     def restore(
-        self, like: Mapping[str, Any], row: Any = None, number: int | None = None, *, anchors: bool = False
+        self, like: leaves.Like, row: Any = None, number: int | None = None, *, anchors: bool = False
     ) -> Found:
         """The newest checkpoint that can be read.
 
         Args:
-          like: parts by name, whose structure and devices the result has; others are not read.
+          like: parts by name, or a function of a checkpoint's notes that returns them; the result has their
+            structure and devices, and others are not read.
           row: a pytree `[N, ...]` with the structure and types of the buffers' rows; None reads no rows.
           number: of the one checkpoint to read; None takes the newest, or one before it if that is damaged.
           anchors: whether it must be an anchor.
@@ -165,14 +166,15 @@ class Checkpoints:
             try:
                 return self._restored(one, like, row)._replace(damaged=damaged)
             except Exception as error:  # damage has many types in orbax and the store below it
-                damaged.append(f"{self.path(one)}: cannot be restored ({_reason(error)})")
+                damaged.append(f"{self.path(one)}: cannot be restored ({leaves.reason(error)})")
         raise InputError(
             f"{damaged[0]}; {'nor can those before it; ' if damaged[1:] else ''}"
             "put the files back, or start again in another folder."
         )
 
-    def _restored(self, number: int, like: Mapping[str, Any], row: Any) -> Found:
+    def _restored(self, number: int, like: leaves.Like, row: Any) -> Found:
         about, segments = self._about(number)
+        like = like(about["notes"]) if callable(like) else like
         hosts = {name: jax.tree.map(leaves.host_copy, part) for name, part in like.items()}
         items = {
             name: ocp.args.StandardRestore(part) for name, part in hosts.items() if jax.tree.leaves(part)
@@ -241,10 +243,6 @@ class Checkpoints:
             raise Stopped(f"{self._folder}: a checkpoint was not written in time") from error
         except Exception as error:  # full disks have many types in orbax and the store below it
             raise InputError(
-                f"{self._folder}: the checkpoint was not written ({_reason(error)}); make room or mend "
+                f"{self._folder}: the checkpoint was not written ({leaves.reason(error)}); make room or mend "
                 "it, and give the same command again: it goes on from the checkpoint before."
             ) from error
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -12,7 +12,7 @@ from typing import Any
 import ml_collections
 
 from rankq_jax import tasks
-from rankq_jax.agents import AGENTS, NETWORKS
+from rankq_jax.agents import AGENTS
 from rankq_jax.bounds import arguments
 from rankq_jax.configs import domains
 from rankq_jax.errors import InputError, suggestion
@@ -23,12 +23,18 @@ WORDS = ("smoke", "paper", "offline", "online", "online_mix", "offline_to_online
 
 CAL_QL_CODE = ("sac", "cql", "cal_ql", "rankq")  # what the Cal-QL code trains, and RankQ, built on it
 
+
 # Arguments of each agent, by algorithm: those of a call in Python, with the same defaults. A phase reads the
 # section of its own algorithm.
-SECTIONS: dict[str, dict[str, Any]] = {
-    algorithm: {name: it.default for name, it in arguments(agent).items() if it.bound is not None}
-    for algorithm, agent in AGENTS.items()
-}
+def sections() -> dict[str, dict[str, Any]]:
+    """The arguments of every registered algorithm, with their defaults."""
+    return {
+        algorithm: {name: it.default for name, it in arguments(spec.make).items() if it.bound is not None}
+        for algorithm, spec in AGENTS.items()
+    }
+
+
+SECTIONS = sections()
 
 
 def get_config(argument: str = DEFAULT_TASK, algorithm: str = "sac") -> ml_collections.ConfigDict:
@@ -83,7 +89,9 @@ def defaults(task: tasks.Task, algorithm: str) -> ml_collections.ConfigDict:
     config.reward_bias = task.transform.bias
     config.discount = 0.99  # per environment step
     config.batch_size = 256  # over all devices
-    config.networks = NETWORKS.get(algorithm, "cal_ql")  # family of heads and first weights
+    config.networks = (
+        AGENTS[algorithm].networks if algorithm in AGENTS else "cal_ql"
+    )  # family of heads and first weights
     config.actor_hidden = (256, 256)
     config.critic_hidden = (256, 256)
     config.critics = 2
@@ -99,7 +107,7 @@ def defaults(task: tasks.Task, algorithm: str) -> ml_collections.ConfigDict:
     config.replay_capacity = 1_000_000  # transitions per seed
     config.train_envs = 4  # environments per seed that data is collected from
 
-    for section, values in SECTIONS.items():
+    for section, values in sections().items():
         config[section] = dict(values)
 
     # Whom oap_td3_bc and oap_iql ask (OAP, tables 5 and Alg. 1).

@@ -1,5 +1,6 @@
 """The training loop: the one place where collecting, updating, evaluating and reporting meet."""
 
+from rankq_jax.loop.agents import at_phase
 from rankq_jax.loop.event import (
     Collected,
     Evaluated,
@@ -30,6 +31,7 @@ __all__ = [
     "Setup",
     "Stage",
     "Updated",
+    "at_phase",
     "events",
     "held",
     "initial",

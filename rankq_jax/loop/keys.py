@@ -48,6 +48,11 @@ def initial_keys(seeds: Sequence[int]) -> InitialKeys:
     return InitialKeys(*(_keys(seeds, (0, stream)) for stream in range(2)))
 
 
+def phase_keys(seeds: Sequence[int], phase: int, attempt: int) -> Key:
+    """The keys of what a later agent adds to the state: of an iteration 0, which no phase has."""
+    return _keys(seeds, (phase + 1, 0, *(() if attempt == 0 else (attempt,))))
+
+
 def iteration_keys(seeds: Sequence[int], progress: Progress) -> IterationKeys:
     """The keys of the iteration that `progress` lies in.
 

@@ -11,6 +11,7 @@ from rankq_jax.data import buffer as ring
 from rankq_jax.envs.batch import stream_seed, streams
 from rankq_jax.envs.rollout import recorder
 from rankq_jax.lifting import stepwise
+from rankq_jax.loop.agents import at_phase
 from rankq_jax.loop.event import (
     Collected,
     Evaluated,
@@ -96,6 +97,7 @@ def events(
     add = layout.lift(jax.vmap(ring.add), in_axes=(0, 0, 0), donate=0)
     for index in range(state.progress.phase, len(plan)):
         phase = plan[index]
+        state = at_phase(plan, setup, layout, state, index)
         state = state._replace(progress=enter_phase(state.progress, index))
         act, mode = stepwise(phase.agent.act), stepwise(phase.agent.mode)
         work = Work(phase, setup, layout, dataset, act, mode, add, stopwatch or Stopwatch())

@@ -2,9 +2,21 @@
 
 from rankq_jax.networks.critics import ensemble, over_actions, state_value
 from rankq_jax.networks.deterministic import deterministic
-from rankq_jax.networks.families import FAMILIES, Networks, Sizes
 from rankq_jax.networks.gaussian import gaussian, tanh_gaussian
 from rankq_jax.networks.mlp import MLP, Arithmetic
+from rankq_jax.networks.presets import (
+    FAMILIES,
+    Networks,
+    Sizes,
+    awac,
+    cal_ql,
+    iql,
+    preset,
+    rebrac,
+    register_networks,
+    rlpd,
+    td3,
+)
 
 __all__ = [
     "FAMILIES",
@@ -12,10 +24,18 @@ __all__ = [
     "Arithmetic",
     "Networks",
     "Sizes",
+    "awac",
+    "cal_ql",
     "deterministic",
     "ensemble",
     "gaussian",
+    "iql",
     "over_actions",
+    "preset",
+    "rebrac",
+    "register_networks",
+    "rlpd",
     "state_value",
     "tanh_gaussian",
+    "td3",
 ]

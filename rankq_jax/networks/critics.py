@@ -1,5 +1,6 @@
 """Action values and state values."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from rankq_jax.bounds import Members, Switch, Widths, checked
-from rankq_jax.networks.initialisers import Initialiser, orthogonal
+from rankq_jax.networks.initializers import Initializer, orthogonal
 from rankq_jax.networks.mlp import FLOAT32, MLP, Arithmetic, LayerNorm, flat, network
 from rankq_jax.types import Critic, Key, Params, Value
 
@@ -19,7 +20,7 @@ def ensemble(
     members: Members = 2,
     layer_norm: LayerNorm = "none",
     encoder: nn.Module | None = None,
-    initialiser: Initialiser | None = None,
+    initializer: Initializer | None = None,
     unrolled: Switch = False,
     arithmetic: Arithmetic = FLOAT32,
 ) -> Critic:
@@ -36,7 +37,7 @@ def ensemble(
       layer_norm: of the hidden layers, `none`, `before` or `after` their ReLU.
       encoder: module from `observation [B, *O]` to features `[B, F]`, shared by all members. None: the
         observation is the feature vector.
-      initialiser: of the weights; None: orthogonal with a last gain of 0.01.
+      initializer: of the weights; None: orthogonal with a last gain of 0.01.
       unrolled: one matrix product after another for the members, in place of batched ones (a vmap). The
         numbers are the same up to rounding; which is faster depends on the device.
       arithmetic: of the members, not of the encoder.
@@ -44,13 +45,11 @@ def ensemble(
     Raises:
       ValueError: if a value is out of bounds.
     """
-    first = orthogonal(0.01) if initialiser is None else initialiser
+    first = orthogonal(0.01) if initializer is None else initializer
     init_head, head = network(MLP(tuple(hidden), 1, first, layer_norm, arithmetic=arithmetic))
 
-    def encode(params: Params, observation: Any) -> jax.Array:
-        if encoder is None:
-            return observation
-        return network(encoder)[1](params["encoder"], observation)
+    encode = functools.partial(_features, encoder)
+    of_rows = functools.partial(_of_rows, head, members if unrolled else None)
 
     def init(key: Key, observation: Any, action: jax.Array) -> Params:
         k_encoder, k_heads = jax.random.split(key)
@@ -62,13 +61,6 @@ def ensemble(
         keys = jax.random.split(k_heads, members)
         params["heads"] = jax.vmap(init_head, in_axes=(0, None))(keys, inputs)
         return params
-
-    def of_rows(heads: Params, inputs: jax.Array) -> jax.Array:
-        """`[R, F + A] -> [E, R]`."""
-        if not unrolled:
-            return jax.vmap(head, in_axes=(0, None))(heads, inputs)[..., 0]
-        each = [head(jax.tree.map(lambda x, e=e: x[e], heads), inputs) for e in range(members)]
-        return jnp.stack(each)[..., 0]
 
     def apply(params: Params, observation: Any, action: jax.Array) -> jax.Array:
         features = encode(params, observation)
@@ -85,25 +77,40 @@ def ensemble(
     return Critic(init, apply, apply_to_set)
 
 
+def _features(encoder: nn.Module | None, params: Params, observation: Any) -> jax.Array:
+    """`[B, F]`: what the heads see of an observation."""
+    return observation if encoder is None else network(encoder)[1](params["encoder"], observation)
+
+
+def _of_rows(
+    head: Callable[..., jax.Array], unrolled: int | None, heads: Params, inputs: jax.Array
+) -> jax.Array:
+    """`[R, F + A] -> [E, R]`; `unrolled` is E, or None for one batched product of all members."""
+    if unrolled is None:
+        return jax.vmap(head, in_axes=(0, None))(heads, inputs)[..., 0]
+    each = [head(jax.tree.map(lambda x, e=e: x[e], heads), inputs) for e in range(unrolled)]
+    return jnp.stack(each)[..., 0]
+
+
 def over_actions(apply: Callable[[Params, Any, jax.Array], jax.Array]) -> Callable[..., jax.Array]:
-    """`Critic.apply_to_set` of any `Critic.apply`, by a vmap over the actions alone."""
+    """`Critic.apply_to_set` of any `Critic.apply`, by a vmap over the actions."""
     return jax.vmap(apply, in_axes=(None, None, 1), out_axes=-1)
 
 
 @checked()
 def state_value(
     hidden: Widths,
-    initialiser: Initialiser | None = None,
+    initializer: Initializer | None = None,
     arithmetic: Arithmetic = FLOAT32,
 ) -> Value:
     """One network of the observation.
 
     Args:
       hidden: width of each hidden layer.
-      initialiser: of the weights; None: orthogonal with gain sqrt(2) everywhere.
+      initializer: of the weights; None: orthogonal with gain sqrt(2) everywhere.
       arithmetic: see `Arithmetic`.
     """
-    first = orthogonal(2.0**0.5) if initialiser is None else initialiser
+    first = orthogonal(2.0**0.5) if initializer is None else initializer
     init, body = network(MLP(tuple(hidden), 1, first, arithmetic=arithmetic))
 
     def apply(params: Params, observation: Any) -> jax.Array:

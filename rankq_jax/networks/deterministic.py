@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from rankq_jax.bounds import Count, Widths, checked
-from rankq_jax.networks.initialisers import Initialiser, fan_in_uniform
+from rankq_jax.networks.initializers import Initializer, fan_in_uniform
 from rankq_jax.networks.mlp import FLOAT32, MLP, Arithmetic, network
 from rankq_jax.types import Key, Params, Policy
 
@@ -15,7 +15,7 @@ from rankq_jax.types import Key, Params, Policy
 def deterministic(
     hidden: Widths,
     action_size: Count,
-    initialiser: Initialiser | None = None,
+    initializer: Initializer | None = None,
     arithmetic: Arithmetic = FLOAT32,
 ) -> Policy:
     """`tanh` of a network, as in TD3 (arXiv 1802.09477). It has no density, and its sample is its mode.
@@ -23,10 +23,10 @@ def deterministic(
     Args:
       hidden: width of each hidden layer.
       action_size: A.
-      initialiser: of the weights; None: uniform by fan-in.
+      initializer: of the weights; None: uniform by fan-in.
       arithmetic: see `Arithmetic`.
     """
-    first = fan_in_uniform() if initialiser is None else initialiser
+    first = fan_in_uniform() if initializer is None else initializer
     init_body, body = network(MLP(tuple(hidden), action_size, first, arithmetic=arithmetic))
 
     def init(key: Key, observation: Any, action: jax.Array) -> Params:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from rankq_jax.bounds import Count, Dropout, Switch, Widths, checked
-from rankq_jax.networks.initialisers import Initialiser, orthogonal
+from rankq_jax.networks.initializers import Initializer, orthogonal
 from rankq_jax.networks.mlp import FLOAT32, MLP, Arithmetic, network
 from rankq_jax.types import Key, Params, Policy
 
@@ -28,14 +28,14 @@ class TanhGaussianHead(nn.Module):
 
     hidden: Sequence[int]
     action_size: int
-    initialiser: Initialiser
+    initializer: Initializer
     learned_scale: bool
     arithmetic: Arithmetic
 
     @nn.compact
     def __call__(self, observation: jax.Array) -> tuple[jax.Array, jax.Array]:
         """`[B, O] -> [B, A], [B, A]`: mean and standard deviation."""
-        body = MLP(self.hidden, 2 * self.action_size, self.initialiser, arithmetic=self.arithmetic)
+        body = MLP(self.hidden, 2 * self.action_size, self.initializer, arithmetic=self.arithmetic)
         outputs = body(observation)
         mean, raw = jnp.split(outputs, 2, axis=-1)
         if self.learned_scale:
@@ -45,11 +45,18 @@ class TanhGaussianHead(nn.Module):
         return mean, jnp.exp(jnp.clip(raw, *LOG_STD_RANGE))
 
 
+def _squashed_density(
+    mean: jax.Array, deviation: jax.Array, pre_tanh: jax.Array, log_det: jax.Array
+) -> jax.Array:
+    """`[B]`: log density of `tanh(pre_tanh)` under a squashed Gaussian."""
+    return jnp.sum(distrax.Normal(mean, deviation).log_prob(pre_tanh) - log_det, axis=-1)
+
+
 @checked()
 def tanh_gaussian(
     hidden: Widths,
     action_size: Count,
-    initialiser: Initialiser | None = None,
+    initializer: Initializer | None = None,
     learned_scale: Switch = True,
     arithmetic: Arithmetic = FLOAT32,
 ) -> Policy:
@@ -61,11 +68,11 @@ def tanh_gaussian(
     Args:
       hidden: width of each hidden layer.
       action_size: A.
-      initialiser: of the weights; None: orthogonal with a last gain of 0.01.
+      initializer: of the weights; None: orthogonal with a last gain of 0.01.
       learned_scale: see `TanhGaussianHead`.
       arithmetic: see `Arithmetic`.
     """
-    first = orthogonal(0.01) if initialiser is None else initialiser
+    first = orthogonal(0.01) if initializer is None else initializer
     module = TanhGaussianHead(tuple(hidden), action_size, first, learned_scale, arithmetic)
     init_head, head = network(module)
     squash = distrax.Tanh()
@@ -74,14 +81,11 @@ def tanh_gaussian(
         del action
         return init_head(key, observation)
 
-    def density(mean: jax.Array, deviation: jax.Array, pre_tanh: jax.Array, log_det: jax.Array) -> jax.Array:
-        return jnp.sum(distrax.Normal(mean, deviation).log_prob(pre_tanh) - log_det, axis=-1)
-
     def sample(params: Params, observation: Any, key: Key) -> tuple[jax.Array, jax.Array]:
         mean, deviation = head(params, observation)
         pre_tanh = mean + deviation * jax.random.normal(key, mean.shape, mean.dtype)
         action, log_det = squash.forward_and_log_det(pre_tanh)
-        return action, density(mean, deviation, pre_tanh, log_det)
+        return action, _squashed_density(mean, deviation, pre_tanh, log_det)
 
     def mode(params: Params, observation: Any) -> jax.Array:
         mean, _ = head(params, observation)
@@ -91,7 +95,7 @@ def tanh_gaussian(
         del key
         mean, deviation = head(params, observation)
         pre_tanh = jnp.arctanh(jnp.clip(action, -EDGE, EDGE))
-        return density(mean, deviation, pre_tanh, squash.forward_log_det_jacobian(pre_tanh))
+        return _squashed_density(mean, deviation, pre_tanh, squash.forward_log_det_jacobian(pre_tanh))
 
     return Policy(init, sample, mode, log_density)
 
@@ -101,7 +105,7 @@ class GaussianHead(nn.Module):
 
     hidden: Sequence[int]
     action_size: int
-    initialiser: Initialiser
+    initializer: Initializer
     squash_mean: bool
     log_std_range: tuple[float, float]
     dropout: float
@@ -115,7 +119,7 @@ class GaussianHead(nn.Module):
         body = MLP(
             self.hidden,
             self.action_size,
-            self.initialiser,
+            self.initializer,
             dropout=self.dropout,
             arithmetic=self.arithmetic,
         )
@@ -129,7 +133,7 @@ class GaussianHead(nn.Module):
 def gaussian(
     hidden: Widths,
     action_size: Count,
-    initialiser: Initialiser | None = None,
+    initializer: Initializer | None = None,
     *,
     squash_mean: Switch = True,
     log_std_range: tuple[float, float] = (-5.0, 2.0),
@@ -144,13 +148,13 @@ def gaussian(
     Args:
       hidden: width of each hidden layer.
       action_size: A.
-      initialiser: of the weights; None: orthogonal with gain sqrt(2) everywhere.
+      initializer: of the weights; None: orthogonal with gain sqrt(2) everywhere.
       squash_mean: tanh on the mean; else the mode is clipped (AWAC).
       log_std_range: bounds of the learned log deviation.
       dropout: rate after each hidden layer.
       arithmetic: see `Arithmetic`.
     """
-    first = orthogonal(2.0**0.5) if initialiser is None else initialiser
+    first = orthogonal(2.0**0.5) if initializer is None else initializer
     module = GaussianHead(tuple(hidden), action_size, first, squash_mean, log_std_range, dropout, arithmetic)
     init_head, head = network(module)
 
@@ -171,4 +175,4 @@ def gaussian(
         mean, deviation = head(params, observation, key)
         return jnp.sum(distrax.Normal(mean, deviation).log_prob(action), axis=-1)
 
-    return Policy(init, sample, mode, log_density)
+    return Policy(init, sample, mode, log_density, "tanh" if squash_mean else "clip")

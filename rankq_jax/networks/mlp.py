@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from rankq_jax.bounds import OneOf
-from rankq_jax.networks.initialisers import Draw, Initialiser, orthogonal
+from rankq_jax.networks.initializers import Draw, Initializer, orthogonal
 from rankq_jax.types import Params
 
 LAYER_NORMS = ("none", "before", "after")  # of a hidden layer, relative to its ReLU
@@ -39,7 +39,7 @@ class MLP(nn.Module):
     Attributes:
       hidden: width of each hidden layer.
       outputs: width of the output layer.
-      initialiser: of the weights; orthogonal with a small last layer, as in the published Cal-QL code.
+      initializer: of the weights; orthogonal with a small last layer, as in the published Cal-QL code.
       layer_norm: whether each hidden layer is normalised `before` its ReLU (RLPD), `after` it (ReBRAC),
         or not at all (`none`).
       dropout: rate after each hidden layer, applied when a call carries a key.
@@ -48,7 +48,7 @@ class MLP(nn.Module):
 
     hidden: Sequence[int]
     outputs: int
-    initialiser: Initialiser = orthogonal(0.01)
+    initializer: Initializer = orthogonal(0.01)
     layer_norm: str = "none"
     dropout: float = 0.0
     arithmetic: Arithmetic = FLOAT32
@@ -56,7 +56,7 @@ class MLP(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, dropout_key: jax.Array | None = None) -> jax.Array:
         """`[..., I] -> [..., outputs]`, float32; dropout is off without a key."""
-        first, (dtype, precision) = self.initialiser, self.arithmetic
+        first, (dtype, precision) = self.initializer, self.arithmetic
 
         def dense(width: int, kernel: Draw, bias: Draw, dtype: Any) -> nn.Dense:
             return nn.Dense(width, dtype=dtype, precision=precision, kernel_init=kernel, bias_init=bias)

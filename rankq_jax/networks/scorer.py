@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rankq_jax.bounds import Dropout, Widths, checked
-from rankq_jax.networks.initialisers import fan_in_uniform
+from rankq_jax.networks.initializers import fan_in_uniform
 from rankq_jax.networks.mlp import MLP, flat, network
 from rankq_jax.types import Key, Params
 

@@ -68,7 +68,7 @@ def ranker(
     The paper trains for 100 epochs in its table and until convergence in its algorithm; here training also
     stops when the loss on the held-out answers has not improved for `patience` epochs, and the best
     parameters are kept. Where no answer is held out, or all are, it trains on all and is judged by all.
-    Optimiser, rate and batch are not given there: Adam as the arguments say. It goes on from the parameters
+    Optimizer, rate and batch are not given there: Adam as the arguments say. It goes on from the parameters
     of the round before.
 
     Args:
@@ -81,7 +81,7 @@ def ranker(
     Raises:
       ValueError: if a value is out of bounds.
     """
-    optimiser = optax.adam(rate)
+    optimizer = optax.adam(rate)
 
     def difference(params: Params, rows: Answers, key: Key | None) -> jax.Array:
         # One mask for both actions: the difference is that of one network.
@@ -101,7 +101,7 @@ def ranker(
             batch = jax.tree.map(lambda x: x[index], rows)
             counted = (place < count).astype(jnp.float32)
             gradient = jax.grad(loss)(params, batch, counted, jax.random.fold_in(key, i))
-            updates, opt_state = optimiser.update(gradient, opt_state, params)
+            updates, opt_state = optimizer.update(gradient, opt_state, params)
             return optax.apply_updates(params, updates), opt_state
 
         return jax.lax.fori_loop(0, -(-count // batch_size), step, (params, opt_state))
@@ -119,7 +119,7 @@ def ranker(
         rows = jax.tree.map(lambda x: jnp.asarray(np.asarray(x)[index]), answers)
         place = np.arange(capacity)
         judged = jnp.asarray(place < held if held else place < total, jnp.float32)
-        opt_state = optimiser.init(params)
+        opt_state = optimizer.init(params)
         best, waited, done = Fit(params, 0, *map(float, judge(params, rows, judged))), 0, 0
         while done < epochs and waited < patience:
             k_order, k_dropout = jax.random.split(jax.random.fold_in(key, done))

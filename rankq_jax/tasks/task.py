@@ -1,5 +1,6 @@
 """What a task is: an environment, how it is judged, and the data that the project makes for it."""
 
+import functools
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from gymnasium.envs.registration import EnvSpec
 from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.data.rules import StepLimit
 from rankq_jax.envs.maze_map import MazeMap
-from rankq_jax.types import BatchEnv, Episodes
+from rankq_jax.types import BatchEnv, Episodes, TaskSpec
 
 Progress = Callable[[int], Any]  # told the number of environment steps just taken
 
@@ -69,6 +70,12 @@ class Scene(NamedTuple):
     max_step: float
 
 
+@functools.cache
+def _spec(environment: Callable[[int, int], BatchEnv]) -> TaskSpec:
+    env = environment(1, 1)
+    return TaskSpec(env.observation_size, env.action_size, env.horizon)
+
+
 class Task(NamedTuple):
     """Everything that differs between tasks; the loop and the agents know none of it.
 
@@ -99,6 +106,11 @@ class Task(NamedTuple):
     unending: Callable[[int, int], BatchEnv] | None = None
     limits: tuple[StepLimit, ...] = ()
     longest: int | None = None
+
+    @property
+    def spec(self) -> TaskSpec:
+        """Sizes and horizon; one environment is built on the first call, and none later."""
+        return _spec(self.environment)
 
     @property
     def measures(self) -> tuple[Measure, ...]:

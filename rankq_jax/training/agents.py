@@ -1,4 +1,4 @@
-"""From configuration values to networks, optimisers and lifted agents."""
+"""From configuration values to networks, optimizers and lifted agents."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import ml_collections
 import optax
 
-from rankq_jax.agents import AGENTS, Optimisers, Parts, clip_members
+from rankq_jax.agents import AGENTS, Optimizers, clip_members
 from rankq_jax.data import mixture
 from rankq_jax.errors import InputError, suggestion
 from rankq_jax.lifting import standardised
 from rankq_jax.loop.lift import Draw, lift
-from rankq_jax.networks import FAMILIES, Sizes
+from rankq_jax.networks import FAMILIES, Networks
 from rankq_jax.parallel import Layout, cross_device_mean
 from rankq_jax.training.execution import arithmetic_of, execution_of
 from rankq_jax.types import Agent, Schedule
@@ -27,7 +27,7 @@ def check(condition: bool, message: str) -> None:
         raise InputError(message)
 
 
-def _optimiser(
+def _optimizer(
     rate: float | Schedule, clip: optax.GradientTransformation | None, mean: bool
 ) -> optax.GradientTransformation:
     links = [cross_device_mean()] if mean else []
@@ -45,56 +45,51 @@ def _clips(norm: float, groups: str) -> Sequence[optax.GradientTransformation | 
     return (whole, whole, None) if groups == "networks" else (whole, clip_members(norm), whole)
 
 
-def parts_of(config: ml_collections.ConfigDict, action_size: int) -> Parts:
-    """Networks and optimisers; what is clipped by itself says `config.clip_groups`.
+def networks_of(config: ml_collections.ConfigDict, action_size: int) -> Networks:
+    """The networks of a configuration.
 
     Raises:
-      InputError: if a value of the networks is refused.
+      InputError: if one of their values is refused.
     """
-    mean = config.parallel == "batch"
-    clip, clip_critic, clip_dual = _clips(config.max_gradient_norm, config.clip_groups)
-    actor_rate, critic_rate = config.actor_learning_rate, config.critic_learning_rate
     check(
         config.networks in FAMILIES,
         f"--config.networks: unknown value {config.networks!r}.{suggestion(config.networks, FAMILIES)}",
     )
     execution = execution_of(config)
-    sizes = Sizes(
-        actor_hidden=config.actor_hidden,
-        critic_hidden=config.critic_hidden,
-        critics=config.critics,
-        action_size=action_size,
-        critic_layer_norm=config.critic_layer_norm,
-        actor_dropout=config.actor_dropout,
-        unrolled_critics=execution.critics == "unrolled",
-        arithmetic=arithmetic_of(execution),
-    )
     try:
-        policy, critic, value = FAMILIES[config.networks](sizes)
+        return FAMILIES[config.networks](
+            action_size,
+            actor_hidden=config.actor_hidden,
+            critic_hidden=config.critic_hidden,
+            critics=config.critics,
+            critic_layer_norm=config.critic_layer_norm,
+            actor_dropout=config.actor_dropout,
+            unrolled_critics=execution.critics == "unrolled",
+            arithmetic=arithmetic_of(execution),
+        )
     except ValueError as error:
         raise InputError(f"--config.networks={config.networks}: {error}.") from error
+
+
+def optimizers_of(config: ml_collections.ConfigDict) -> Optimizers:
+    """The optimizers of a configuration; what is clipped by itself says `config.clip_groups`."""
+    mean = config.parallel == "batch"
+    clip, clip_critic, clip_dual = _clips(config.max_gradient_norm, config.clip_groups)
+    actor_rate, critic_rate = config.actor_learning_rate, config.critic_learning_rate
     decaying: float | Schedule = actor_rate
     if config.actor_cosine_decay and config.online.env_steps == 0:
         decaying = optax.cosine_decay_schedule(actor_rate, config.offline.updates)
-    return Parts(
-        policy=policy,
-        critic=critic,
-        optimisers=Optimisers(
-            actor=_optimiser(decaying, clip, mean),
-            critic=_optimiser(critic_rate, clip_critic, mean),
-            duals={
-                "temperature": _optimiser(actor_rate, clip_dual, mean),
-                "cql_weight": _optimiser(critic_rate, clip_dual, mean),
-            },
-            value=_optimiser(critic_rate, clip, mean),
-        ),
-        action_size=action_size,
-        value=value,
+    return Optimizers(
+        actor=_optimizer(decaying, clip, mean),
+        critic=_optimizer(critic_rate, clip_critic, mean),
+        value=_optimizer(critic_rate, clip, mean),
+        dual=_optimizer(actor_rate, clip_dual, mean),
+        duals={"cql_weight": _optimizer(critic_rate, clip_dual, mean)},
     )
 
 
 def agent_of(
-    config: ml_collections.ConfigDict, algorithm: str, parts: Parts, arguments: Mapping[str, Any]
+    config: ml_collections.ConfigDict, algorithm: str, networks: Networks, arguments: Mapping[str, Any]
 ) -> Agent:
     """The agent of that name with the arguments of its section, and then those given.
 
@@ -105,7 +100,7 @@ def agent_of(
         raise InputError(f"unknown algorithm {algorithm!r}.{suggestion(algorithm, AGENTS)}")
     section = config.get(algorithm, ml_collections.ConfigDict())
     try:
-        agent = AGENTS[algorithm](parts, **{**section, **arguments})
+        agent = AGENTS[algorithm].make(networks, optimizers_of(config), **{**section, **arguments})
     except ValueError as error:
         raise InputError(f"--config.{algorithm}: {error}.") from error
     return standardised(agent) if config.standardise else agent
@@ -121,7 +116,7 @@ def lifted(
 ) -> Agent:
     """`agent` on the devices of `layout`: `block` updates per call, from batches that it draws itself."""
     per_device = config.batch_size // (layout.devices if config.parallel == "batch" else 1)
-    rows = per_device * config.get(algorithm, {}).get("critic_updates", 1)
+    rows = per_device * AGENTS[algorithm].batches_per_update(**config.get(algorithm, {}))
     return lift(
         agent,
         layout,

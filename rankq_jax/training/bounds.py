@@ -114,7 +114,7 @@ def bound(config: ml_collections.ConfigDict, name: str) -> Bound | None:
     if name in SHARED:
         return SHARED[name]
     algorithm, argument = _agent(config, name)
-    known = arguments(AGENTS[algorithm]) if algorithm in AGENTS else {}
+    known = arguments(AGENTS[algorithm].make) if algorithm in AGENTS else {}
     if algorithm in AGENTS and not known:
         return None
     names = {of: it.bound for of, it in known.items() if it.bound is not None}

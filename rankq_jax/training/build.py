@@ -1,5 +1,6 @@
 """From configuration values to typed objects. Below this file nothing knows ml_collections."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,19 +10,21 @@ import numpy as np
 import optax
 
 from rankq_jax import tasks
-from rankq_jax.agents import ASKING, Parts
+from rankq_jax.agents import reads
 from rankq_jax.data import mixture
 from rankq_jax.data.prepare import RewardTransform, prepare, with_preferences
 from rankq_jax.errors import InputError, suggestion
+from rankq_jax.lifting import adapt
 from rankq_jax.loop import Setup
 from rankq_jax.loop.lift import Draw
+from rankq_jax.networks import Networks
 from rankq_jax.parallel import Layout, batch_over_devices, seeds_over_devices
 from rankq_jax.phases import Phase
 from rankq_jax.tasks import Task
 from rankq_jax.training import bounds
-from rankq_jax.training.agents import agent_of, check, lifted, parts_of
+from rankq_jax.training.agents import agent_of, check, lifted, networks_of
 from rankq_jax.training.devices import Devices, devices_of
-from rankq_jax.types import Episodes, Schedule, Transition
+from rankq_jax.types import PREFERRED_ACTION, Episodes, Schedule, Transition
 
 
 class Experiment(NamedTuple):
@@ -32,7 +35,7 @@ class Experiment(NamedTuple):
       seeds: of the learners.
       layout: of the seeds on the devices.
       plan: the phases.
-      parts: networks and optimisers.
+      networks: of every phase.
       acting: see `Devices`.
       training: see `Devices`.
       state: shapes and types of the agent's state of one seed.
@@ -42,7 +45,7 @@ class Experiment(NamedTuple):
     seeds: list[int]
     layout: Layout
     plan: tuple[Phase, ...]
-    parts: Parts
+    networks: Networks
     acting: jax.Device | None
     training: Sequence[jax.Device]
     state: Any
@@ -92,8 +95,7 @@ def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tu
     Raises:
       InputError: names the field whose value does not fit.
     """
-    probe, phases, agents = task.environment(1, 1), [], []
-    parts = parts_of(config, probe.action_size)
+    networks, phases, agents = networks_of(config, task.spec.action_size), [], []
     if config.offline.updates > 0:
         offline = config.offline
         algorithm = offline.algorithm or config.algorithm
@@ -103,7 +105,7 @@ def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tu
             f"--config.offline.updates_per_dispatch={block}: a round of {offline.updates_per_round} updates "
             "is no multiple of it; choose another.",
         )
-        agents.append(agent_of(config, algorithm, parts, {}))
+        agents.append(agent_of(config, algorithm, networks, {}))
         phases.append(
             Phase(
                 name="offline",
@@ -122,7 +124,7 @@ def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tu
     if config.online.env_steps > 0:
         online = config.online
         algorithm = online.algorithm or config.algorithm
-        agents.append(agent_of(config, algorithm, parts, online.arguments))
+        agents.append(agent_of(config, algorithm, networks, online.arguments))
         collect = _rounds(online.env_steps_per_round, config.train_envs, "online.env_steps_per_round")
         phases.append(
             Phase(
@@ -144,11 +146,14 @@ def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tu
         )
     check(bool(phases), "--config.offline.updates=0 and --config.online.env_steps=0: nothing to do.")
     states = [jax.eval_shape(agent.init, jax.random.key(0), example(config, task)) for agent in agents]
-    check(
-        len({str(state) for state in states}) == 1,
-        f"--config.online.algorithm={config.online.algorithm}: it cannot go on from the state of "
-        f"{config.offline.algorithm or config.algorithm}; choose one with the same kind of state.",
-    )
+    try:
+        functools.reduce(adapt, states)
+    except ValueError as error:
+        raise InputError(
+            f"--config.online.algorithm={config.online.algorithm}: it cannot go on from the state of "
+            f"{config.offline.algorithm or config.algorithm} ({error}); choose one with the same kind of "
+            "state."
+        ) from error
     return tuple(phases), states[0]
 
 
@@ -184,7 +189,7 @@ def experiment(config: ml_collections.ConfigDict, devices: Sequence[jax.Device] 
         seeds=[config.seed + i for i in range(config.seeds)],
         layout=layout,
         plan=plan,
-        parts=parts_of(config, task.environment(1, 1).action_size),
+        networks=networks_of(config, task.spec.action_size),
         acting=chosen.acting,
         training=chosen.training,
         state=state,
@@ -198,7 +203,8 @@ def reward_transform(config: ml_collections.ConfigDict, task: Task) -> RewardTra
 
 def columns(config: ml_collections.ConfigDict, prepared: Transition) -> Transition:
     """`prepared` with the further columns that an algorithm of the configuration reads."""
-    return with_preferences(prepared) if ASKING.intersection(bounds.algorithms_of(config)) else prepared
+    asking = any(reads(name, PREFERRED_ACTION) for name in bounds.algorithms_of(config))
+    return with_preferences(prepared) if asking else prepared
 
 
 def world(config: ml_collections.ConfigDict, built: Experiment, dataset: Transition) -> Setup:
@@ -224,7 +230,7 @@ def world(config: ml_collections.ConfigDict, built: Experiment, dataset: Transit
 
 def example(config: ml_collections.ConfigDict, task: Task) -> Transition:
     """One transition of zeros in the task's shapes, which is all that `Agent.init` looks at."""
-    env = task.environment(1, 1)
+    env = task.spec
     observation = np.zeros((1, env.observation_size), np.float32)
     action, scalar = np.zeros((1, env.action_size), np.float32), np.zeros(1, np.float32)
     extras: dict[str, Any] = {"success": scalar, "mc_return": scalar, "next_action": action}

@@ -12,11 +12,12 @@ from typing import NamedTuple
 import ml_collections
 import numpy as np
 
-from rankq_jax.agents import ASKING
+from rankq_jax.agents import reads
 from rankq_jax.checkpoints import Checkpoints
 from rankq_jax.loop import Progress, Stage
 from rankq_jax.training import shapes, workdir
 from rankq_jax.training.restore import recorded
+from rankq_jax.types import PREFERRED_ACTION
 
 LENGTHS = {"offline": ("updates", "updates_per_round"), "online": ("env_steps", "env_steps_per_round")}
 LENGTH_FIELDS = [f"{phase}.{length}" for phase, (length, _) in LENGTHS.items()]
@@ -199,7 +200,7 @@ def _of_lengths(change: Change, field: str) -> str:
     made = progress.iteration + (progress.stage > Stage.COLLECT)
     if {stretch.name: stretch.rounds for stretch in change.after}.get(phase, 0) < made:
         return f"{made} rounds of {change.old[phase][LENGTHS[phase][1]]} have been begun"
-    if change.before[names.index(phase)].algorithm in ASKING:
+    if reads(change.before[names.index(phase)].algorithm, PREFERRED_ACTION):
         return "the questions to the expert are spread over the length of the phase"
     return ""
 
@@ -223,7 +224,7 @@ def _of_phases(change: Change, field: str) -> str:
 
 
 def _of_preferences(change: Change, field: str) -> str:
-    asking = [s.name for s in change.before if s.algorithm in ASKING and change.begun(s.name)]
+    asking = [s.name for s in change.before if reads(s.algorithm, PREFERRED_ACTION) and change.begun(s.name)]
     if asking and (field.startswith("preferences.") or field in DATA):
         return "the answers of the expert that the state holds belong to the other"
     return ""

@@ -3,13 +3,12 @@
 import ml_collections
 from tqdm import tqdm
 
+from rankq_jax.agents import reads
 from rankq_jax.data import readings
 from rankq_jax.data.sources import minari
 from rankq_jax.tasks import Task, datasets, training_data
 from rankq_jax.training import bounds, build
 from rankq_jax.types import Transition
-
-LABELLED = {"rankq"}  # algorithms that learn from labels of success whatever the reward
 
 
 def make(task: Task, steps: int, seed: int, kind: str = "", processes: int = 0) -> str:
@@ -55,7 +54,7 @@ def described(
             make(task, *own, config.dataset_kind)
     transform = build.reward_transform(config, task)
     reading = config.dataset_reading
-    ranks = bool(LABELLED.intersection(bounds.algorithms_of(config)))
+    ranks = any(reads(name, "success") for name in bounds.algorithms_of(config))
     found = training_data.described(
         task, name, transform, config.discount, config.keep_best, reading, needs_success=ranks
     )

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import jax
 import ml_collections
 
-from rankq_jax.agents import ASKING
+from rankq_jax.agents import AGENTS, reads
 from rankq_jax.errors import InputError
 from rankq_jax.training.bounds import algorithms_of
 from rankq_jax.training.build import Experiment, example
+from rankq_jax.types import PREFERRED_ACTION
 
 # Files of Linux with bytes: the limit of a group of processes, and what they hold.
 GROUPS = (
@@ -66,8 +67,10 @@ def learning(config: ml_collections.ConfigDict, built: Experiment) -> list[Part]
     """What lies where the updates are computed, of all seeds."""
     row = _bytes(example(config, built.task))
     capacity = min(config.replay_capacity, config.online.env_steps)
-    sections = [config.get(name, {}) for name in algorithms_of(config)]
-    batch = config.batch_size * max(section.get("critic_updates", 1) for section in sections)
+    names = algorithms_of(config)
+    sections = [config.get(name, {}) for name in names]
+    batches = (AGENTS[name].batches_per_update(**given) for name, given in zip(names, sections, strict=True))
+    batch = config.batch_size * max(batches)
     # Of the actions that a regulariser or a backup asks a critic about, the activations of one hidden layer.
     actions = max(max(3 * s.get("samples", 0), s.get("backup_samples", 1)) for s in sections)
     widest = max(config.critic_hidden, default=1)
@@ -77,7 +80,7 @@ def learning(config: ml_collections.ConfigDict, built: Experiment) -> list[Part]
     return [
         Part(
             "the ranking functions",
-            float(config.seeds * ranker if ASKING.intersection(algorithms_of(config)) else 0),
+            float(config.seeds * ranker if any(reads(name, PREFERRED_ACTION) for name in names) else 0),
             ("seeds", "preferences.rank_net_hidden"),
         ),
         Part(
@@ -97,7 +100,7 @@ def learning(config: ml_collections.ConfigDict, built: Experiment) -> list[Part]
 
 def beside(config: ml_collections.ConfigDict, built: Experiment) -> list[Part]:
     """What lies on the host in any case: recorded steps of the environments, and the dataset that is made."""
-    probe = built.task.environment(1, 1)
+    probe = built.task.spec
     # Both observations, the reward and the number of the episode in 8 bytes, the action in 4, three flags.
     step = 16 * probe.observation_size + 4 * probe.action_size + 8 + 8 + 3
     row = _bytes(example(config, built.task))

@@ -11,9 +11,10 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
-from rankq_jax.agents import AGENTS, ASKING
+from rankq_jax.agents import AGENTS, reads
 from rankq_jax.errors import InputError
 from rankq_jax.training import bounds
+from rankq_jax.types import PREFERRED_ACTION
 
 # Of a phase, what says whether there is one.
 LENGTHS = {"offline": "updates", "online": "env_steps"}
@@ -43,7 +44,8 @@ def unread(config: ml_collections.ConfigDict, name: str) -> str:
             return f"no phase of this run is of {section!r}; give fields of {known}, or leave it out"
         if reading[section] == {"online"} and field in config.online.arguments:
             return f"--config.online.arguments.{field} takes its place online; give that one"
-    if section == "preferences" and not (set(reading) & ASKING and config.offline.updates > 0):
+    asking = config.offline.updates > 0 and any(reads(name, PREFERRED_ACTION) for name in reading)
+    if section == "preferences" and not asking:
         return f"nobody is asked in a run of {' and '.join(sorted(reading))}; leave it out"
     if section in LENGTHS and field != LENGTHS[section] and config[section][LENGTHS[section]] == 0:
         return f"--config.{section}.{LENGTHS[section]}=0 leaves the phase out; set both, or leave it out"

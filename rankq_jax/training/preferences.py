@@ -4,7 +4,7 @@ from pathlib import Path
 
 import ml_collections
 
-from rankq_jax.agents import ASKING
+from rankq_jax.agents import reads
 from rankq_jax.errors import InputError
 from rankq_jax.networks.scorer import scorer
 from rankq_jax.phases import Relabeler
@@ -12,6 +12,7 @@ from rankq_jax.preferences import by_value, labeller, ranker
 from rankq_jax.preferences.queries import budget
 from rankq_jax.training.build import Experiment
 from rankq_jax.training.restore import restore
+from rankq_jax.types import PREFERRED_ACTION
 
 
 def _labeller(config: ml_collections.ConfigDict, built: Experiment) -> Relabeler:
@@ -71,7 +72,7 @@ def with_labeller(config: ml_collections.ConfigDict, built: Experiment) -> Exper
     Raises:
       InputError: if the expert is missing or unfit, or a number of questions is.
     """
-    if (config.offline.algorithm or config.algorithm) not in ASKING:
+    if not reads(config.offline.algorithm or config.algorithm, PREFERRED_ACTION):
         return built
     plan = [
         phase._replace(relabeler=_labeller(config, built)) if phase.name == "offline" else phase

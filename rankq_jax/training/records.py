@@ -111,6 +111,7 @@ class Records:
             "seconds": seconds(self._stopwatch),
             "updates": progress.updates,
             "env_steps": progress.env_steps,
+            "phase": progress.phase,
         }
         same = self._scored is not None and self._scored[:2] == (progress.updates, progress.env_steps)
         score = self._scored[2] if self._scored is not None and same else None

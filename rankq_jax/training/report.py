@@ -95,7 +95,7 @@ def _landscapes(run: Run) -> str:
         restored = restore(run.folder)
     except InputError as error:
         return page.note(str(error))
-    size = restored.built.parts.action_size
+    size = restored.built.networks.action_size
     if not run.evaluations:
         return page.note("No evaluation has been recorded yet.")
     if size < 2:

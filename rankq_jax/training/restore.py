@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from rankq_jax import tasks
+from rankq_jax import registry, tasks
 from rankq_jax.analysis import results
 from rankq_jax.checkpoints import Checkpoints
 from rankq_jax.configs import base
@@ -26,7 +26,7 @@ class Restored(NamedTuple):
     Attributes:
       config: resolved configuration.
       built: what the configuration describes.
-      agent: lifted, of the last phase.
+      agent: lifted, of the phase that the checkpoint lies in.
       params: what acting needs, leaves `[S, ...]`.
       notes: of the checkpoint, among them `updates` and `env_steps`.
       value: `(seed index) -> (observation [B, O], action [B, A]) -> [B]`, the minimum over critic members;
@@ -56,14 +56,21 @@ def recorded(folder: Path) -> ml_collections.ConfigDict:
     Raises:
       InputError: if the folder is no run's, or its task is unknown.
     """
-    chosen = results.about(folder)["config"]
+    about = results.about(folder)
+    registry.load_plugins(about.get("imports", []))  # agents and tasks of other packages
+    chosen = about["config"]
     defaults = base.defaults(tasks.find(chosen["task"]), chosen["algorithm"])
     return ml_collections.ConfigDict(_merged(defaults.to_dict(), chosen))
 
 
-def _like(config: ml_collections.ConfigDict, built: Experiment) -> Any:
+def _agent(built: Experiment, notes: dict[str, Any]) -> Agent:
+    """The agent of the phase of a checkpoint; of the last one where its notes name none."""
+    return built.plan[notes.get("phase", -1)].agent
+
+
+def _like(config: ml_collections.ConfigDict, built: Experiment, notes: dict[str, Any]) -> Any:
     """A state of the run's agent, leaves `[S, ...]`: its structure, not its values."""
-    layout, agent = built.layout, built.plan[-1].agent
+    layout, agent = built.layout, _agent(built, notes)
     example = jax.tree.map(jnp.asarray, build.example(config, built.task))
     keys = jax.vmap(jax.random.key)(jnp.asarray(built.seeds, jnp.uint32))
     return layout.merge(agent.init(layout.split(keys), layout.replicate(example)))
@@ -73,12 +80,12 @@ def of_state(
     config: ml_collections.ConfigDict, built: Experiment, state: Any, notes: dict[str, Any]
 ) -> Restored:
     """What can be done with a state of a run, leaves `[S, ...]`; see `Restored` for the arguments."""
-    agent = built.plan[-1].agent
+    agent = _agent(built, notes)
 
     def value(index: int) -> Callable[[jax.Array, jax.Array], jax.Array]:
         own = jax.tree.map(lambda x: x[index], state)
         inner, seen = (own.inner, own.seen) if isinstance(own, Standardised) else (own, lambda x: x)
-        apply = built.parts.critic.apply
+        apply = built.networks.critic.apply
         return lambda observation, action: ensemble_min(apply(inner.critic.params, seen(observation), action))
 
     has_critic = hasattr(state.inner if isinstance(state, Standardised) else state, "critic")
@@ -110,7 +117,7 @@ def restore(folder: Path, best: bool = False, *, exact: bool = False) -> Restore
         raise InputError(f"{folder}: holds no checkpoint that was evaluated; leave --best out.")
     try:
         number = checkpoints.marks.best if best else None
-        found = checkpoints.restore({"agent": _like(config, built)}, number=number)
+        found = checkpoints.restore(lambda notes: {"agent": _like(config, built, notes)}, number=number)
     except FileNotFoundError as error:
         raise InputError(f"{folder}: holds no checkpoint yet; train it first.") from error
     finally:

@@ -1,9 +1,10 @@
 """A run from its newest checkpoint to its end, and again from there after numbers went bad."""
 
 import contextlib
+import functools
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import ml_collections
 
@@ -85,7 +86,7 @@ def initial_or_restored(
     layout = run.built.layout
     state = loop.initial(run.built.plan, run.setup, layout)
     try:
-        found = checkpoints.restore(loop.portable(state, layout), run.setup.dataset, anchors=again)
+        found = checkpoints.restore(functools.partial(_like, run, state), run.setup.dataset, anchors=again)
     except FileNotFoundError:
         processes.wait("the checkpoint is read")
         if again:
@@ -105,6 +106,12 @@ def initial_or_restored(
         return loop.restored(state, found.parts, found.rows, run.setup, layout), found
     except ValueError as error:
         raise InputError(f"{checkpoints.path(found.number)}: {error}; delete that folder.") from error
+
+
+def _like(run: TrainingRun, state: loop.RunState, notes: dict[str, Any]) -> dict[str, Any]:
+    """The parts of a checkpoint with these notes, in shape: the phases need not have the same variables."""
+    layout = run.built.layout
+    return loop.portable(loop.at_phase(run.built.plan, run.setup, layout, state, notes["phase"]), layout)
 
 
 def _begun_before(folder: Path) -> bool:

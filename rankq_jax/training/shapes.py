@@ -9,7 +9,7 @@ import ml_collections
 from rankq_jax import tasks
 from rankq_jax.errors import InputError
 from rankq_jax.training import bounds, build, workdir
-from rankq_jax.training.agents import agent_of, parts_of
+from rankq_jax.training.agents import agent_of, networks_of
 
 
 def differing(
@@ -44,5 +44,5 @@ def shapes(config: ml_collections.ConfigDict) -> str:
     """
     task, algorithms = tasks.find(config.task), bounds.algorithms_of(config)
     example = build.example(config, task)
-    agent = agent_of(config, algorithms[0], parts_of(config, example.action.shape[-1]), {})
+    agent = agent_of(config, algorithms[0], networks_of(config, example.action.shape[-1]), {})
     return str(jax.eval_shape(agent.init, jax.random.key(0), example))

@@ -15,8 +15,6 @@ from rankq_jax.trained_policies import TrainedPolicy
 from rankq_jax.training.bounds import algorithms_of
 from rankq_jax.training.restore import Restored
 
-# How the mode of each family of networks follows from the outputs of its last layer.
-SQUASH = {"cal_ql": "tanh", "iql": "tanh", "awac": "clip", "td3": "tanh", "rebrac": "tanh", "rlpd": "tanh"}
 DEVIATION = ("log_std", "log_std_multiplier", "log_std_offset")  # parameters that no mode depends on
 PROBES = 64  # random observations that the exported policy is compared on
 TOLERANCE = 1e-4  # of an action
@@ -74,7 +72,7 @@ def policy_of(restored: Restored, index: int, provenance: dict[str, Any]) -> Tra
     statistics: dict[str, np.ndarray] = {}
     if isinstance(own, Standardised):
         statistics, own = {"mean": np.asarray(own.mean), "deviation": np.asarray(own.deviation)}, own.inner
-    layers, size = _layers(own), restored.built.task.environment(1, 1).action_size
+    layers, size = _layers(own), restored.built.task.spec.action_size
     layers[-1] = (layers[-1][0][:, :size], layers[-1][1][:size])  # of a Gaussian: its mean
     kernels, biases = zip(*layers, strict=True)
     return TrainedPolicy(
@@ -83,7 +81,7 @@ def policy_of(restored: Restored, index: int, provenance: dict[str, Any]) -> Tra
         provenance,
         algorithm=algorithms_of(restored.config)[-1],
         task=restored.config.task,
-        squash=SQUASH[restored.config.networks],
+        squash=restored.built.networks.policy.squash,
         **statistics,
     )
 

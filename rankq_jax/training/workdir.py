@@ -16,6 +16,7 @@ import jax
 import ml_collections
 import numpy as np
 
+from rankq_jax import registry
 from rankq_jax.analysis import results
 from rankq_jax.errors import InputError
 from rankq_jax.files import PREFIX
@@ -82,6 +83,7 @@ def description(config: ml_collections.ConfigDict) -> dict[str, Any]:
     """What `config.json` says about a run, apart from its dataset."""
     return {
         "config": config.to_dict(),
+        "imports": registry.imports(),
         "versions": versions(),
         "git_commit": git_commit(),
         "source": source(),

@@ -9,7 +9,7 @@ from rankq_jax.agents import clip_members
 from rankq_jax.configs import base
 from rankq_jax.errors import InputError
 from rankq_jax.training import bounds
-from rankq_jax.training.agents import parts_of
+from rankq_jax.training.agents import optimizers_of
 
 # Two members: the first has the norm sqrt(3^2 + 4^2 + 12^2) = 13, the second 0.5.
 GRADIENT = {
@@ -39,54 +39,54 @@ def test_what_the_members_share_is_a_group_of_its_own():
     np.testing.assert_allclose(found["heads"]["bias"][0], [24 / 13], rtol=1e-6)
 
 
-def gradients_of(optimiser, gradient):
+def gradients_of(optimizer, gradient):
     """What Adam has been handed: its first moment is a tenth of it after one step."""
-    _, state = optimiser.update(gradient, optimiser.init(gradient), gradient)
+    _, state = optimizer.update(gradient, optimizer.init(gradient), gradient)
     moments = [
         leaf for leaf in jax.tree.leaves(state, is_leaf=lambda x: hasattr(x, "mu")) if hasattr(leaf, "mu")
     ]
     return jax.tree.map(lambda x: np.asarray(x) * 10, moments[0].mu)
 
 
-def optimisers(groups, norm=1.0):
+def optimizers(groups, norm=1.0):
     config = base.get_config("pointmaze-umaze", "cql")
     config.clip_groups, config.max_gradient_norm = groups, norm
-    return parts_of(config, action_size=2).optimisers
+    return optimizers_of(config)
 
 
 def test_by_networks_the_critic_is_one_group_and_duals_are_left_alone():
-    found = optimisers("networks")
+    found = optimizers("networks")
     whole = np.sqrt(13**2 + 0.5**2)
     handed = gradients_of(found.critic, GRADIENT)
     np.testing.assert_allclose(handed["heads"]["bias"][0], [12 / whole], rtol=1e-5)
     np.testing.assert_allclose(handed["heads"]["kernel"][1], np.array([[0.3, 0.4]]) / whole, rtol=1e-5)
     for name in ("temperature", "cql_weight"):
-        np.testing.assert_allclose(gradients_of(found.duals[name], jnp.float32(-7.0)), -7.0, rtol=1e-5)
+        np.testing.assert_allclose(gradients_of(found.of_dual(name), jnp.float32(-7.0)), -7.0, rtol=1e-5)
 
 
 def test_by_optimisers_members_and_duals_are_groups():
-    found = optimisers("optimisers")
+    found = optimizers("optimisers")
     handed = gradients_of(found.critic, GRADIENT)
     np.testing.assert_allclose(handed["heads"]["bias"][0], [12 / 13], rtol=1e-5)
     np.testing.assert_allclose(handed["heads"]["kernel"][1], [[0.3, 0.4]], rtol=1e-5)
     for name in ("temperature", "cql_weight"):
-        np.testing.assert_allclose(gradients_of(found.duals[name], jnp.float32(-7.0)), -1.0, rtol=1e-5)
-        np.testing.assert_allclose(gradients_of(found.duals[name], jnp.float32(0.4)), 0.4, rtol=1e-5)
+        np.testing.assert_allclose(gradients_of(found.of_dual(name), jnp.float32(-7.0)), -1.0, rtol=1e-5)
+        np.testing.assert_allclose(gradients_of(found.of_dual(name), jnp.float32(0.4)), 0.4, rtol=1e-5)
     policy = {"kernel": jnp.array([6.0, 8.0])}
-    for optimiser in (found.actor, found.value):
-        np.testing.assert_allclose(gradients_of(optimiser, policy)["kernel"], [0.6, 0.8], rtol=1e-5)
+    for optimizer in (found.actor, found.value):
+        np.testing.assert_allclose(gradients_of(optimizer, policy)["kernel"], [0.6, 0.8], rtol=1e-5)
 
 
 @pytest.mark.parametrize("groups", ["networks", "optimisers"])
 def test_without_a_norm_nothing_is_clipped(groups):
-    found = optimisers(groups, norm=0.0)
+    found = optimizers(groups, norm=0.0)
     np.testing.assert_allclose(gradients_of(found.critic, GRADIENT)["heads"]["bias"][0], [12.0], rtol=1e-5)
-    np.testing.assert_allclose(gradients_of(found.duals["cql_weight"], jnp.float32(-7.0)), -7.0, rtol=1e-5)
+    np.testing.assert_allclose(gradients_of(found.of_dual("cql_weight"), jnp.float32(-7.0)), -7.0, rtol=1e-5)
 
 
 def test_unknown_groups_are_refused():
     config = base.get_config("pointmaze-umaze", "rankq")
-    config.clip_groups = "optimizer"
+    config.clip_groups = "optimiser"
     with pytest.raises(InputError, match="clip_groups"):
         bounds.check(config)
 

@@ -5,24 +5,19 @@ from types import SimpleNamespace
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
-from rankq_jax.agents import Optimisers, Parts, rankq, sac
-from rankq_jax.agents.backups import max_of
+from rankq_jax.agents import Optimizers, rankq, sac
+from rankq_jax.agents.backups import max_target_backup
 from rankq_jax.lifting import compiled, repeated, sampled
-from rankq_jax.networks import ensemble, over_actions, tanh_gaussian
+from rankq_jax.networks import Networks, ensemble, over_actions, state_value, tanh_gaussian
 from rankq_jax.types import Critic, Policy, Transition
+
+OPTIMIZERS = Optimizers.adam(3e-3)
 
 
 def test_td_learning_finds_the_value_of_a_two_state_chain(key):
     """s0 -> s1 -> end with rewards -1 and 5, discount 0.9: Q(s1) = 5, Q(s0) = -1 + 0.9 * 5 = 3.5."""
-    rate = optax.adam(3e-3)
-    parts = Parts(
-        tanh_gaussian((16,), 1),
-        ensemble((32, 32), 2),
-        Optimisers(rate, rate, {"temperature": rate, "cql_weight": rate}),
-        1,
-    )
+    networks = Networks(tanh_gaussian((16,), 1), ensemble((32, 32), 2), state_value((8,)), 1)
     random = np.random.default_rng(0)
     state = np.arange(64) % 2
     first = state == 0
@@ -34,11 +29,13 @@ def test_td_learning_finds_the_value_of_a_two_state_chain(key):
         next_observation=jnp.eye(2)[np.ones(64, int)],
         extras={"success": jnp.ones(64), "mc_return": jnp.zeros(64)},
     )
-    agent = compiled(repeated(sampled(sac(parts, backup_samples=1, target_rate=0.05), lambda d, k: d), 800))
+    agent = compiled(
+        repeated(sampled(sac(networks, OPTIMIZERS, backup_samples=1, target_rate=0.05), lambda d, k: d), 800)
+    )
     trained, _ = agent.update(agent.init(key, data), data, key)
     actions = jnp.array([[-0.5], [0.0], [0.5]])
     for index, expected in ((0, 3.5), (1, 5.0)):
-        q = parts.critic.apply(trained.critic.params, jnp.tile(jnp.eye(2)[index], (3, 1)), actions)
+        q = networks.critic.apply(trained.critic.params, jnp.tile(jnp.eye(2)[index], (3, 1)), actions)
         np.testing.assert_allclose(q, np.full((2, 3), expected), atol=0.25)
 
 
@@ -47,13 +44,7 @@ def test_ranking_turns_the_policy_to_the_successful_action(key):
 
     TD learning sees no difference between the two; the ranking does.
     """
-    rate = optax.adam(3e-3)
-    parts = Parts(
-        tanh_gaussian((16,), 2),
-        ensemble((32, 32), 2),
-        Optimisers(rate, rate, {"temperature": rate, "cql_weight": rate}),
-        2,
-    )
+    networks = Networks(tanh_gaussian((16,), 2), ensemble((32, 32), 2), state_value((8,)), 2)
     success = (np.arange(64) % 2).astype(np.float32)
     centre = np.where(success[:, None] > 0, 0.5, -0.5)
     data = Transition(
@@ -64,7 +55,7 @@ def test_ranking_turns_the_policy_to_the_successful_action(key):
         next_observation=jnp.ones((64, 1)),
         extras={"success": jnp.asarray(success), "mc_return": jnp.zeros(64)},
     )
-    agent = compiled(repeated(sampled(rankq(parts, backup_samples=1), lambda d, k: d), 600))
+    agent = compiled(repeated(sampled(rankq(networks, OPTIMIZERS, backup_samples=1), lambda d, k: d), 600))
     trained, metrics = agent.update(agent.init(key, data), data, key)
     action = agent.mode(agent.params(trained), jnp.ones((1, 1)), key)
     assert (np.asarray(action) > 0.15).all(), action
@@ -83,8 +74,8 @@ def test_the_backup_takes_the_minimum_over_members_before_the_maximum_over_actio
     def apply(params, observation, action):
         return tables[:, jnp.round(action[:, 0] + 1).astype(int)]
 
-    parts = Parts(Policy(None, sample, None), Critic(None, apply, over_actions(apply)), None, 1)
+    networks = Networks(Policy(None, sample, None), Critic(None, apply, over_actions(apply)), None, 1)
     state = SimpleNamespace(actor=SimpleNamespace(params=None), target_critic=None, duals={})
     batch = Transition(None, None, None, None, jnp.zeros((1, 1)), {})
-    value = max_of(64)(parts, state, batch, key)  # 64 draws meet all three actions
+    value = max_target_backup(64)(networks, state, batch, key)  # 64 draws meet all three actions
     np.testing.assert_array_equal(value, [1.0])

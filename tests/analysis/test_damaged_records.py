@@ -41,7 +41,7 @@ def quick(monkeypatch):
 
     class Value:
         value = staticmethod(lambda seed: None)
-        built = type("Built", (), {"parts": type("Parts", (), {"action_size": 2})})
+        built = type("Built", (), {"networks": type("Networks", (), {"action_size": 2})})
 
     monkeypatch.setattr(report, "restore", lambda folder: Value)
     monkeypatch.setattr(report, "landscape", lambda value, state, *rest: np.asarray(state) + 1.0)

@@ -127,8 +127,8 @@ def test_every_domain_has_values_of_every_algorithm_that_an_agent_accepts(domain
         config = base.defaults(find("pointmaze-umaze"), algorithm)
         config.lock()  # a field that does not exist fails
         domains.apply(config, domain, algorithm, task)
-        parts = agents.parts_of(config, 2)
-        agent = agents.agent_of(config, algorithm, parts, {})
+        networks = agents.networks_of(config, 2)
+        agent = agents.agent_of(config, algorithm, networks, {})
         state = jax.eval_shape(agent.init, jax.random.key(0), build.example(config, find("pointmaze-umaze")))
         assert jax.tree.leaves(state)
 
@@ -254,13 +254,13 @@ def test_rates_and_clipping_reach_their_networks():
     """One step of Adam moves every weight by its rate, clipped or not; clipping comes before it."""
     config = hybrid_rl.get_config("pointmaze-umaze")
     config.update_from_flattened_dict({"actor_learning_rate": 0.5, "critic_learning_rate": 0.25})
-    optimisers = agents.parts_of(config, 2).optimisers
+    optimisers = agents.optimizers_of(config)
     gradient = {"w": np.array([30.0, -40.0], np.float32)}
     for optimiser, rate in (
         (optimisers.actor, 0.5),
         (optimisers.critic, 0.25),
-        (optimisers.duals["temperature"], 0.5),
-        (optimisers.duals["cql_weight"], 0.25),
+        (optimisers.of_dual("temperature"), 0.5),
+        (optimisers.of_dual("cql_weight"), 0.25),
     ):
         updates, state = optimiser.update(gradient, optimiser.init(gradient))
         np.testing.assert_allclose(updates["w"], [-rate, rate], rtol=1e-5)
@@ -277,7 +277,7 @@ def test_the_rate_of_the_policy_falls_along_a_cosine_in_a_run_that_is_offline_al
     gradient, taken = {"w": np.ones(1, np.float32)}, {}
     for env_steps in (0, 4_000):
         config.online.env_steps = env_steps
-        optimiser = agents.parts_of(config, 2).optimisers.actor
+        optimiser = agents.optimizers_of(config).actor
         state, steps = optimiser.init(gradient), []
         for _ in range(9):
             step, state = optimiser.update(gradient, state)

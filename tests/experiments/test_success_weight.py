@@ -82,16 +82,16 @@ class Begins(Exception):
 
 def test_a_run_trains_with_the_balanced_weight(tmp_path, capsys, monkeypatch):
     """Twice alike, as a resumed run must; the record says what was asked for."""
-    given, rank = [], AGENTS["rankq"]
+    given, spec = [], AGENTS["rankq"]
 
-    def watched(parts, **arguments):
+    def watched(*parts, **arguments):
         given.append(arguments["success_weight"])
-        return rank(parts, **arguments)
+        return spec.make(*parts, **arguments)
 
     def begin(run):
         raise Begins
 
-    monkeypatch.setitem(AGENTS, "rankq", watched)
+    monkeypatch.setitem(AGENTS, "rankq", spec._replace(make=watched))
     monkeypatch.setattr(train, "to_the_end", begin)
     asked = config("balanced", 7.0)
     asked.online.env_steps = 0

@@ -20,7 +20,7 @@ OUTPUTS = {1, ACTION_SIZE, 2 * ACTION_SIZE}
 
 
 def agent_with(name, arithmetic, **sizes):
-    return make_agent(name, sizes=SIZES._replace(arithmetic=arithmetic, critics=3, **sizes))
+    return make_agent(name, sizes={**SIZES, "arithmetic": arithmetic, "critics": 3, **sizes})
 
 
 @functools.cache
@@ -94,8 +94,8 @@ def test_states_and_metrics_stay_float32(name):
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 @pytest.mark.parametrize("place", ["none", "before", "after"])
 def test_outputs_of_every_network_are_float32(family, place, key):
-    sizes = SIZES._replace(arithmetic=BFLOAT16, critic_layer_norm=place)
-    policy, critic, value = FAMILIES[family](sizes)
+    sizes = {**SIZES, "arithmetic": BFLOAT16, "critic_layer_norm": place}
+    policy, critic, value, _ = FAMILIES[family](ACTION_SIZE, **sizes)
     observation, action = jnp.ones((BATCH, 3)), jnp.zeros((BATCH, ACTION_SIZE))
 
     def outputs():
@@ -150,12 +150,12 @@ def with_execution(**fields):
     ],
 )
 def test_a_configuration_chooses_both(fields, dtype, precision, key):
-    parts = agents.parts_of(with_execution(**fields), ACTION_SIZE)
+    networks = agents.networks_of(with_execution(**fields), ACTION_SIZE)
     observation, action = jnp.ones((BATCH, 3)), jnp.zeros((BATCH, ACTION_SIZE))
     for found in (
-        products(parts.critic.apply, parts.critic.init(key, observation, action), observation, action),
-        products(parts.policy.mode, parts.policy.init(key, observation, action), observation),
-        products(parts.value.apply, parts.value.init(key, observation), observation),
+        products(networks.critic.apply, networks.critic.init(key, observation, action), observation, action),
+        products(networks.policy.mode, networks.policy.init(key, observation, action), observation),
+        products(networks.value.apply, networks.value.init(key, observation), observation),
     ):
         assert found[0].invars[0].aval.dtype == dtype
         assert {equation.params["precision"] for equation in found} == {precision}
@@ -171,5 +171,5 @@ def test_a_configuration_chooses_both(fields, dtype, precision, key):
 )
 def test_unknown_values_end_with_one_line(fields, message):
     with pytest.raises(InputError, match=message) as error:
-        agents.parts_of(with_execution(**fields), ACTION_SIZE)
+        agents.networks_of(with_execution(**fields), ACTION_SIZE)
     assert "\n" not in str(error.value)

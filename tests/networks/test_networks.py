@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rankq_jax.agents.backups import propose
+from rankq_jax.agents.backups import sample_actions
 from rankq_jax.networks import ensemble, over_actions, tanh_gaussian
 
 
@@ -43,7 +43,7 @@ def test_a_policy_network_runs_once_for_all_samples(key):
     policy = tanh_gaussian((16,), 2)
     observation = jnp.ones((8, 3))
     params = policy.init(key, observation, None)
-    shapes = matmul_shapes(lambda p: propose(policy, p, observation, key, 10), params)
+    shapes = matmul_shapes(lambda p: sample_actions(policy, p, observation, key, 10), params)
     assert shapes == [(8, 16), (8, 4)]
 
 

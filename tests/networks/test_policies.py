@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rankq_jax.networks import FAMILIES, Sizes, deterministic, ensemble, gaussian, state_value, tanh_gaussian
-from rankq_jax.networks.initialisers import fan_in_uniform, orthogonal, small_output, xavier
+from rankq_jax.networks import FAMILIES, deterministic, ensemble, gaussian, state_value, tanh_gaussian
+from rankq_jax.networks.initializers import fan_in_uniform, orthogonal, small_output, xavier
 from rankq_jax.networks.mlp import MLP
 from rankq_jax.networks.scorer import scorer
 
@@ -89,8 +89,8 @@ def test_the_place_of_the_layer_normalisation(key):
 
 
 def test_first_weights_of_each_family(key):
-    def weights(initialiser):
-        params = MLP((400,), 300, initialiser).init(key, jnp.ones((1, 200)))["params"]
+    def weights(initializer):
+        params = MLP((400,), 300, initializer).init(key, jnp.ones((1, 200)))["params"]
         return jax.tree.map(np.asarray, params)
 
     def assert_uniform(values, bound):
@@ -128,7 +128,7 @@ def test_many_networks_can_be_drawn_at_once_on_few_cores():
     """With jnp.linalg.qr this program never ends on two cores."""
     code = """
 import jax, jax.numpy as jnp
-from rankq_jax.networks.initialisers import orthogonal
+from rankq_jax.networks.initializers import orthogonal
 draw = orthogonal(1.0).kernel
 one = lambda key: [draw(k, (96, 96)) for k in jax.random.split(key, 8)]
 for i in range(20):
@@ -139,7 +139,9 @@ for i in range(20):
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_a_family_gives_all_networks(family, key):
-    networks = FAMILIES[family](Sizes((8,), (8, 8), critics=3, action_size=2, critic_layer_norm="before"))
+    networks = FAMILIES[family](
+        2, actor_hidden=(8,), critic_hidden=(8, 8), critics=3, critic_layer_norm="before"
+    )
     observation, action = jnp.ones((5, 4)), jnp.zeros((5, 2))
     params = networks.critic.init(key, observation, action)
     assert networks.critic.apply(params, observation, action).shape == (3, 5)

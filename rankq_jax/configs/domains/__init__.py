@@ -26,6 +26,8 @@ def apply(
       paper: the published way to read the data, episode ends, lengths and networks, where the domain's own
         values differ from them.
     """
+    if domain not in DOMAINS:  # of a task of another package, which has the common values
+        return
     values = DOMAINS[domain]
     layers = [values.COMMON, values.ALGORITHMS.get(algorithm, {})]
     for name in sorted((name for name in values.TASKS if task.startswith(name)), key=len):

@@ -1,12 +1,12 @@
 """Loaders: each reads one format and returns `Episodes` with raw rewards."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import jax
 
 from rankq_jax.data.episodes import concatenate
-from rankq_jax.data.recording import Recording
+from rankq_jax.data.recording import SUCCESS_FLAGS, Origin, Recording
 from rankq_jax.data.sources import containers
 from rankq_jax.data.sources.arrays import load_arrays
 from rankq_jax.data.sources.minari import dataset_folder, is_folder, load_minari, read_minari
@@ -14,6 +14,7 @@ from rankq_jax.errors import InputError
 from rankq_jax.types import Episodes
 
 __all__ = [
+    "FORMATS",
     "PICKLES",
     "check_alike",
     "load",
@@ -26,6 +27,8 @@ __all__ = [
     "read_one",
 ]
 
+# Further formats by the suffix of their files, `path -> Episodes`; see `registry.register_dataset_format`.
+FORMATS: dict[str, Callable[[Path], Episodes]] = {}
 PICKLES = (".npy", ".pickle", ".pkl")  # suffixes of what only the conversion opens
 
 
@@ -48,7 +51,7 @@ def origin(name: str) -> str:
       InputError: if `MINARI_DATASETS_PATH` is wrong.
     """
     path = Path(name)
-    if path.suffix in (*containers.READERS, *PICKLES) or is_folder(path):
+    if path.suffix in (*containers.READERS, *FORMATS, *PICKLES) or is_folder(path):
         return str(path)
     return str(dataset_folder(name))
 
@@ -87,6 +90,8 @@ def read_one(
             f"{path}: pickled files are not opened here, because a pickle can run code; convert it once by "
             f"`python -m experiments.convert_dataset --from={path} --to={path.with_suffix('.npz')}`."
         )
+    if path.suffix in FORMATS:
+        return Recording(FORMATS[path.suffix](path), Origin(success=SUCCESS_FLAGS))
     if path.suffix in containers.READERS:
         return load_arrays(path, simulator_state, resolve)
     return read_minari(name, observation_size, simulator_state)

@@ -8,8 +8,7 @@ import jax
 import numpy as np
 import optax
 
-from rankq_jax.agents import AGENTS, NETWORKS, Trainable
-from rankq_jax.networks import FAMILIES, Sizes
+from rankq_jax.agents import AGENTS, Trainable
 from tests.agents.golden import reference
 from tests.agents.golden.family_reference import RATE
 from tests.agents.golden.setting import KEY, LOG_ALPHA, batch
@@ -37,16 +36,15 @@ def descent():
 
 
 def parts(setup):
-    family = setup.family or NETWORKS[setup.name]
-    chosen = {"critics": 2, "action_size": ACTION_SIZE, "actor_dropout": setup.dropout}
-    networks = FAMILIES[family](Sizes((8,), (8, 8), **{**chosen, **SHAPES.get(family, {})}))
-    made = make_parts(rule=lambda rate: optax.adam(1e-2) if setup.adam else descent())
-    return made._replace(policy=networks.policy, critic=networks.critic, value=networks.value)
+    family = setup.family or AGENTS[setup.name].networks
+    chosen = {"actor_hidden": (8,), "critic_hidden": (8, 8), "actor_dropout": setup.dropout}
+    rule = lambda rate: optax.adam(1e-2) if setup.adam else descent()  # noqa: E731
+    return make_parts(rule=rule, family=family, sizes={**chosen, **SHAPES.get(family, {})})
 
 
 @functools.cache
 def agent(setup, **arguments):
-    return AGENTS[setup.name](parts(setup), **arguments)
+    return AGENTS[setup.name].make(*parts(setup), **arguments)
 
 
 @functools.cache
@@ -79,7 +77,7 @@ def known(state, data=None):
     for name in set(state._fields) - {"step", "duals"}:
         part = getattr(state, name)
         setattr(told, name, reference.exact(part.params if isinstance(part, Trainable) else part))
-    if "duals" in state._fields:
+    if "temperature" in getattr(state, "duals", {}):
         told.alpha = np.exp(float(state.duals["temperature"].params))
     return told
 

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 
 from rankq_jax.agents import AGENTS
+from rankq_jax.lifting import adapt
 from tests.agents.golden import reference
 from tests.agents.golden.reference import Known
 from tests.conftest import ACTION_SIZE, BATCH, make_batch, make_parts
@@ -42,7 +43,7 @@ def batch(**extras):
 @functools.cache
 def start():
     """Weights of moderate size: no two networks agree, and each critic is the smaller one somewhere."""
-    state = jax.jit(AGENTS["sac"](parts()).init)(KEY, batch())
+    state = jax.jit(AGENTS["sac"].make(*parts()).init)(KEY, batch())
     random = np.random.default_rng(1)
 
     def moderate(params):
@@ -77,8 +78,9 @@ def known(state=None, data=None):
 
 @functools.cache
 def compiled(name, **arguments):
-    """The update of a registered agent."""
-    return jax.jit(AGENTS[name](parts(), **arguments).update)
+    """The update of a registered agent, and its first state."""
+    agent = AGENTS[name].make(*parts(), **arguments)
+    return jax.jit(agent.update), jax.jit(agent.init)(KEY, batch())
 
 
 class Update(NamedTuple):
@@ -93,8 +95,9 @@ class Update(NamedTuple):
 
 def updated(name, data=None, state=None, **arguments):
     """One update of the agent `name` from `state`, by default `start()`, on `data`, by default `batch()`."""
-    before, data = start() if state is None else state, batch() if data is None else data
-    after, metrics = compiled(name, **arguments)(before, jax.tree.map(jnp.asarray, data), KEY)
+    update, first = compiled(name, **arguments)
+    before, data = adapt(start() if state is None else state, first), batch() if data is None else data
+    after, metrics = update(before, jax.tree.map(jnp.asarray, data), KEY)
 
     def subtracted(old, new):
         return jax.tree.map(np.subtract, reference.exact(old.params), reference.exact(new.params))
@@ -133,9 +136,9 @@ def draws(backup_samples=1, samples=10):
 
     def draw(key):
         k_critic, k_actor = jax.random.split(key)
-        k_next, k_regulariser = jax.random.split(k_critic)
-        k_uniform, k_current, k_following = jax.random.split(k_regulariser, 3)
-        k_noise, k_random = jax.random.split(k_regulariser)
+        k_next, k_regularizer = jax.random.split(k_critic)
+        k_uniform, k_current, k_following = jax.random.split(k_regularizer, 3)
+        k_noise, k_random = jax.random.split(k_regularizer)
         return Draws(
             actor=jax.random.normal(k_actor, (BATCH, ACTION_SIZE)),
             backup=_candidates(k_next, backup_samples),

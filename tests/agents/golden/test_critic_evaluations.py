@@ -49,8 +49,8 @@ def evaluations():
     """`{agent: [Evaluation]}` of one update with the default arguments."""
     found, data = {}, jax.tree.map(jnp.asarray, batch())
     for name in ("sac", "cql", "cal_ql", "rankq"):
-        seen, plain = [], parts()
-        agent = AGENTS[name](plain._replace(critic=reporting(plain.critic, seen)))
+        seen, (networks, optimizers) = [], parts()
+        agent = AGENTS[name].make(networks._replace(critic=reporting(networks.critic, seen)), optimizers)
         state = jax.jit(agent.init)(KEY, data)
         marked = {**state.target_critic, "mark": jnp.float32(TARGET_MARK)}
         jax.block_until_ready(jax.jit(agent.update)(state._replace(target_critic=marked), data, KEY))
@@ -79,7 +79,7 @@ def of_critic(evaluations):
 def test_evaluations_per_state_of_one_update(evaluations, name, extra):
     seen = evaluations[name]
     assert {e.action.shape for e in seen} == {(8, 2)}  # each is one action for every state
-    assert len(of_critic(seen)) == 1 + extra + 1  # the data action, the regulariser, the actor's sample
+    assert len(of_critic(seen)) == 1 + extra + 1  # the data action, the regularizer, the actor's sample
     assert len(of_target(seen)) == 10  # the max-target backup
 
 

@@ -142,7 +142,7 @@ def test_the_log_deviation_is_bounded_by_minus_five_and_two():
 
 
 def test_a_sample_is_a_clipped_normal_whose_density_knows_no_tanh():
-    state, policy = log_stds(start(IQL), 0.5, -1.0), parts(IQL).policy
+    state, policy = log_stds(start(IQL), 0.5, -1.0), parts(IQL)[0].policy
     given, params = known(state), state.actor.params
     mean, log_std = family.gaussian(given.actor, given.batch.observation, True, -5.0)
     drawn = mean + np.exp(log_std) * normal(KEY)

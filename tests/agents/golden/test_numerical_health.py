@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rankq_jax.agents import AGENTS, NETWORKS
-from rankq_jax.networks import FAMILIES
+from rankq_jax.agents import AGENTS
 from tests.agents.golden.setting import KEY
 from tests.conftest import BATCH, SIZES, make_batch, make_parts
 
@@ -29,17 +28,17 @@ def corner(rows, success):
 @functools.cache
 def compiled(name, members):
     """`(init, update)` of an agent with the networks of its family."""
-    family = NETWORKS.get(name, "cal_ql")
-    critic = FAMILIES[family](SIZES._replace(critics=members)).critic
+    family = AGENTS[name].networks
     arguments = dict(ARGUMENTS.get(name, {}))
     if name == "rlpd":  # which refuses a subset of more members than there are
         arguments["subset"] = min(2, members)
-    agent = AGENTS[name](make_parts(family=family)._replace(critic=critic), **arguments)
+    parts = make_parts(family=family, sizes={**SIZES, "critics": members})
+    agent = AGENTS[name].make(*parts, **arguments)
     return jax.jit(agent.init), jax.jit(agent.update)
 
 
 def assert_finite_after_two_updates(name, members, state, batch):
-    """Two, because some policies move on every other update; the moments of the optimisers count too."""
+    """Two, because some policies move on every other update; the moments of the optimizers count too."""
     _, update = compiled(name, members)
     for i in range(2):
         state, metrics = update(state, batch, jax.random.fold_in(KEY, i))

@@ -1,6 +1,6 @@
-"""Critic regularisers: what an algorithm adds to the TD error of each critic member.
+"""Critic regularizers: what an algorithm adds to the TD error of each critic member.
 
-A regulariser sees a `CriticView` and not the agent, so that it serves every agent with a critic.
+A regularizer sees a `CriticView` and not the agent, so that it serves every agent with a critic.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,15 +32,15 @@ class CriticView(NamedTuple):
 
 
 # (view, batch, key) -> (penalty [E, B], metrics)
-Regulariser = Callable[[CriticView, Transition, Key], tuple[jax.Array, Metrics]]
+Regularizer = Callable[[CriticView, Transition, Key], tuple[jax.Array, Metrics]]
 
 
-def none() -> Regulariser:
-    """No regulariser: plain TD learning."""
+def no_regularizer() -> Regularizer:
+    """No regularizer: plain TD learning."""
     return lambda view, batch, key: (jnp.zeros_like(view.q_data), {})
 
 
-def rank(sets: ActionSets, order: Sequence[Pair], weights: Mapping[str, float]) -> Regulariser:
+def rankq_regularizer(sets: ActionSets, order: Sequence[Pair], weights: Mapping[str, float]) -> Regularizer:
     """The multi-term ranking loss of RankQ (Eqs. A.1 to A.3 of arXiv 2605.11151), per critic member.
 
     Args:
@@ -50,7 +50,7 @@ def rank(sets: ActionSets, order: Sequence[Pair], weights: Mapping[str, float]) 
         minibatch, so the share of success rows scales the terms.
     """
 
-    def regulariser(view: CriticView, batch: Transition, key: Key) -> tuple[jax.Array, Metrics]:
+    def regularizer(view: CriticView, batch: Transition, key: Key) -> tuple[jax.Array, Metrics]:
         actions = sets(key, batch.action)
         q_set = view.q_of_set(jnp.stack(list(actions.values()), axis=1))  # [E, B, 4], one call
         q = {"data": view.q_data, **{name: q_set[..., i] for i, name in enumerate(actions)}}
@@ -61,16 +61,16 @@ def rank(sets: ActionSets, order: Sequence[Pair], weights: Mapping[str, float]) 
         metrics = {f"rank/{k}": v for k, v in ranking_accuracy(q, order, rows).items()}
         return penalty, {**metrics, "rank/success_share": jnp.mean(success)}
 
-    return regulariser
+    return regularizer
 
 
-def conservative(
+def cql_regularizer(
     samples: int = 10,
     temperature: float = 1.0,
     importance_sampling: bool = True,
     calibrated: bool = False,
     clip: tuple[float, float] = (-jnp.inf, jnp.inf),
-) -> Regulariser:
+) -> Regularizer:
     """The gap of CQL(H), or with `calibrated` of Cal-QL, per critic member and row; unweighted.
 
     Three sets of `samples` actions go through the critic in one call: uniform, from the policy at the
@@ -86,7 +86,7 @@ def conservative(
       clip: bounds of the gap of each row, before any mean.
     """
 
-    def regulariser(view: CriticView, batch: Transition, key: Key) -> tuple[jax.Array, Metrics]:
+    def regularizer(view: CriticView, batch: Transition, key: Key) -> tuple[jax.Array, Metrics]:
         k_uniform, k_current, k_next = jax.random.split(key, 3)
         current, log_current = view.propose(batch.observation, k_current, samples)
         following, log_following = view.propose(batch.next_observation, k_next, samples)
@@ -106,28 +106,28 @@ def conservative(
         gap = jnp.clip(gap, *clip)
         return gap, {**metrics, "cql/gap": jnp.mean(gap)}
 
-    return regulariser
+    return regularizer
 
 
-def scaled(inner: Regulariser, weight: float) -> Regulariser:
+def scaled(inner: Regularizer, weight: float) -> Regularizer:
     """`weight` times the penalty of `inner`."""
 
-    def regulariser(view: CriticView, batch: Transition, key: Key) -> tuple[jax.Array, Metrics]:
+    def regularizer(view: CriticView, batch: Transition, key: Key) -> tuple[jax.Array, Metrics]:
         penalty, metrics = inner(view, batch, key)
         return weight * penalty, metrics
 
-    return regulariser
+    return regularizer
 
 
-def dual_scaled(inner: Regulariser, weight: float, threshold: float) -> Regulariser:
+def dual_scaled(inner: Regularizer, weight: float, threshold: float) -> Regularizer:
     """`alpha' weight (penalty - threshold)` with the dual variable `cql_weight` as `alpha'` in [0, 1e6].
 
     Eq. 30 of CQL (arXiv 2006.04779); as in the published code `weight` multiplies `alpha'` too.
     """
 
-    def regulariser(view: CriticView, batch: Transition, key: Key) -> tuple[jax.Array, Metrics]:
+    def regularizer(view: CriticView, batch: Transition, key: Key) -> tuple[jax.Array, Metrics]:
         penalty, metrics = inner(view, batch, key)
         multiplier = jnp.clip(jnp.exp(view.duals["cql_weight"]), 0.0, 1e6)
         return multiplier * weight * (penalty - threshold), metrics
 
-    return regulariser
+    return regularizer

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 Draw = Callable[..., jax.Array]  # (key, shape, dtype) -> array
 
 
-class Initialiser(NamedTuple):
+class Initializer(NamedTuple):
     """How the weights of a multilayer perceptron start.
 
     `output_kernel` and `output_bias` belong to the last layer. A bias is drawn with the fan-in of its
@@ -74,30 +74,30 @@ def _orthogonal(gain: float) -> Draw:
     return draw
 
 
-def orthogonal(output_gain: float) -> Initialiser:
+def orthogonal(output_gain: float) -> Initializer:
     """Orthogonal kernels with gain sqrt(2), zero biases; the last kernel with a gain of its own.
 
     A gain of 0.01 keeps first values and actions near zero (Cal-QL code); sqrt(2) is that of the IQL code.
     """
-    return Initialiser(_orthogonal(2.0**0.5), _zeros, _orthogonal(output_gain), _zeros)
+    return Initializer(_orthogonal(2.0**0.5), _zeros, _orthogonal(output_gain), _zeros)
 
 
-def fan_in_uniform() -> Initialiser:
+def fan_in_uniform() -> Initializer:
     """Kernels and biases uniform in +- 1 / sqrt(fan in), the default of the code of TD3+BC."""
-    return Initialiser(_FAN_IN_KERNEL, _fan_in_uniform, _FAN_IN_KERNEL, _fan_in_uniform)
+    return Initializer(_FAN_IN_KERNEL, _fan_in_uniform, _FAN_IN_KERNEL, _fan_in_uniform)
 
 
-def small_output(bound: float) -> Initialiser:
+def small_output(bound: float) -> Initializer:
     """Fan-in uniform kernels, hidden biases 0.1, a last layer uniform in +- `bound` (ReBRAC code)."""
 
     def hidden(fan_in: int) -> Draw:
         del fan_in
         return nn.initializers.constant(0.1)
 
-    return Initialiser(_FAN_IN_KERNEL, hidden, _uniform(bound), lambda fan_in: _uniform(bound))
+    return Initializer(_FAN_IN_KERNEL, hidden, _uniform(bound), lambda fan_in: _uniform(bound))
 
 
-def xavier() -> Initialiser:
+def xavier() -> Initializer:
     """Xavier-uniform kernels, zero biases (RLPD code)."""
     kernel = nn.initializers.xavier_uniform()
-    return Initialiser(kernel, _zeros, kernel, _zeros)
+    return Initializer(kernel, _zeros, kernel, _zeros)
