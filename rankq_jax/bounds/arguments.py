@@ -21,10 +21,28 @@ class Argument(NamedTuple):
     Attributes:
       bound: its values; None: it takes what its type says, and is none of a configuration's.
       default: its default; `inspect.Parameter.empty` if it has none.
+      help: what the `Args:` of the function's docstring say of it; empty if they do not.
     """
 
     bound: Bound | None
     default: Any
+    help: str = ""
+
+
+def _helps(function: Callable[..., Any]) -> dict[str, str]:
+    """`{name: text}` of the `Args:` of a docstring, each in one line."""
+    _, _, text = (inspect.getdoc(function) or "").partition("\nArgs:\n")
+    found: dict[str, str] = {}
+    name = ""
+    for line in text.splitlines():
+        if not line.startswith("  "):  # the section ends with a line that is empty or not indented
+            break
+        head, colon, rest = line.strip().partition(": ")
+        if colon and not line.startswith("    "):
+            name, found[head] = head, rest
+        elif name:
+            found[name] += f" {line.strip()}"
+    return found
 
 
 def arguments(function: Callable[..., Any]) -> dict[str, Argument]:
@@ -48,8 +66,9 @@ def checked(
 
     def decorate(function: Function) -> Function:
         signature = inspect.signature(function)
+        helps = _helps(function)
         own = {
-            name: Argument(bound_of(parameter.annotation), parameter.default)
+            name: Argument(bound_of(parameter.annotation), parameter.default, helps.get(name, ""))
             for name, parameter in signature.parameters.items()
             if parameter.kind is not inspect.Parameter.VAR_KEYWORD
         }

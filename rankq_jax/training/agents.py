@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import ml_collections
 import optax
 
 from rankq_jax.agents import AGENTS, Optimisers, Parts, clip_members
+from rankq_jax.configs import RunConfig
 from rankq_jax.data import mixture
 from rankq_jax.errors import InputError, suggestion
 from rankq_jax.lifting import repeated, sampled, seeded, standardised
@@ -35,9 +35,6 @@ def _optimiser(
     return optax.chain(*links, *([] if clip is None else [clip]), optax.adam(rate))
 
 
-CLIP_GROUPS = ("networks", "optimisers")
-
-
 def _clips(norm: float, groups: str) -> Sequence[optax.GradientTransformation | None]:
     """How the gradient of a network, of the critic and of a dual variable is clipped; None: not at all."""
     if norm <= 0:
@@ -46,7 +43,7 @@ def _clips(norm: float, groups: str) -> Sequence[optax.GradientTransformation | 
     return (whole, whole, None) if groups == "networks" else (whole, clip_members(norm), whole)
 
 
-def parts_of(config: ml_collections.ConfigDict, action_size: int) -> Parts:
+def parts_of(config: RunConfig, action_size: int) -> Parts:
     """Networks and optimisers; what is clipped by itself says `config.clip_groups`.
 
     Raises:
@@ -55,11 +52,7 @@ def parts_of(config: ml_collections.ConfigDict, action_size: int) -> Parts:
     mean = config.parallel == "batch"
     clip, clip_critic, clip_dual = _clips(config.max_gradient_norm, config.clip_groups)
     actor_rate, critic_rate = config.actor_learning_rate, config.critic_learning_rate
-    check(
-        config.networks in FAMILIES,
-        f"--config.networks: unknown value {config.networks!r}.{suggestion(config.networks, FAMILIES)}",
-    )
-    execution = execution_of(config)
+    execution = execution_of(config.execution)
     sizes = Sizes(
         actor_hidden=config.actor_hidden,
         critic_hidden=config.critic_hidden,
@@ -73,7 +66,7 @@ def parts_of(config: ml_collections.ConfigDict, action_size: int) -> Parts:
     try:
         policy, critic, value = FAMILIES[config.networks](sizes)
     except ValueError as error:
-        raise InputError(f"--config.networks={config.networks}: {error}.") from error
+        raise InputError(f"config.networks={config.networks}: {error}.") from error
     decaying: float | Schedule = actor_rate
     if config.actor_cosine_decay and config.online.env_steps == 0:
         decaying = optax.cosine_decay_schedule(actor_rate, config.offline.updates)
@@ -94,9 +87,7 @@ def parts_of(config: ml_collections.ConfigDict, action_size: int) -> Parts:
     )
 
 
-def agent_of(
-    config: ml_collections.ConfigDict, algorithm: str, parts: Parts, arguments: Mapping[str, Any]
-) -> Agent:
+def agent_of(config: RunConfig, algorithm: str, parts: Parts, arguments: Mapping[str, Any]) -> Agent:
     """The agent of that name with the arguments of its section, and then those given.
 
     Raises:
@@ -104,17 +95,17 @@ def agent_of(
     """
     if algorithm not in AGENTS:
         raise InputError(f"unknown algorithm {algorithm!r}.{suggestion(algorithm, AGENTS)}")
-    section = config.get(algorithm, ml_collections.ConfigDict())
+    section = config.sections.get(algorithm, {})
     try:
         agent = AGENTS[algorithm](parts, **{**section, **arguments})
     except ValueError as error:
-        raise InputError(f"--config.{algorithm}: {error}.") from error
+        raise InputError(f"config.{algorithm}: {error}.") from error
     return standardised(agent) if config.standardise else agent
 
 
 def lifted(
     agent: Agent,
-    config: ml_collections.ConfigDict,
+    config: RunConfig,
     algorithm: str,
     layout: Layout,
     block: int,
@@ -122,10 +113,10 @@ def lifted(
 ) -> Agent:
     """`agent` on the devices of `layout`: `block` updates per call, from batches that it draws itself."""
     per_device = config.batch_size // (layout.devices if config.parallel == "batch" else 1)
-    rows = per_device * config.get(algorithm, {}).get("critic_updates", 1)
+    rows = per_device * config.sections.get(algorithm, {}).get("critic_updates", 1)
     agent = repeated(sampled(agent, draw(rows)), block)
     if config.parallel == "batch":
         agent = averaged(agent)
-    sequential = execution_of(config).seeds == "sequential"
+    sequential = execution_of(config.execution).seeds == "sequential"
     agent = seeded(agent, mixture.of_seed, sequential=sequential)
     return distributed(agent, layout, mixture.DEVICE_AXES)

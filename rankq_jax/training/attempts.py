@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import ml_collections
-
 from rankq_jax import loop
 from rankq_jax.checkpoints import Checkpoints, Found
+from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError, NumericsError, Stopped
 from rankq_jax.evaluation import Evaluation
 from rankq_jax.timing import Stopwatch
@@ -31,7 +30,7 @@ class Run(NamedTuple):
       requests: to stop.
     """
 
-    config: ml_collections.ConfigDict
+    config: RunConfig
     folder: Path
     built: Experiment
     world: loop.World

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import ml_collections
 import numpy as np
 from tqdm import tqdm
 
 from rankq_jax import files, tasks
 from rankq_jax.checkpoints import Checkpoints, Found, Held
+from rankq_jax.configs import RunConfig
 from rankq_jax.evaluation import Evaluation
 from rankq_jax.loop import Listener, Progress
 from rankq_jax.timing import Stopwatch
@@ -29,7 +29,7 @@ class Records:
     def __init__(
         self,
         folder: Path,
-        config: ml_collections.ConfigDict,
+        config: RunConfig,
         checkpoints: Checkpoints,
         stopwatch: Stopwatch,
         found: Found | None,

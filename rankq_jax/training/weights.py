@@ -9,10 +9,10 @@ import jax
 import numpy as np
 
 from rankq_jax.analysis import results
+from rankq_jax.configs import algorithms_of
 from rankq_jax.errors import InputError
 from rankq_jax.lifting import Standardised, stepwise
 from rankq_jax.trained_policies import TrainedPolicy
-from rankq_jax.training.bounds import algorithms_of
 from rankq_jax.training.restore import Restored
 
 # How the mode of each family of networks follows from the outputs of its last layer.
