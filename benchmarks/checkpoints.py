@@ -9,7 +9,6 @@ else runs.
 """
 
 import argparse
-import importlib
 import logging
 import math
 import shutil
@@ -22,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import report, work
-from rankq_jax import loop, tasks
+from rankq_jax import configs, loop, tasks
 from rankq_jax.checkpoints import Checkpoints
 from rankq_jax.timing import Stopwatch
 from rankq_jax.training import build
@@ -69,14 +68,15 @@ class Cost(NamedTuple):
 
 def trained(arguments: argparse.Namespace) -> Training:
     """Runs some rounds of the online phase, the first of which compiles."""
-    config = importlib.import_module(f"experiments.configs.{arguments.algorithm}").get_config(arguments.task)
+    config = configs.arm(arguments.algorithm, arguments.task)
     every = config.online.checkpoint_every * config.online.env_steps_per_round  # steps
     config.replay_capacity = config.online.env_steps = arguments.rows
     config.offline.updates, config.evaluation_episodes, config.seeds = 0, 1, arguments.seeds
     config.online.env_steps_per_round = config.online.updates_per_dispatch = arguments.steps
-    built = build.experiment(config)
+    parsed = configs.parse(config)
+    built = build.experiment(parsed)
     probe = built.task.environment(1, 1)
-    world = build.world(config, built, work.dataset(20_000, probe.observation_size, probe.action_size))
+    world = build.world(parsed, built, work.dataset(20_000, probe.observation_size, probe.action_size))
     phase = built.plan[-1]._replace(iterations=arguments.rounds + 2, evaluate_every=0, checkpoint_every=0)
     marks: list[float] = []
 

@@ -6,6 +6,7 @@ Where an accelerator has as many devices they are used. On CPU they are fake one
 is then measured is what the division costs, not what more hardware brings.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -72,7 +73,7 @@ def measure(
         used = jax.local_devices()[:count]
         for way in WAYS:
             config = work.configured(algorithm, sizes, seeds[way])
-            config.parallel = way
+            config = dataclasses.replace(config, parallel=way)
             layout = batch_over_devices(used) if way == "batch" else seeds_over_devices(seeds[way], used)
             things[way, count] = timed(work.dispatched(config, layout, data, updates), duration)
     found = by_turns(things, rounds)

@@ -3,18 +3,17 @@
 python -m benchmarks.online --tasks=pointmaze-umaze,antmaze-medium-play
 """
 
-import importlib
 import math
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from benchmarks import report, targets, work
 from benchmarks.operations import NEEDED
-from rankq_jax import loop, tasks
+from rankq_jax import configs, loop, tasks
 from rankq_jax.phases import Phase
 from rankq_jax.timing import Stopwatch
 from rankq_jax.training import build
@@ -74,8 +73,8 @@ def configured(task: str, setting: Setting) -> Experiment:
     return build.experiment(_config(task, setting))
 
 
-def _config(task: str, setting: Setting) -> Any:
-    config = importlib.import_module(f"experiments.configs.{setting.algorithm}").get_config(task)
+def _config(task: str, setting: Setting) -> configs.RunConfig:
+    config = configs.arm(setting.algorithm, task)
     config.train_envs, config.evaluation_episodes = setting.environments, 1
     config.threads = setting.threads
     config.online.overlap = True  # for a device that policies act on while the others update
@@ -83,7 +82,7 @@ def _config(task: str, setting: Setting) -> Any:
     config.online.env_steps = 100_000 * setting.environments
     config.online.env_steps_per_round = setting.environments
     config.online.updates_per_dispatch = setting.updates
-    return config
+    return configs.parse(config)
 
 
 def world(task: str, setting: Setting, built: Experiment) -> loop.Setup:

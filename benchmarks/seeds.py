@@ -69,7 +69,7 @@ def measure(
             layout = seeds_over_devices(count, jax.local_devices()[:1])
             things[count, mode] = timed(work.dispatched(config, layout, data, updates), duration)
     found = by_turns(things, rounds)
-    usual = execution_of(work.configured(algorithm, sizes)).seeds
+    usual = execution_of(work.configured(algorithm, sizes).execution).seeds
     return [
         Figures(algorithm, count, mode, one.first, found[count, mode] / updates, found[1, usual] / updates)
         for (count, mode), one in things.items()
@@ -100,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = report.parsed(parser, argv)
     data, sizes, bounds = work.dataset(arguments.rows), Sizes(batch=arguments.batch), targets.of_platform()
     print(report.heading(arguments))
-    usual = execution_of(work.configured(arguments.algorithms[0], sizes)).seeds
+    usual = execution_of(work.configured(arguments.algorithms[0], sizes).execution).seeds
     print(f"Times are those of one update of all seeds, over that of one seed ({usual}).\n")
     print(report.header(COLUMNS), flush=True)
     results = []

@@ -1,17 +1,17 @@
 """Synthetic data, and agents lifted by the library's own functions, as calls that can be timed."""
 
-import importlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 import numpy as np
 
 from benchmarks.operations import Sizes
 from benchmarks.turns import Run
+from rankq_jax import configs
+from rankq_jax.configs import RunConfig
 from rankq_jax.data import buffer as ring
 from rankq_jax.data.mixture import Sources
 from rankq_jax.parallel import Layout
@@ -50,24 +50,23 @@ def dataset(rows: int, observation: int = Sizes().observation, action: int = Siz
 
 def configured(
     algorithm: str, sizes: Sizes, seeds: int = 1, execution: Mapping[str, str] = MappingProxyType({})
-) -> ml_collections.ConfigDict:
+) -> RunConfig:
     """The configuration of the project for an ant maze, with other widths.
 
     Args:
-      algorithm: name of a file in `experiments/configs`.
+      algorithm: name of an arm.
       sizes: of the work; the observation is that of the data.
       seeds: S.
       execution: fields of `config.execution`; those that are left out are the platform's.
     """
-    module = importlib.import_module(f"experiments.configs.{algorithm}")
-    config: ml_collections.ConfigDict = module.get_config(TASK)
+    config = configs.arm(algorithm, TASK)
     config.actor_hidden = config.critic_hidden = sizes.hidden
     config.batch_size, config.critics, config.seeds = sizes.batch, sizes.members, seeds
     config.execution.update(dict(execution))
-    return config
+    return configs.parse(config)
 
 
-def agent(config: ml_collections.ConfigDict, action: int = Sizes().action, vmapped: bool = False) -> Agent:
+def agent(config: RunConfig, action: int = Sizes().action, vmapped: bool = False) -> Agent:
     """The agent before any lifting.
 
     Args:
@@ -87,7 +86,7 @@ def keys(seeds: int) -> jax.Array:
     return jax.vmap(jax.random.key)(jnp.arange(seeds))
 
 
-def initial(config: ml_collections.ConfigDict, data: Transition) -> Any:
+def initial(config: RunConfig, data: Transition) -> Any:
     """The first state of one seed as numpy arrays; compiled once for all layouts of the same networks."""
     place = (
         config.algorithm, config.actor_hidden, config.critic_hidden, config.critics, config.parallel,
@@ -100,9 +99,7 @@ def initial(config: ml_collections.ConfigDict, data: Transition) -> Any:
     return _STATES[place]
 
 
-def learner(
-    config: ml_collections.ConfigDict, layout: Layout, data: Transition, capacity: int
-) -> tuple[Any, Sources]:
+def learner(config: RunConfig, layout: Layout, data: Transition, capacity: int) -> tuple[Any, Sources]:
     """State of the lifted agent and what its batches are drawn from, on the devices of `layout`.
 
     Args:
@@ -123,7 +120,7 @@ def learner(
 
 
 def dispatched(
-    config: ml_collections.ConfigDict, layout: Layout, data: Transition, updates: int, capacity: int = 1_000
+    config: RunConfig, layout: Layout, data: Transition, updates: int, capacity: int = 1_000
 ) -> Run:
     """One call makes `updates` updates of every seed, as `loop.events` does; metrics stay on the device."""
     state, sources = learner(config, layout, data, capacity)
@@ -139,7 +136,7 @@ def dispatched(
     return run
 
 
-def one_by_one(config: ml_collections.ConfigDict, data: Transition, vmapped: bool = False) -> Run:
+def one_by_one(config: RunConfig, data: Transition, vmapped: bool = False) -> Run:
     """One call makes one update as published code makes it.
 
     The batch is drawn by numpy from host arrays and passed to one jitted function of state, key and batch. As

@@ -8,10 +8,10 @@ import jax
 import numpy as np
 import pytest
 
+from rankq_jax import configs
 from rankq_jax.action_sets import perturbed
 from rankq_jax.agents import AGENTS, rlpd
 from rankq_jax.bounds import Count, Interval, OneOf, Rate, Switch, Widths, arguments, bound_of, checked
-from rankq_jax.configs import base
 from rankq_jax.data import mixture
 from rankq_jax.lifting import repeated, standardised
 from rankq_jax.networks import FAMILIES, gaussian
@@ -105,7 +105,7 @@ def test_agents_refuse_what_makes_no_sense_and_take_what_does(name):
 
 
 def test_python_and_configurations_have_the_same_arguments_and_defaults():
-    config = base.defaults(base.tasks.find("pointmaze-umaze"), "sac")
+    config = configs.get_config("pointmaze-umaze", "sac")
     for name, agent in AGENTS.items():
         own = {argument: it.default for argument, it in arguments(agent.make).items() if it.bound is not None}
         assert config[name].to_dict() == own, name

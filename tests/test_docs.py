@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rankq_jax.configs import located
+from rankq_jax import configs
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = [p for top in ("rankq_jax", "experiments", "launch") for p in sorted((ROOT / top).rglob("*.py"))]
@@ -120,7 +120,7 @@ def test_the_commands_of_the_readme_exist():
     for target in targets:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
     for path in re.findall(r"--config=(\S+?\.py)", text):
-        assert Path(located(path)).exists(), path
+        configs.read([f"--config={path}"])
     for path in re.findall(r"\]\((\w[\w/]*\.md)\)", text):
         assert (ROOT / path).exists(), path
 

@@ -14,7 +14,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from rankq_jax.configs import bc
+from rankq_jax import configs
 from rankq_jax.errors import InputError
 from rankq_jax.training import processes
 from tests.experiments.test_commands import ROOT, assert_refused, run
@@ -168,17 +168,17 @@ def test_seeds_over_two_processes(tmp_path):
         ("seeds", {"processes": 2, "process": 2}, "--process=2: must be from 0 to .* 1"),
         ("batch", {"distributed": True, "process": 0}, "--distributed: .* leave --coordinator"),
         ("batch", {"processes": 2, "process": 0}, "--coordinator: .* give HOST:PORT"),
-        ("seeds", {"distributed": True}, "--distributed: is for --config.parallel=batch"),
+        ("seeds", {"distributed": True}, "--distributed: is for config.parallel=batch"),
         ("seeds", {"coordinator": "localhost:1", "processes": 2, "process": 0}, "--coordinator: is for"),
-        ("seeds", {"processes": 2, "process": 0}, "--config.seeds=1: fewer than 2 processes"),
+        ("seeds", {"processes": 2, "process": 0}, "config.seeds=1: fewer than 2 processes"),
     ],
 )
 def test_flags_that_do_not_fit_are_refused(parallel, given, message):
-    config = bc.get_config("pointmaze-umaze,smoke")
+    config = configs.arm("bc", "pointmaze-umaze,smoke")
     config.parallel = parallel
     flags.FLAGS.mark_as_parsed()
     with flagsaver.flagsaver(**given), pytest.raises(InputError, match=message):
-        processes.start(config, shared=True)
+        processes.start(configs.parse(config), shared=True)
 
 
 def test_processes_share_a_folder():
@@ -187,8 +187,8 @@ def test_processes_share_a_folder():
 
 
 def test_members_have_contiguous_blocks_of_the_seeds():
-    config = bc.get_config("pointmaze-umaze,smoke")
+    config = configs.arm("bc", "pointmaze-umaze,smoke")
     config.seed, config.seeds = 3, 8
-    blocks = [processes.seeds_of(config, processes.Member(i, 3)) for i in range(3)]
+    blocks = [processes.seeds_of(configs.parse(config), processes.Member(i, 3)) for i in range(3)]
     assert [(block.seed, block.seeds) for block in blocks] == [(3, 3), (6, 3), (9, 2)]
     assert config.seeds == 8

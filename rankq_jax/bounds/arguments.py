@@ -33,10 +33,12 @@ class Argument(NamedTuple):
     Attributes:
       bound: its values; None: it takes what its type says, and is none of a configuration's.
       default: its default; `inspect.Parameter.empty` if it has none.
+      help: what the `Args:` of the function's docstring say of it; empty if they do not.
     """
 
     bound: Bound | None
     default: Any
+    help: str = ""
 
 
 def described(bound: Bound) -> str:
@@ -81,8 +83,9 @@ def checked(
 
     def decorate(function: Function) -> Function:
         signature = inspect.signature(function)
+        helps = _words(function.__doc__ or "")
         own = {
-            name: Argument(bound_of(parameter.annotation), parameter.default)
+            name: Argument(bound_of(parameter.annotation), parameter.default, helps.get(name, ""))
             for name, parameter in signature.parameters.items()
             if parameter.kind is not inspect.Parameter.VAR_KEYWORD
         }
@@ -104,7 +107,7 @@ def checked(
         call.__arguments__ = known  # type: ignore[attr-defined]
         shown = _signature(signature, passed_on, known)
         call.__signature__ = shown  # type: ignore[attr-defined]
-        words = {**getattr(passed_on, "__words__", {}), **_words(function.__doc__ or "")}
+        words = {**getattr(passed_on, "__words__", {}), **helps}
         call.__words__ = words  # type: ignore[attr-defined]
         call.__doc__ = (
             _documented(function.__doc__, words, {name: known[name] for name in shown.parameters})
@@ -146,7 +149,7 @@ def _documented(text: str, words: dict[str, str], known: dict[str, Argument]) ->
     """A docstring whose section `Args` has every argument, with its values and its default."""
     head, _, rest = inspect.cleandoc(text).partition("Args:\n")
     lines = []
-    for name, (bound, default) in known.items():
+    for name, (bound, default, _) in known.items():
         facts = [] if bound is None else [described(bound)]
         facts += [] if default is inspect.Parameter.empty else [f"default {default!r}"]
         lines.append(

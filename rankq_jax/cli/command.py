@@ -13,21 +13,14 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 from rankq_jax.cli.compilation import keep_programs
-from rankq_jax.configs import located
 from rankq_jax.errors import InputError, NumericsError, Stopped, suggestion
 from rankq_jax.training import stopping
 
 INTERRUPTED = 130
-# What ml_collections says of a value of another type: field, value, type.
-CAST = r"override field '([^']+)'[^.]*\. (.{1,60}).* is of original type .* to type <class '([\w.]+)'>"
 
 
 def _fail(message: str, status: int) -> NoReturn:
     stopping.end(f"error: {message}", status)
-
-
-def _located(word: str) -> str:
-    return "--config=" + located(word.removeprefix("--config=")) if word.startswith("--config=") else word
 
 
 def parse(arguments: list[str]) -> list[str]:
@@ -37,55 +30,13 @@ def parse(arguments: list[str]) -> list[str]:
       InputError: if a flag or a field of the configuration is unknown or has a wrong value.
     """
     try:
-        rest = flags.FLAGS([_located(word) for word in arguments])
-        if "config" in flags.FLAGS and flags.FLAGS["config"].value is not None:
-            _fields(flags.FLAGS["config"].value)  # a missing file is noticed at first use
-        return rest
+        # Fields of a configuration are words of the one flag `config`, which `configs.read` reads.
+        return flags.FLAGS([re.sub(r"^--?config\.", "--config=.", word) for word in arguments])
     except flags.UnrecognizedFlagError as error:
         name, known = error.flagname, [name for name in flags.FLAGS if name not in ("?", "help")]
-        if name.startswith("config."):
-            raise InputError(f"unknown configuration field --{name}.{_near(name)}") from error
         raise InputError(f"unknown flag --{name}.{suggestion(name, known)}") from error
-    except (AttributeError, KeyError) as error:
-        # ml_collections: a field that a locked configuration does not have.
-        message = str(error).strip("\"'")
-        found = re.search(r"[Dd]id you mean ['\"]([^'\"]+)['\"]", message)
-        hint = f" Did you mean {found[1]!r}?" if found else f" {message}"
-        given = [a.split("=")[0] for a in arguments if a.startswith("--config.")]
-        known = _fields(flags.FLAGS["config"].value) if flags.FLAGS["config"].value else []
-        wrong = [name for name in given if name.removeprefix("--config.") not in known]
-        raise InputError(f"unknown configuration field {', '.join(wrong or given)}.{hint}") from error
-    except (flags.Error, TypeError, ValueError, OSError, SyntaxError, ImportError) as error:
-        raise InputError(_cause(error)) from error
-
-
-def _cause(error: BaseException) -> str:
-    """What went wrong while a configuration was read, without what was wrapped around it."""
-    # ml_collections puts the whole inner traceback into the message; its last line is the error.
-    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    wrong = re.search(CAST, str(error), re.DOTALL)
-    if wrong:
-        return f"--config: field {wrong[1]!r} is {' '.join(wrong[2].split())}, which is no {wrong[3]}."
-    message = lines[-1].strip().removeprefix(f"{InputError.__module__}.{InputError.__name__}: ")
-    if isinstance(error, OSError):
-        return f"--config: {message}; give a file of experiments/configs, e.g. rankq.py there."
-    return message
-
-
-def _near(name: str) -> str:
-    config = flags.FLAGS["config"].value if "config" in flags.FLAGS else None
-    if config is None:
-        return " Give --config first."
-    return suggestion(name.removeprefix("config."), _fields(config))
-
-
-def _fields(config: object, prefix: str = "") -> list[str]:
-    names = []
-    for key, value in config.items():  # type: ignore[attr-defined]
-        names.append(prefix + key)
-        if hasattr(value, "items"):
-            names.extend(_fields(value, f"{prefix}{key}."))
-    return names
+    except flags.Error as error:
+        raise InputError(str(error)) from error
 
 
 def no_more(arguments: list[str]) -> None:

@@ -15,24 +15,22 @@ import sys
 from typing import Any
 
 import jax
-import ml_collections
 
+from rankq_jax import configs
+from rankq_jax.agents import AGENTS
 from rankq_jax.cli import command, train
-from rankq_jax.configs import base
 from rankq_jax.errors import InputError
-from rankq_jax.training import bounds, build, memory, overrides
+from rankq_jax.training import build, memory
 
 PATIENCE = 120  # seconds that one configuration may take to build
 
 
-def _configuration(built: bool) -> ml_collections.ConfigDict:
+def _configuration(built: bool) -> configs.RunConfig:
     """That of the command line, as the training command reads it; unchecked where nothing is to be built."""
     rest = command.parse(sys.argv)[1:]
     command.own_flags(train.__name__)
     command.no_more(rest)
-    if train.CONFIG.value is None:
-        raise InputError("--config is missing; give a file of experiments/configs.")
-    return overrides.checked(train.CONFIG) if built else train.CONFIG.value
+    return configs.read(train.config_words(), whole=built).config
 
 
 def resolved(flags: list[str], built: bool) -> dict[str, Any]:
@@ -45,12 +43,12 @@ def resolved(flags: list[str], built: bool) -> dict[str, Any]:
     sys.argv = ["experiments.train", *flags]  # where ml_collections looks for overrides
     try:
         config = _configuration(built)
-        read = sorted(base.SECTIONS.keys() & set(bounds.algorithms_of(config)))
+        read = sorted(set(configs.algorithms_of(config)))
         if built:
             memory.check(config, build.experiment(config, jax.devices("cpu")[:1]))
     except InputError as error:
         return {"error": " ".join(str(error).split())}
-    return {"sections": sorted(base.SECTIONS), "read": read}
+    return {"sections": sorted(AGENTS), "read": read}
 
 
 def _apart(flags: list[str], built: bool) -> dict[str, Any]:

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from absl import flags
-from ml_collections import config_flags
 
+from rankq_jax import configs
 from rankq_jax.cli import command
 from rankq_jax.errors import Stopped
-from rankq_jax.training import devices, overrides, processes, report
+from rankq_jax.training import devices, processes, report
 from rankq_jax.training.processes import Joining
 from rankq_jax.training.stopping import Requests
 from rankq_jax.training.summary import lines
 from rankq_jax.training.train import finished, train, train_apart
 
-CONFIG = config_flags.DEFINE_config_file("config", None, "FILE:TASK[,smoke]", lock_config=True)
+CONFIG = flags.DEFINE_multi_string("config", [], "NAME:TASK[,WORD...]; --config.FIELD=VALUE changes it.")
 WORKDIR = flags.DEFINE_string("workdir", None, "Where results go; a new temporary folder if unset.")
 ACCEPT = flags.DEFINE_bool(
     "accept_changes", False, "Go on in a --workdir though its configuration, code or dataset has changed."
@@ -31,11 +31,16 @@ PROCESS = flags.DEFINE_integer("process", None, "Which of them this is, from 0."
 DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Find the processes by what started them (Slurm, TPU).")
 
 
+def config_words() -> list[str]:
+    """The words of the command line that are of the configuration."""
+    return [f"--config{value}" if value.startswith(".") else f"--config={value}" for value in CONFIG.value]
+
+
 def main(arguments: list[str]) -> None:
     """Entry point."""
     command.no_more(arguments)
     warnings.showwarning = lambda message, *rest: print(f"warning: {message}", file=sys.stderr)
-    config = overrides.checked(CONFIG)
+    config = configs.read(config_words()).config
     devices.spare(config)
     asked = Joining(COORDINATOR.value, PROCESSES.value, PROCESS.value, DISTRIBUTED.value)
     member = processes.start(config, bool(WORKDIR.value), asked)
@@ -66,7 +71,6 @@ def main(arguments: list[str]) -> None:
 
 def start() -> None:
     """Runs the command on the arguments of the process."""
-    flags.mark_flag_as_required("config")
     command.run(main)
 
 

@@ -1,18 +1,36 @@
-"""Configurations by name, e.g. `rankq.py`: a file here for each arm of a comparison."""
+"""Configurations: their fields, the layers that set them, and the door through which they come in.
 
-from pathlib import Path
+A run is a frozen `RunConfig`. `read` makes one of the words of a command line, `parse` of plain values; `arm`
+and `get_config` give a user's own file the values to start from.
+"""
 
-FOLDER = Path(__file__).resolve().parent
+from rankq_jax.configs.checks import check, unread
+from rankq_jax.configs.door import Resolved, arm, get_config, parse, read, recorded
+from rankq_jax.configs.run_config import (
+    ExecutionConfig,
+    OfflineConfig,
+    OnlineConfig,
+    PreferencesConfig,
+    RunConfig,
+    algorithms_of,
+)
+from rankq_jax.configs.telling import describe, show
 
-
-def located(argument: str) -> str:
-    """`FILE:TASK` with the path of the file: of this folder, unless a file of that path exists.
-
-    `experiments/configs/NAME.py` is the name that these files have in a checkout of the project.
-    """
-    file, colon, rest = argument.partition(":")
-    name = file.removeprefix("experiments/configs/").removesuffix(".py")
-    own = FOLDER / f"{name}.py"
-    if Path(file).exists() or "/" in name or not own.is_file():
-        return argument
-    return f"{own}{colon}{rest}"
+__all__ = [
+    "ExecutionConfig",
+    "OfflineConfig",
+    "OnlineConfig",
+    "PreferencesConfig",
+    "Resolved",
+    "RunConfig",
+    "algorithms_of",
+    "arm",
+    "check",
+    "describe",
+    "get_config",
+    "parse",
+    "read",
+    "recorded",
+    "show",
+    "unread",
+]

@@ -3,4 +3,4 @@
 from collections.abc import Callable
 from typing import Any
 
-CONFIGS: dict[str, Callable[[str], Any]] = {}
+CONFIGS: dict[str, Callable[..., Any]] = {}

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import ml_collections
 import optax
 
 from rankq_jax.agents import AGENTS, Optimizers, clip_members
+from rankq_jax.configs import RunConfig
 from rankq_jax.data import mixture
 from rankq_jax.errors import InputError, suggestion
 from rankq_jax.lifting import standardised
@@ -34,9 +34,6 @@ def _optimizer(
     return optax.chain(*links, *([] if clip is None else [clip]), optax.adam(rate))
 
 
-CLIP_GROUPS = ("networks", "optimisers")
-
-
 def _clips(norm: float, groups: str) -> Sequence[optax.GradientTransformation | None]:
     """How the gradient of a network, of the critic and of a dual variable is clipped; None: not at all."""
     if norm <= 0:
@@ -45,7 +42,7 @@ def _clips(norm: float, groups: str) -> Sequence[optax.GradientTransformation | 
     return (whole, whole, None) if groups == "networks" else (whole, clip_members(norm), whole)
 
 
-def networks_of(config: ml_collections.ConfigDict, action_size: int) -> Networks:
+def networks_of(config: RunConfig, action_size: int) -> Networks:
     """The networks of a configuration.
 
     Raises:
@@ -53,9 +50,9 @@ def networks_of(config: ml_collections.ConfigDict, action_size: int) -> Networks
     """
     check(
         config.networks in FAMILIES,
-        f"--config.networks: unknown value {config.networks!r}.{suggestion(config.networks, FAMILIES)}",
+        f"config.networks: unknown value {config.networks!r}.{suggestion(config.networks, FAMILIES)}",
     )
-    execution = execution_of(config)
+    execution = execution_of(config.execution)
     try:
         return FAMILIES[config.networks](
             action_size,
@@ -68,10 +65,10 @@ def networks_of(config: ml_collections.ConfigDict, action_size: int) -> Networks
             arithmetic=arithmetic_of(execution),
         )
     except ValueError as error:
-        raise InputError(f"--config.networks={config.networks}: {error}.") from error
+        raise InputError(f"config.networks={config.networks}: {error}.") from error
 
 
-def optimizers_of(config: ml_collections.ConfigDict) -> Optimizers:
+def optimizers_of(config: RunConfig) -> Optimizers:
     """The optimizers of a configuration; what is clipped by itself says `config.clip_groups`."""
     mean = config.parallel == "batch"
     clip, clip_critic, clip_dual = _clips(config.max_gradient_norm, config.clip_groups)
@@ -88,9 +85,7 @@ def optimizers_of(config: ml_collections.ConfigDict) -> Optimizers:
     )
 
 
-def agent_of(
-    config: ml_collections.ConfigDict, algorithm: str, networks: Networks, arguments: Mapping[str, Any]
-) -> Agent:
+def agent_of(config: RunConfig, algorithm: str, networks: Networks, arguments: Mapping[str, Any]) -> Agent:
     """The agent of that name with the arguments of its section, and then those given.
 
     Raises:
@@ -98,17 +93,17 @@ def agent_of(
     """
     if algorithm not in AGENTS:
         raise InputError(f"unknown algorithm {algorithm!r}.{suggestion(algorithm, AGENTS)}")
-    section = config.get(algorithm, ml_collections.ConfigDict())
+    section = config.sections.get(algorithm, {})
     try:
         agent = AGENTS[algorithm].make(networks, optimizers_of(config), **{**section, **arguments})
     except ValueError as error:
-        raise InputError(f"--config.{algorithm}: {error}.") from error
+        raise InputError(f"config.{algorithm}: {error}.") from error
     return standardised(agent) if config.standardise else agent
 
 
 def lifted(
     agent: Agent,
-    config: ml_collections.ConfigDict,
+    config: RunConfig,
     algorithm: str,
     layout: Layout,
     block: int,
@@ -116,13 +111,13 @@ def lifted(
 ) -> Agent:
     """`agent` on the devices of `layout`: `block` updates per call, from batches that it draws itself."""
     per_device = config.batch_size // (layout.devices if config.parallel == "batch" else 1)
-    rows = per_device * AGENTS[algorithm].batches_per_update(**config.get(algorithm, {}))
+    rows = per_device * AGENTS[algorithm].batches_per_update(**config.sections.get(algorithm, {}))
     return lift(
         agent,
         layout,
         batch_size=rows,
         updates_per_dispatch=block,
         draw=draw,
-        sequential=execution_of(config).seeds == "sequential",
+        sequential=execution_of(config.execution).seeds == "sequential",
         shared_batch=config.parallel == "batch",
     )

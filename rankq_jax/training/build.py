@@ -1,16 +1,16 @@
-"""From configuration values to typed objects. Below this file nothing knows ml_collections."""
+"""From a configuration to what trains: task, agents, phases, environments."""
 
 import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
-import ml_collections
 import numpy as np
 import optax
 
-from rankq_jax import tasks
+from rankq_jax import configs, tasks
 from rankq_jax.agents import reads
+from rankq_jax.configs import OnlineConfig, RunConfig, algorithms_of
 from rankq_jax.data import mixture
 from rankq_jax.data.prepare import RewardTransform, prepare, with_preferences
 from rankq_jax.errors import InputError, suggestion
@@ -21,7 +21,6 @@ from rankq_jax.networks import Networks
 from rankq_jax.parallel import Layout, batch_over_devices, seeds_over_devices
 from rankq_jax.phases import Phase
 from rankq_jax.tasks import Task
-from rankq_jax.training import bounds
 from rankq_jax.training.agents import agent_of, check, lifted, networks_of
 from rankq_jax.training.devices import Devices, devices_of
 from rankq_jax.types import PREFERRED_ACTION, Episodes, Schedule, Transition
@@ -51,7 +50,7 @@ class Experiment(NamedTuple):
     state: Any
 
 
-def layout_of(config: ml_collections.ConfigDict, devices: Sequence[jax.Device]) -> Layout:
+def layout_of(config: RunConfig, devices: Sequence[jax.Device]) -> Layout:
     """How the seeds lie on the devices.
 
     Raises:
@@ -60,23 +59,23 @@ def layout_of(config: ml_collections.ConfigDict, devices: Sequence[jax.Device]) 
     if config.parallel == "seeds":
         return seeds_over_devices(config.seeds, devices)
     if config.parallel == "batch":
-        check(config.seeds == 1, "--config.parallel=batch trains one seed; set --config.seeds=1.")
+        check(config.seeds == 1, "config.parallel=batch trains one seed; set config.seeds=1.")
         check(
             config.batch_size % len(devices) == 0,
-            f"--config.batch_size={config.batch_size} does not divide over {len(devices)} devices.",
+            f"config.batch_size={config.batch_size} does not divide over {len(devices)} devices.",
         )
         return batch_over_devices(devices)
     known = suggestion(config.parallel, ["seeds", "batch"])
-    raise InputError(f"--config.parallel: unknown value {config.parallel!r}.{known}")
+    raise InputError(f"config.parallel: unknown value {config.parallel!r}.{known}")
 
 
-def _mixing(online: ml_collections.ConfigDict) -> Schedule:
+def _mixing(online: OnlineConfig) -> Schedule:
     if online.mixing_anneal <= 0:
         return lambda env_steps: online.mixing_ratio
     return optax.linear_schedule(online.mixing_ratio, online.mixing_ratio_final, online.mixing_anneal)
 
 
-def _draw(online: ml_collections.ConfigDict) -> Draw:
+def _draw(online: OnlineConfig) -> Draw:
     as_one_buffer = online.merged_exactly and online.mixing_ratio == -1.0 and online.mixing_anneal <= 0
     return mixture.merged if as_one_buffer else mixture.uniform
 
@@ -84,12 +83,12 @@ def _draw(online: ml_collections.ConfigDict) -> Draw:
 def _rounds(total: int, per_round: int, field: str) -> int:
     check(
         per_round > 0 and total % per_round == 0,
-        f"--config.{field}={total} is not a multiple of the {per_round} of one round.",
+        f"config.{field}={total} is not a multiple of the {per_round} of one round.",
     )
     return total // per_round
 
 
-def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tuple[tuple[Phase, ...], Any]:
+def plan_of(config: RunConfig, task: Task, layout: Layout) -> tuple[tuple[Phase, ...], Any]:
     """The offline and the online phase, each left out if it is empty, and the shapes of their state.
 
     Raises:
@@ -102,7 +101,7 @@ def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tu
         block = min(offline.updates_per_dispatch, offline.updates_per_round)
         check(
             offline.updates_per_round % block == 0,
-            f"--config.offline.updates_per_dispatch={block}: a round of {offline.updates_per_round} updates "
+            f"config.offline.updates_per_dispatch={block}: a round of {offline.updates_per_round} updates "
             "is no multiple of it; choose another.",
         )
         agents.append(agent_of(config, algorithm, networks, {}))
@@ -144,27 +143,27 @@ def plan_of(config: ml_collections.ConfigDict, task: Task, layout: Layout) -> tu
                 overlap=online.overlap,
             )
         )
-    check(bool(phases), "--config.offline.updates=0 and --config.online.env_steps=0: nothing to do.")
+    check(bool(phases), "config.offline.updates=0 and config.online.env_steps=0: nothing to do.")
     states = [jax.eval_shape(agent.init, jax.random.key(0), example(config, task)) for agent in agents]
     try:
         functools.reduce(adapt, states)
     except ValueError as error:
         raise InputError(
-            f"--config.online.algorithm={config.online.algorithm}: it cannot go on from the state of "
+            f"config.online.algorithm={config.online.algorithm}: it cannot go on from the state of "
             f"{config.offline.algorithm or config.algorithm} ({error}); choose one with the same kind of "
             "state."
         ) from error
     return tuple(phases), states[0]
 
 
-def _check_success_weight(config: ml_collections.ConfigDict) -> None:
+def _check_success_weight(config: RunConfig) -> None:
     check(
-        config.success_weight == "given" or "rankq" in bounds.algorithms_of(config),
-        "--config.success_weight=balanced: belongs to RankQ, which no phase trains; leave it out.",
+        config.success_weight == "given" or "rankq" in algorithms_of(config),
+        "config.success_weight=balanced: belongs to RankQ, which no phase trains; leave it out.",
     )
 
 
-def experiment(config: ml_collections.ConfigDict, devices: Sequence[jax.Device] | None = None) -> Experiment:
+def experiment(config: RunConfig, devices: Sequence[jax.Device] | None = None) -> Experiment:
     """Task, agents and plan of a configuration; nothing is read from disk.
 
     Args:
@@ -174,12 +173,12 @@ def experiment(config: ml_collections.ConfigDict, devices: Sequence[jax.Device] 
     Raises:
       InputError: if a value is wrong.
     """
-    bounds.check(config)
+    configs.check(config)
     _check_success_weight(config)
     task = tasks.find(config.task)
     check(
         config.online.terminates or task.unending is not None,
-        f"--config.online.terminates=False: the task {task.name!r} does not end at a success; leave it out.",
+        f"config.online.terminates=False: the task {task.name!r} does not end at a success; leave it out.",
     )
     chosen = devices_of(config) if devices is None else Devices(devices, None)
     layout = layout_of(config, chosen.training)
@@ -196,18 +195,18 @@ def experiment(config: ml_collections.ConfigDict, devices: Sequence[jax.Device] 
     )
 
 
-def reward_transform(config: ml_collections.ConfigDict, task: Task) -> RewardTransform:
+def reward_transform(config: RunConfig, task: Task) -> RewardTransform:
     """The transform of every reward of a run, offline and online."""
     return task.transform._replace(scale=config.reward_scale, bias=config.reward_bias)
 
 
-def columns(config: ml_collections.ConfigDict, prepared: Transition) -> Transition:
+def columns(config: RunConfig, prepared: Transition) -> Transition:
     """`prepared` with the further columns that an algorithm of the configuration reads."""
-    asking = any(reads(name, PREFERRED_ACTION) for name in bounds.algorithms_of(config))
+    asking = any(reads(name, PREFERRED_ACTION) for name in algorithms_of(config))
     return with_preferences(prepared) if asking else prepared
 
 
-def world(config: ml_collections.ConfigDict, built: Experiment, dataset: Transition) -> Setup:
+def world(config: RunConfig, built: Experiment, dataset: Transition) -> Setup:
     """The environments of all seeds and the data they learn from."""
     task, seeds, transform = built.task, len(built.seeds), reward_transform(config, built.task)
 
@@ -228,7 +227,7 @@ def world(config: ml_collections.ConfigDict, built: Experiment, dataset: Transit
     )
 
 
-def example(config: ml_collections.ConfigDict, task: Task) -> Transition:
+def example(config: RunConfig, task: Task) -> Transition:
     """One transition of zeros in the task's shapes, which is all that `Agent.init` looks at."""
     env = task.spec
     observation = np.zeros((1, env.observation_size), np.float32)

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import ml_collections
 import numpy as np
 
 from rankq_jax.agents import reads
 from rankq_jax.checkpoints import Checkpoints
+from rankq_jax.configs import RunConfig
 from rankq_jax.loop import Progress, Stage
 from rankq_jax.training import shapes, workdir
 from rankq_jax.training.restore import recorded
@@ -45,8 +45,8 @@ class Change(NamedTuple):
       progress: of its newest checkpoint.
     """
 
-    old: ml_collections.ConfigDict
-    new: ml_collections.ConfigDict
+    old: RunConfig
+    new: RunConfig
     before: list[Stretch]
     after: list[Stretch]
     progress: Progress
@@ -75,18 +75,18 @@ class Change(NamedTuple):
         return all(self.over(stretch.name) for stretch in self.after)
 
 
-def stretches(config: ml_collections.ConfigDict) -> list[Stretch]:
+def stretches(config: RunConfig) -> list[Stretch]:
     """The phases of `build.plan_of`, for numbers that nobody has checked yet."""
     found = []
+    values = config.flat()
     for name, (length, per_round) in LENGTHS.items():
-        phase = config[name]
-        if phase[length] > 0:
-            rounds = phase[length] // max(phase[per_round], 1)
-            found.append(Stretch(name, rounds, phase.algorithm or config.algorithm))
+        if values[f"{name}.{length}"] > 0:
+            rounds = values[f"{name}.{length}"] // max(values[f"{name}.{per_round}"], 1)
+            found.append(Stretch(name, rounds, values[f"{name}.algorithm"] or config.algorithm))
     return found
 
 
-def refused(folder: Path, config: ml_collections.ConfigDict, within: Path | None = None) -> dict[str, str]:
+def refused(folder: Path, config: RunConfig, within: Path | None = None) -> dict[str, str]:
     """Fields that a configuration cannot change in the run of a folder, each with the reason.
 
     Args:
@@ -160,7 +160,9 @@ def _of_the_whole(change: Change, field: str) -> str:
     if field == "train_envs":
         return f"the state of the run has the shapes of {old.train_envs} environments for each seed"
     if field == "replay_capacity":
-        had, has = (min(config[field], max(config.online.env_steps, 1)) for config in (old, change.new))
+        had, has = (
+            min(config.replay_capacity, max(config.online.env_steps, 1)) for config in (old, change.new)
+        )
         if had < has and had < progress.env_steps:
             return "the rows before the newest ones are gone"
     if field == "evaluation_episodes":
@@ -199,7 +201,8 @@ def _of_lengths(change: Change, field: str) -> str:
         return "the run was finished by an older version of the code, which has not kept what going on needs"
     made = progress.iteration + (progress.stage > Stage.COLLECT)
     if {stretch.name: stretch.rounds for stretch in change.after}.get(phase, 0) < made:
-        return f"{made} rounds of {change.old[phase][LENGTHS[phase][1]]} have been begun"
+        per_round = change.old.flat()[f"{phase}.{LENGTHS[phase][1]}"]
+        return f"{made} rounds of {per_round} have been begun"
     if reads(change.before[names.index(phase)].algorithm, PREFERRED_ACTION):
         return "the questions to the expert are spread over the length of the phase"
     return ""
@@ -209,7 +212,7 @@ def _of_phases(change: Change, field: str) -> str:
     phase, _, name = field.partition(".")
     if field.rpartition(".")[2] in ("decay_from", "decay_updates"):
         if any(phase in (s.name, s.algorithm) and change.begun(s.name) for s in change.before):
-            kept = f"--config.{field}={workdir.flat(change.old)[field]}"
+            kept = f"config.{field}={workdir.flat(change.old)[field]}"
             return f"the weight has begun to fall with the other; {kept} keeps it"
     if phase not in LENGTHS or field in LENGTH_FIELDS or not change.begun(phase):
         return ""

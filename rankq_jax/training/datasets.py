@@ -1,13 +1,13 @@
 """The dataset of a configuration, made on first use."""
 
-import ml_collections
 from tqdm import tqdm
 
 from rankq_jax.agents import reads
+from rankq_jax.configs import RunConfig, algorithms_of
 from rankq_jax.data import readings
 from rankq_jax.data.sources import minari
 from rankq_jax.tasks import Task, datasets, training_data
-from rankq_jax.training import bounds, build
+from rankq_jax.training import build
 from rankq_jax.types import Transition
 
 
@@ -26,14 +26,12 @@ def make(task: Task, steps: int, seed: int, kind: str = "", processes: int = 0) 
         return datasets.make_dataset(task, steps, seed, progress, kind, processes)
 
 
-def load(config: ml_collections.ConfigDict, task: Task) -> tuple[str, Transition]:
+def load(config: RunConfig, task: Task) -> tuple[str, Transition]:
     """Name and transitions of `described`; its arguments and errors."""
     return described(config, task)[:2]
 
 
-def described(
-    config: ml_collections.ConfigDict, task: Task
-) -> tuple[str, Transition, readings.Summary | None]:
+def described(config: RunConfig, task: Task) -> tuple[str, Transition, readings.Summary | None]:
     """Name and transitions of `config.dataset`, or of the task's own dataset, made if it is missing.
 
     The third value is what the transitions hold, None where no dataset is needed.
@@ -54,7 +52,7 @@ def described(
             make(task, *own, config.dataset_kind)
     transform = build.reward_transform(config, task)
     reading = config.dataset_reading
-    ranks = any(reads(name, "success") for name in bounds.algorithms_of(config))
+    ranks = any(reads(name, "success") for name in algorithms_of(config))
     found = training_data.described(
         task, name, transform, config.discount, config.keep_best, reading, needs_success=ranks
     )

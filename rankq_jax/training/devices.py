@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import ml_collections
 
+from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError
 from rankq_jax.training.execution import execution_of
 
@@ -39,7 +39,7 @@ class Devices(NamedTuple):
     acting: jax.Device | None
 
 
-def spare(config: ml_collections.ConfigDict) -> None:
+def spare(config: RunConfig) -> None:
     """Asks for a second CPU device where collecting overlaps with updates; before jax starts its devices.
 
     A CPU device runs one program after another, so that on a single one a policy would wait for the updates.
@@ -69,15 +69,11 @@ def start() -> None:
         ) from error
 
 
-def devices_of(config: ml_collections.ConfigDict) -> Devices:
-    """The devices of a configuration. On CPU the last one is kept for acting where phases overlap.
-
-    Raises:
-      InputError: if a value of `config.execution` is unknown.
-    """
+def devices_of(config: RunConfig) -> Devices:
+    """The devices of a configuration. On CPU the last one is kept for acting where phases overlap."""
     local = jax.local_devices()
     training = jax.devices() if config.parallel == "batch" else local  # one learner spans all processes
-    if execution_of(config).acting == "device":
+    if execution_of(config.execution).acting == "device":
         return Devices(training, None)
     if local[0].platform != "cpu":
         try:
@@ -104,9 +100,9 @@ def settings() -> dict[str, Any]:
     }
 
 
-def layout(config: ml_collections.ConfigDict) -> dict[str, Any]:
+def layout(config: RunConfig) -> dict[str, Any]:
     """What a configuration trains on, for the records: devices, and how the work lies on them."""
-    devices, execution = devices_of(config), execution_of(config)
+    devices, execution = devices_of(config), execution_of(config.execution)
     first = devices.training[0]
     return {
         "number": len(devices.training),

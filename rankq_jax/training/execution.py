@@ -4,9 +4,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 
-from rankq_jax.errors import InputError, suggestion
+from rankq_jax.configs import ExecutionConfig
 from rankq_jax.networks import Arithmetic
 
 
@@ -28,34 +27,17 @@ class Execution(NamedTuple):
     matmul_precision: str = "default"
 
 
-CHOICES = {
-    "seeds": ("auto", "batched", "sequential"),
-    "critics": ("auto", "batched", "unrolled"),
-    "acting": ("auto", "device", "host"),
-    "compute_dtype": ("float32", "bfloat16"),
-    "matmul_precision": ("default", "high", "highest"),
-}
 # Measured by benchmarks.seeds and benchmarks.layouts; see docs/benchmarks.md.
 CPU = Execution("sequential", "unrolled", "host")
 # Not measured yet: what one expects where launching a kernel costs more than what it computes.
 ACCELERATOR = Execution("batched", "batched", "host")
 
 
-def execution_of(config: ml_collections.ConfigDict, platform: str | None = None) -> Execution:
-    """The layout on a platform, by default that of the first device.
-
-    Raises:
-      InputError: if a value is unknown.
-    """
+def execution_of(config: ExecutionConfig, platform: str | None = None) -> Execution:
+    """The layout on a platform, by default that of the first device."""
     default = CPU if (platform or jax.default_backend()) == "cpu" else ACCELERATOR
-    chosen = {}
-    for name, known in CHOICES.items():
-        value = config.execution[name]
-        if value not in known:
-            hint = suggestion(value, known)
-            raise InputError(f"--config.execution.{name}: unknown value {value!r}.{hint}")
-        chosen[name] = getattr(default, name) if value == "auto" else value
-    return Execution(**chosen)
+    chosen = {name: getattr(config, name) for name in Execution._fields}
+    return default._replace(**{name: value for name, value in chosen.items() if value != "auto"})
 
 
 def arithmetic_of(execution: Execution) -> Arithmetic:

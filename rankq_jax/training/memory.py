@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import ml_collections
 
 from rankq_jax.agents import AGENTS, reads
+from rankq_jax.configs import RunConfig, algorithms_of
 from rankq_jax.errors import InputError
-from rankq_jax.training.bounds import algorithms_of
 from rankq_jax.training.build import Experiment, example
 from rankq_jax.types import PREFERRED_ACTION
 
@@ -63,12 +62,12 @@ def _bytes(tree: Any) -> int:
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
-def learning(config: ml_collections.ConfigDict, built: Experiment) -> list[Part]:
+def learning(config: RunConfig, built: Experiment) -> list[Part]:
     """What lies where the updates are computed, of all seeds."""
     row = _bytes(example(config, built.task))
     capacity = min(config.replay_capacity, config.online.env_steps)
     names = algorithms_of(config)
-    sections = [config.get(name, {}) for name in names]
+    sections = [config.sections.get(name, {}) for name in names]
     batches = (AGENTS[name].batches_per_update(**given) for name, given in zip(names, sections, strict=True))
     batch = config.batch_size * max(batches)
     # Of the actions that a regulariser or a backup asks a critic about, the activations of one hidden layer.
@@ -98,7 +97,7 @@ def learning(config: ml_collections.ConfigDict, built: Experiment) -> list[Part]
     ]
 
 
-def beside(config: ml_collections.ConfigDict, built: Experiment) -> list[Part]:
+def beside(config: RunConfig, built: Experiment) -> list[Part]:
     """What lies on the host in any case: recorded steps of the environments, and the dataset that is made."""
     probe = built.task.spec
     # Both observations, the reward and the number of the episode in 8 bytes, the action in 4, three flags.
@@ -129,28 +128,23 @@ def _size(size: float) -> str:
     return f"{size:.3g} EB"
 
 
-def _of(config: ml_collections.ConfigDict, name: str) -> Any:
-    for part in name.split("."):
-        config = config[part]
-    return config
-
-
-def _refuse(config: ml_collections.ConfigDict, parts: Sequence[Part], room: float, where: str) -> None:
+def _refuse(config: RunConfig, parts: Sequence[Part], room: float, where: str) -> None:
     total = sum(part.size for part in parts)
     if total <= room:
         return
     part = max(parts, key=lambda part: part.size)
-    values = {name: _of(config, name) for name in part.fields}
+    every = config.flat()
+    values = {name: every[name] for name in part.fields}
     told = [name for name, value in values.items() if isinstance(value, tuple) or value > 1]
     told.sort(key=lambda name: 0 if isinstance(values[name], tuple) else -values[name])  # the largest first
-    fields = ", ".join(f"--config.{name}={values[name]}" for name in told)
+    fields = ", ".join(f"config.{name}={values[name]}" for name in told)
     raise InputError(
         f"{fields}: {part.what} would take {_size(part.size)}, all of the run {_size(total)}, and "
         f"{_size(room)} are available {where}; choose less."
     )
 
 
-def check(config: ml_collections.ConfigDict, built: Experiment) -> None:
+def check(config: RunConfig, built: Experiment) -> None:
     """Refuses a run that needs more memory than there is. What it counts is less than what a run takes.
 
     Raises:

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import ml_collections
-
 from rankq_jax.agents import reads
+from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError
 from rankq_jax.networks.scorer import scorer
 from rankq_jax.phases import Relabeler
@@ -15,30 +14,30 @@ from rankq_jax.training.restore import restore
 from rankq_jax.types import PREFERRED_ACTION
 
 
-def _labeller(config: ml_collections.ConfigDict, built: Experiment) -> Relabeler:
+def _labeller(config: RunConfig, built: Experiment) -> Relabeler:
     chosen, offline = config.preferences, config.offline
     if not chosen.expert:
         raise InputError(
-            f"--config.preferences.expert: {config.algorithm} asks an expert; give the --workdir of a "
+            f"config.preferences.expert: {config.algorithm} asks an expert; give the --workdir of a "
             "finished run of this task."
         )
     expert = restore(Path(chosen.expert))
     if expert.config.task != config.task:
         raise InputError(
-            f"--config.preferences.expert={chosen.expert}: was trained on {expert.config.task}, not on "
+            f"config.preferences.expert={chosen.expert}: was trained on {expert.config.task}, not on "
             f"{config.task}; choose a run of this task."
         )
     if expert.value is None:
-        raise InputError(f"--config.preferences.expert={chosen.expert}: has no critic; choose another run.")
-    for field in ("query_interval", "all_at_once"):
-        if chosen[field] % offline.updates_per_round:
+        raise InputError(f"config.preferences.expert={chosen.expert}: has no critic; choose another run.")
+    for field, value in (("query_interval", chosen.query_interval), ("all_at_once", chosen.all_at_once)):
+        if value % offline.updates_per_round:
             raise InputError(
-                f"--config.preferences.{field}={chosen[field]} is not a multiple of the "
+                f"config.preferences.{field}={value} is not a multiple of the "
                 f"{offline.updates_per_round} of one round."
             )
     if chosen.all_at_once >= offline.updates > 0:
         raise InputError(
-            f"--config.preferences.all_at_once={chosen.all_at_once} comes after the last of the "
+            f"config.preferences.all_at_once={chosen.all_at_once} comes after the last of the "
             f"{offline.updates} updates."
         )
     if chosen.all_at_once:
@@ -50,7 +49,7 @@ def _labeller(config: ml_collections.ConfigDict, built: Experiment) -> Relabeler
         questions = budget(chosen.query_limit, chosen.query_interval, offline.updates)
     if chosen.query_limit and not questions:
         raise InputError(
-            f"--config.preferences.query_limit={chosen.query_limit} leaves no question for a round."
+            f"config.preferences.query_limit={chosen.query_limit} leaves no question for a round."
         )
     learner = None
     if chosen.rank_net and chosen.query_limit:  # where every row is asked nothing is left to guess
@@ -66,7 +65,7 @@ def _labeller(config: ml_collections.ConfigDict, built: Experiment) -> Relabeler
     )
 
 
-def with_labeller(config: ml_collections.ConfigDict, built: Experiment) -> Experiment:
+def with_labeller(config: RunConfig, built: Experiment) -> Experiment:
     """`built` with the questions of OAP in its offline phase, if an agent of it needs their answers.
 
     Raises:

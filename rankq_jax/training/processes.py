@@ -1,19 +1,20 @@
 """Several processes, on one machine or on many, that train one configuration.
 
-With `--config.parallel=batch` they are joined to one learner on the devices of all. With
-`--config.parallel=seeds` each trains its own seeds and knows nothing of the others.
+With `config.parallel=batch` they are joined to one learner on the devices of all. With
+`config.parallel=seeds` each trains its own seeds and knows nothing of the others.
 """
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import ml_collections
 import numpy as np
 from jax.experimental import multihost_utils
 
+from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError
 from rankq_jax.training.workdir import PART
 
@@ -41,7 +42,7 @@ class Joining(NamedTuple):
     distributed: bool = False
 
 
-def start(config: ml_collections.ConfigDict, shared: bool, asked: Joining) -> Member:
+def start(config: RunConfig, shared: bool, asked: Joining) -> Member:
     """Does what the flags say about other processes; before anything looks for a device.
 
     Args:
@@ -62,7 +63,7 @@ def start(config: ml_collections.ConfigDict, shared: bool, asked: Joining) -> Me
     return member
 
 
-def _checked(config: ml_collections.ConfigDict, shared: bool, asked: Joining) -> Member:
+def _checked(config: RunConfig, shared: bool, asked: Joining) -> Member:
     coordinator, index, count = asked.coordinator, asked.process, asked.processes
     given = (coordinator, index, count) != (None, None, None)
     if asked.distributed and given:
@@ -80,16 +81,12 @@ def _checked(config: ml_collections.ConfigDict, shared: bool, asked: Joining) ->
         raise InputError("--workdir: several processes need one that they share; give it.")
     if config.parallel == "batch":
         if given and coordinator is None:
-            raise InputError("--coordinator: is missing, --config.parallel=batch needs it; give HOST:PORT.")
+            raise InputError("--coordinator: is missing, config.parallel=batch needs it; give HOST:PORT.")
     elif coordinator is not None or asked.distributed:
         name = "--distributed" if asked.distributed else "--coordinator"
-        raise InputError(
-            f"{name}: is for --config.parallel=batch; seeds need --processes and --process alone."
-        )
+        raise InputError(f"{name}: is for config.parallel=batch; seeds need --processes and --process alone.")
     elif config.seeds < member.processes:
-        raise InputError(
-            f"--config.seeds={config.seeds}: fewer than {member.processes} processes; start less."
-        )
+        raise InputError(f"config.seeds={config.seeds}: fewer than {member.processes} processes; start less.")
     return member
 
 
@@ -138,12 +135,10 @@ def first_alone(name: str) -> Iterator[None]:
         wait(name)
 
 
-def seeds_of(config: ml_collections.ConfigDict, member: Member) -> ml_collections.ConfigDict:
+def seeds_of(config: RunConfig, member: Member) -> RunConfig:
     """The configuration with the member's seeds alone: a contiguous block, of sizes that differ by one."""
     own = np.array_split(np.arange(config.seed, config.seed + config.seeds), member.processes)[member.process]
-    part = config.copy_and_resolve_references()
-    part.seed, part.seeds = int(own[0]), len(own)
-    return part
+    return dataclasses.replace(config, seed=int(own[0]), seeds=len(own))
 
 
 def folder_of(folder: Path, index: int) -> Path:

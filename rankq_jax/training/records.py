@@ -6,10 +6,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import ml_collections
-
 from rankq_jax import tasks
 from rankq_jax.checkpoints import Checkpoints, Found, Held
+from rankq_jax.configs import RunConfig
 from rankq_jax.loop import Collected, Evaluated, Event, PendingUpdates, Stage, Updated
 from rankq_jax.timing import Stopwatch
 from rankq_jax.training.consumers import Bar, Board, Lines, seconds
@@ -22,7 +21,7 @@ class Records:
     def __init__(
         self,
         folder: Path,
-        config: ml_collections.ConfigDict,
+        config: RunConfig,
         checkpoints: Checkpoints,
         stopwatch: Stopwatch,
         found: Found | None,

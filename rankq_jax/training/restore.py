@@ -1,17 +1,17 @@
 """A finished or running experiment from its folder: the agent's parameters, and how to use them."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 
-from rankq_jax import registry, tasks
+from rankq_jax import configs, registry
 from rankq_jax.analysis import results
 from rankq_jax.checkpoints import Checkpoints
-from rankq_jax.configs import base
+from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError
 from rankq_jax.lifting import Standardised
 from rankq_jax.losses import ensemble_min
@@ -33,7 +33,7 @@ class Restored(NamedTuple):
         None if the agent has no critic.
     """
 
-    config: ml_collections.ConfigDict
+    config: RunConfig
     built: Experiment
     agent: Agent
     params: Any
@@ -41,16 +41,7 @@ class Restored(NamedTuple):
     value: Callable[[int], Callable[[jax.Array, jax.Array], jax.Array]] | None
 
 
-def _merged(defaults: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
-    """`chosen`, and what it does not mention."""
-    both = {**defaults, **chosen}
-    for name, value in defaults.items():
-        if isinstance(value, dict) and isinstance(chosen.get(name), dict):
-            both[name] = _merged(value, chosen[name])
-    return both
-
-
-def recorded(folder: Path) -> ml_collections.ConfigDict:
+def recorded(folder: Path) -> RunConfig:
     """The configuration of a run; fields that are younger than the run have their defaults.
 
     Raises:
@@ -58,9 +49,7 @@ def recorded(folder: Path) -> ml_collections.ConfigDict:
     """
     about = results.about(folder)
     registry.load_plugins(about.get("imports", []))  # agents and tasks of other packages
-    chosen = about["config"]
-    defaults = base.defaults(tasks.find(chosen["task"]), chosen["algorithm"])
-    return ml_collections.ConfigDict(_merged(defaults.to_dict(), chosen))
+    return configs.recorded(about["config"])
 
 
 def _agent(built: Experiment, notes: dict[str, Any]) -> Agent:
@@ -68,7 +57,7 @@ def _agent(built: Experiment, notes: dict[str, Any]) -> Agent:
     return built.plan[notes.get("phase", -1)].agent
 
 
-def _like(config: ml_collections.ConfigDict, built: Experiment, notes: dict[str, Any]) -> Any:
+def _like(config: RunConfig, built: Experiment, notes: dict[str, Any]) -> Any:
     """A state of the run's agent, leaves `[S, ...]`: its structure, not its values."""
     layout, agent = built.layout, _agent(built, notes)
     example = jax.tree.map(jnp.asarray, build.example(config, built.task))
@@ -76,9 +65,7 @@ def _like(config: ml_collections.ConfigDict, built: Experiment, notes: dict[str,
     return layout.merge(agent.init(layout.split(keys), layout.replicate(example)))
 
 
-def of_state(
-    config: ml_collections.ConfigDict, built: Experiment, state: Any, notes: dict[str, Any]
-) -> Restored:
+def of_state(config: RunConfig, built: Experiment, state: Any, notes: dict[str, Any]) -> Restored:
     """What can be done with a state of a run, leaves `[S, ...]`; see `Restored` for the arguments."""
     agent = _agent(built, notes)
 
@@ -106,7 +93,8 @@ def restore(folder: Path, best: bool = False, *, exact: bool = False) -> Restore
     """
     config = recorded(folder)
     if exact:
-        config.execution.update(dict(compute_dtype="float32", matmul_precision="highest"))
+        execution = dataclasses.replace(config.execution, compute_dtype="float32", matmul_precision="highest")
+        config = dataclasses.replace(config, execution=execution)
     devices.start()
     # One device holds the parameters of all seeds, and divides every batch.
     built = build.experiment(config, jax.local_devices()[:1])

@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import ml_collections
-
 from rankq_jax import loop
 from rankq_jax.checkpoints import Checkpoints, Found
+from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError, NumericsError, Stopped
 from rankq_jax.timing import Stopwatch
 from rankq_jax.training import processes
@@ -30,7 +29,7 @@ class TrainingRun(NamedTuple):
       requests: to stop.
     """
 
-    config: ml_collections.ConfigDict
+    config: RunConfig
     folder: Path
     built: Experiment
     setup: loop.Setup

@@ -1,11 +1,12 @@
 """RankQ's alpha_0 beside the data that it weighs: what it comes to, and the one that balances the classes."""
 
-import ml_collections
+import dataclasses
+
 import numpy as np
 
 from rankq_jax.agents import balanced_weight
+from rankq_jax.configs import RunConfig, algorithms_of
 from rankq_jax.errors import InputError
-from rankq_jax.training.bounds import algorithms_of
 from rankq_jax.types import Transition
 
 # alpha_0 = 20 is published for AntMaze data with less than 5 % success rows: at most 1.
@@ -17,7 +18,7 @@ def share_of(dataset: Transition) -> float:
     return float(np.mean(dataset.extras["success"], dtype=np.float64))
 
 
-def settled(config: ml_collections.ConfigDict, dataset: Transition) -> ml_collections.ConfigDict:
+def settled(config: RunConfig, dataset: Transition) -> RunConfig:
     """The configuration with a number for alpha_0, which is a function of the dataset alone.
 
     Raises:
@@ -28,21 +29,20 @@ def settled(config: ml_collections.ConfigDict, dataset: Transition) -> ml_collec
     share = share_of(dataset)
     if share == 0.0:
         raise InputError(
-            "--config.success_weight=balanced: no row of the dataset belongs to a success; leave it out."
+            "config.success_weight=balanced: no row of the dataset belongs to a success; leave it out."
         )
-    own = config.copy_and_resolve_references()
-    own.rankq.success_weight = balanced_weight(share)
-    return own
+    own = {**config.sections["rankq"], "success_weight": balanced_weight(share)}
+    return dataclasses.replace(config, sections={**config.sections, "rankq": own})
 
 
-def announcement(config: ml_collections.ConfigDict, dataset: Transition) -> list[str]:
+def announcement(config: RunConfig, dataset: Transition) -> list[str]:
     """What the ranking of success rows weighs in an offline batch of a settled configuration, in a line.
 
     A second line warns where that is far from the published weight. Empty for a run without RankQ.
     """
     if "rankq" not in algorithms_of(config):
         return []
-    weight, share = config.rankq.success_weight, share_of(dataset)
+    weight, share = config.sections["rankq"]["success_weight"], share_of(dataset)
     effective = weight * share
     how = "balanced" if config.success_weight == "balanced" else "given"
     lines = [
@@ -52,6 +52,6 @@ def announcement(config: ml_collections.ConfigDict, dataset: Transition) -> list
     if effective > FAR:
         lines.append(
             f"warning: alpha_0 * share = {effective:.3g} is far above {PUBLISHED:g}, the most that 20 comes "
-            "to on the data that it is published on; see --config.success_weight=balanced."
+            "to on the data that it is published on; see config.success_weight=balanced."
         )
     return lines

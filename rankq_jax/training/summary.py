@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import ml_collections
 import numpy as np
 
 from rankq_jax import tasks
 from rankq_jax.analysis import results
+from rankq_jax.configs import RunConfig
 from rankq_jax.evaluation import Evaluation
 from rankq_jax.tasks import Task
 from rankq_jax.writers import JsonLines, read_lines, write_json
@@ -15,7 +15,7 @@ from rankq_jax.writers import JsonLines, read_lines, write_json
 EVALUATIONS = "evaluations.jsonl"
 
 
-def summarise(folder: Path, config: ml_collections.ConfigDict, seeds: list[int]) -> dict[str, Any]:
+def summarise(folder: Path, config: RunConfig, seeds: list[int]) -> dict[str, Any]:
     """Per-seed results of the evaluations in `evaluations.jsonl`; lists are in the order of `seeds`.
 
     `offline_` and `final_` results are of what the task has: see `Task.measures`.
@@ -59,7 +59,7 @@ def lines(summary: dict[str, Any]) -> list[str]:
     return [f"{name}: {value}" for name, value in summary.items() if name.startswith(("offline_", "final_"))]
 
 
-def join(folder: Path, parts: list[Path], config: ml_collections.ConfigDict, writer: int) -> dict[str, Any]:
+def join(folder: Path, parts: list[Path], config: RunConfig, writer: int) -> dict[str, Any]:
     """Writes `evaluations.jsonl` and `summary.json` of a configuration whose seeds were trained apart.
 
     Both look as if one process had trained all seeds. Seconds are those of the part that took longest.

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import ml_collections
 
 from rankq_jax import loop
 from rankq_jax.analysis import results
+from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError
 from rankq_jax.timing import Stopwatch
 from rankq_jax.training import (
@@ -31,7 +31,7 @@ from rankq_jax.writers import write_json
 
 
 def train(
-    config: ml_collections.ConfigDict, folder: Path, requests: Requests | None = None, accept: bool = False
+    config: RunConfig, folder: Path, requests: Requests | None = None, accept: bool = False
 ) -> dict[str, Any]:
     """Runs a configuration to its end in `folder`, from its newest checkpoint if there is one.
 
@@ -95,7 +95,7 @@ def train(
 
 
 def train_apart(
-    config: ml_collections.ConfigDict,
+    config: RunConfig,
     folder: Path,
     member: processes.Member,
     requests: Requests | None = None,
@@ -127,20 +127,18 @@ def train_apart(
     return summary
 
 
-def _belongs(
-    config: ml_collections.ConfigDict, folder: Path, accept: bool, within: Path | None = None
-) -> bool:
+def _belongs(config: RunConfig, folder: Path, accept: bool, within: Path | None = None) -> bool:
     """As `workdir.belongs`; refuses what the run could not go on with, whether accepted or not."""
     known = (folder / "config.json").exists()
     refused = continuing.refused(folder, config, within) if known else {}
     return workdir.belongs(folder, config, accept, refused)
 
 
-def _same(config: ml_collections.ConfigDict, folder: Path) -> bool:
+def _same(config: RunConfig, folder: Path) -> bool:
     return not workdir.compare(folder, {"config": config.to_dict()}, accept=True)
 
 
-def _done(config: ml_collections.ConfigDict, folder: Path) -> bool:
+def _done(config: RunConfig, folder: Path) -> bool:
     """Whether the folder has the summary of what the configuration asks for."""
     path = folder / "summary.json"
     if not (path.exists() and _same(config, folder)):
@@ -149,7 +147,7 @@ def _done(config: ml_collections.ConfigDict, folder: Path) -> bool:
     return _asked(config, summary.get("updates"), summary.get("env_steps"))
 
 
-def finished(config: ml_collections.ConfigDict, folder: Path, accept: bool) -> bool:
+def finished(config: RunConfig, folder: Path, accept: bool) -> bool:
     """Whether the folder has all that the configuration asks for.
 
     Raises:
@@ -158,7 +156,7 @@ def finished(config: ml_collections.ConfigDict, folder: Path, accept: bool) -> b
     return _belongs(config, folder, accept) and _done(config, folder)
 
 
-def _said_of_devices(config: ml_collections.ConfigDict, folder: Path, about: dict[str, Any]) -> bool:
+def _said_of_devices(config: RunConfig, folder: Path, about: dict[str, Any]) -> bool:
     """Says on what a run trains, and whether that is something else than before."""
     mine = devices.layout(config)
     about["devices"] = mine
@@ -175,13 +173,13 @@ def _said_of_devices(config: ml_collections.ConfigDict, folder: Path, about: dic
     return bool(before != mine)
 
 
-def _asked(config: ml_collections.ConfigDict, updates: int | None, env_steps: int | None) -> bool:
+def _asked(config: RunConfig, updates: int | None, env_steps: int | None) -> bool:
     """Whether a run of so many updates and environment steps is what the configuration asks for."""
     online = config.online.env_steps
     return env_steps == online and (online > 0 or updates == config.offline.updates)
 
 
-def _check_end(config: ml_collections.ConfigDict, folder: Path, final: loop.Progress) -> None:
+def _check_end(config: RunConfig, folder: Path, final: loop.Progress) -> None:
     """Refuses to sum up a run that has not done what its configuration asks for."""
     if not _asked(config, final.updates, final.env_steps):
         raise InputError(

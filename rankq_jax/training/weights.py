@@ -9,10 +9,10 @@ import jax
 import numpy as np
 
 from rankq_jax.analysis import results
+from rankq_jax.configs import algorithms_of
 from rankq_jax.errors import InputError
 from rankq_jax.lifting import Standardised, stepwise
 from rankq_jax.trained_policies import TrainedPolicy
-from rankq_jax.training.bounds import algorithms_of
 from rankq_jax.training.restore import Restored
 
 DEVIATION = ("log_std", "log_std_multiplier", "log_std_offset")  # parameters that no mode depends on

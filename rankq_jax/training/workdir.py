@@ -13,11 +13,12 @@ from typing import Any
 
 import filelock
 import jax
-import ml_collections
 import numpy as np
 
 from rankq_jax import registry
 from rankq_jax.analysis import results
+from rankq_jax.configs import RunConfig
+from rankq_jax.configs.run_config import flattened
 from rankq_jax.errors import InputError
 from rankq_jax.files import PREFIX
 from rankq_jax.training import devices
@@ -79,7 +80,7 @@ def fingerprint(dataset: Transition) -> str:
     return found.hexdigest()
 
 
-def description(config: ml_collections.ConfigDict) -> dict[str, Any]:
+def description(config: RunConfig) -> dict[str, Any]:
     """What `config.json` says about a run, apart from its dataset."""
     return {
         "config": config.to_dict(),
@@ -91,21 +92,16 @@ def description(config: ml_collections.ConfigDict) -> dict[str, Any]:
     }
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {prefix: value}
-    pairs: dict[str, Any] = {}
-    for key, inner in value.items():
-        pairs.update(_flat(inner, f"{prefix}.{key}" if prefix else key))
-    return pairs
+def _pairs(value: Any) -> dict[str, Any]:
+    return flattened(plain(value)) if isinstance(value, dict) else {"": value}
 
 
-def flat(config: ml_collections.ConfigDict) -> dict[str, Any]:
+def flat(config: RunConfig) -> dict[str, Any]:
     """The fields of a configuration by their names with dots, as JSON has them."""
-    return _flat(plain(config.to_dict()))
+    return flattened(plain(config.to_dict()))
 
 
-def changed(old: ml_collections.ConfigDict, new: ml_collections.ConfigDict) -> list[str]:
+def changed(old: RunConfig, new: RunConfig) -> list[str]:
     """Names of the fields that two configurations have in common, that differ, and that results depend on."""
     before, after = flat(old), flat(new)
     common = sorted(before.keys() & after.keys() - set(results.FREE))
@@ -120,7 +116,7 @@ def _differences(
     for section in ("config", "versions", "source", "settings", "dataset"):
         if section not in mine or (section == "settings" and section not in theirs):
             continue  # an older run has not recorded its settings
-        ours, others = _flat(plain(mine[section])), _flat(theirs.get(section, {}))
+        ours, others = _pairs(mine[section]), _pairs(theirs.get(section, {}))
         for key in sorted(ours | others):
             if ours.get(key) != others.get(key) and not (section == "config" and key in results.FREE):
                 name = f"field {key!r}" if section == "config" else f"{section} {key}".strip()
@@ -153,7 +149,7 @@ def compare(
 
 def belongs(
     folder: Path,
-    config: ml_collections.ConfigDict,
+    config: RunConfig,
     accept: bool = False,
     refused: Mapping[str, str] | None = None,
 ) -> bool:

@@ -5,10 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rankq_jax import configs
 from rankq_jax.agents import clip_members
-from rankq_jax.configs import base
 from rankq_jax.errors import InputError
-from rankq_jax.training import bounds
 from rankq_jax.training.agents import optimizers_of
 
 # Two members: the first has the norm sqrt(3^2 + 4^2 + 12^2) = 13, the second 0.5.
@@ -49,9 +48,9 @@ def gradients_of(optimizer, gradient):
 
 
 def optimizers(groups, norm=1.0):
-    config = base.get_config("pointmaze-umaze", "cql")
+    config = configs.get_config("pointmaze-umaze", "cql")
     config.clip_groups, config.max_gradient_norm = groups, norm
-    return optimizers_of(config)
+    return optimizers_of(configs.parse(config))
 
 
 def test_by_networks_the_critic_is_one_group_and_duals_are_left_alone():
@@ -85,14 +84,14 @@ def test_without_a_norm_nothing_is_clipped(groups):
 
 
 def test_unknown_groups_are_refused():
-    config = base.get_config("pointmaze-umaze", "rankq")
+    config = configs.get_config("pointmaze-umaze", "rankq")
     config.clip_groups = "optimiser"
     with pytest.raises(InputError, match="clip_groups"):
-        bounds.check(config)
+        configs.parse(config)
 
 
 @pytest.mark.parametrize("algorithm", ["sac", "cql", "cal_ql", "rankq"])
 @pytest.mark.parametrize("task", ["antmaze-medium-play", "adroit-pen", "adroit-door"])
 def test_the_arms_of_the_rankq_paper_clip_each_optimiser_at_1(task, algorithm):
-    config = base.get_config(task, algorithm)
+    config = configs.get_config(task, algorithm)
     assert (config.max_gradient_norm, config.clip_groups) == (1.0, "optimisers")

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from rankq_jax.configs import rankq
+from rankq_jax import configs
 from rankq_jax.training import train
 from tests.faults.comparison import leaves
 
@@ -18,10 +18,10 @@ LENGTHS = {
 ENDS = {"first": (0, 1), "offline": (0, 2), "online": (1, 1), "end": (1, 3)}
 
 
-def config_of(module=rankq, **changes):
-    config = module.get_config(ARGUMENT)
+def config_of(arm="rankq", **changes):
+    config = configs.arm(arm, ARGUMENT)
     config.update_from_flattened_dict(LENGTHS | {f.replace("__", "."): value for f, value in changes.items()})
-    return config
+    return configs.parse(config)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rankq_jax.configs import rankq
+from rankq_jax import configs
 from rankq_jax.training import train
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +39,7 @@ def assert_refused(result, *words, status=2):
 def finished(tmp_path_factory):
     """The folder of a finished run."""
     folder = tmp_path_factory.mktemp("finished") / "run"
-    train.train(rankq.get_config("pointmaze-umaze,smoke"), folder)
+    train.train(configs.parse(configs.arm("rankq", "pointmaze-umaze,smoke")), folder)
     return folder
 
 
@@ -53,7 +53,10 @@ def contents(folder):
         (["--config=experiments/configs/rankq.py:pointmaze-umase"], ["pointmaze-umase", "'pointmaze-umaze'"]),
         (["--config=experiments/configs/rankk.py"], ["experiments/configs/rankk.py"]),
         ([CONFIG, "--config.sed=1"], ["config.sed", "Did you mean", "seed"]),
-        ([CONFIG, "--config.seeds=1", "--config.rankq.sigm=1"], ["config.rankq.sigm.", "'sigma'"]),
+        (
+            [CONFIG, "--config.seeds=1", "--config.rankq.sigm=1"],
+            ["config.rankq.sigm.", "--config.rankq.sigma?"],
+        ),
         ([CONFIG, "--config.batch_size=many"], ["batch_size", "many"]),
         ([CONFIG, "--workdri=x"], ["workdri", "Did you mean 'workdir'"]),
         ([CONFIG, "extra"], ["unexpected argument 'extra'"]),

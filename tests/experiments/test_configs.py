@@ -1,25 +1,24 @@
 """Every configuration trains at `smoke`, and a field that does not exist fails."""
 
-import importlib
 import itertools
 import json
 import re
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
+from rankq_jax import configs
 from rankq_jax.agents import AGENTS
-from rankq_jax.configs import base, domains, hybrid_rl, rankq
+from rankq_jax.configs import domains, layers
+from rankq_jax.configs.arms import ARMS
+from rankq_jax.configs.run_config import nested
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import find
 from rankq_jax.training import agents, build, train
 from rankq_jax.writers import read_lines
 
-FILES = sorted(p.stem for p in Path(base.__file__).parent.glob("*.py") if p.stem not in ("__init__", "base"))
-CONFIGS = {name: importlib.import_module(f"rankq_jax.configs.{name}") for name in FILES}
-
+FILES = sorted(ARMS)
 
 # What is left out by the arms that do not have both phases.
 ONLINE_ALONE = {"sac", "rlpd"}
@@ -28,33 +27,33 @@ ONLINE_SAC = {"cql_sac", "cal_ql_sac", "rankq_sac"}
 
 
 def test_every_agent_has_a_configuration():
-    assert set(AGENTS) == {CONFIGS[name].get_config().algorithm for name in FILES}
+    assert set(AGENTS) == {configs.arm(name).algorithm for name in FILES}
     for name in FILES:
-        assert CONFIGS[name].get_config().name == name
+        assert configs.arm(name).name == name
 
 
 def test_the_nine_arms_of_the_paper_differ_in_phases_and_slots_alone():
     arms = ["sac", "sac_off", "hybrid_rl", "cql", "cql_sac", "cal_ql", "cal_ql_sac", "rankq", "rankq_sac"]
-    configs = {name: CONFIGS[name].get_config().to_dict() for name in arms}
+    known = {name: configs.arm(name).to_dict() for name in arms}
     may_differ = {"name", "algorithm", "offline", "online", "train_envs"}
     for name in arms:
-        for field, value in configs[name].items():
+        for field, value in known[name].items():
             if field not in may_differ:
-                assert value == configs["sac"][field], (name, field)
+                assert value == known["sac"][field], (name, field)
     for section in ("cql", "cal_ql", "rankq"):  # one backup, one target rate, one entropy for all
-        for field, value in base.SECTIONS["sac"].items():
-            assert configs["sac"][section][field] == configs["sac"]["sac"][field], (section, field, value)
-    mixing = {name: config["online"]["mixing_ratio"] for name, config in configs.items()}
+        for field, value in known["sac"]["sac"].items():
+            assert known["sac"][section][field] == value, (section, field)
+    mixing = {name: config["online"]["mixing_ratio"] for name, config in known.items()}
     assert mixing == {**dict.fromkeys(arms, 0.5), "sac": 0.0, "sac_off": -1.0}
-    then = {name: config["online"]["algorithm"] for name, config in configs.items()}
+    then = {name: config["online"]["algorithm"] for name, config in known.items()}
     assert then == {name: "sac" if name in ONLINE_SAC else "" for name in arms}
-    assert [name for name in arms if configs[name]["offline"]["updates"] == 0] == ["sac"]
+    assert [name for name in arms if known[name]["offline"]["updates"] == 0] == ["sac"]
 
 
 def test_the_ablations_change_one_argument_each():
-    full = CONFIGS["rankq"].get_config().rankq.to_dict()
+    full = configs.arm("rankq").rankq.to_dict()
     changed = {
-        name: {k: v for k, v in CONFIGS[name].get_config().rankq.to_dict().items() if v != full[k]}
+        name: {k: v for k, v in configs.arm(name).rankq.to_dict().items() if v != full[k]}
         for name in ("rankq_sigma30", "rankq_no_permuted", "rankq_no_chain")
     }
     assert changed == {
@@ -66,10 +65,10 @@ def test_the_ablations_change_one_argument_each():
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_configuration_trains_at_smoke(name, tmp_path, expert):
-    config = CONFIGS[name].get_config("pointmaze-umaze,smoke")
+    config = configs.arm(name, "pointmaze-umaze,smoke")
     config.seeds = 2
     config.preferences.expert = str(expert)
-    summary = train.train(config, tmp_path / "run")
+    summary = train.train(configs.parse(config), tmp_path / "run")
     folder = tmp_path / "run"
     assert json.loads((folder / "summary.json").read_text()) == json.loads(json.dumps(summary))
     assert summary["name"] == name and summary["algorithm"] == config.algorithm
@@ -106,10 +105,16 @@ def test_a_configuration_trains_at_smoke(name, tmp_path, expert):
 @pytest.mark.parametrize("task", ["pointmaze-umaze", "pointmaze-medium", "pointmaze-large"])
 @pytest.mark.parametrize("name", FILES)
 def test_every_task_builds(name, task):
-    built = build.experiment(CONFIGS[name].get_config(task))
+    built = build.experiment(configs.parse(configs.arm(name, task)))
     expected = [phase for phase, alone in (("offline", ONLINE_ALONE), ("online", OFFLINE_ALONE))
                 if name not in alone]  # fmt: skip
     assert [phase.name for phase in built.plan] == expected
+
+
+def of_domain(domain, algorithm, task):
+    """The configuration of a point maze with the values of a domain, under the name of another task."""
+    found = layers.defaults(find("pointmaze-umaze"), algorithm) + domains.layers(domain, algorithm, task)
+    return configs.parse(nested(layers.merged(found)))
 
 
 # The experts are no comparison: one algorithm trains them, another imitates them.
@@ -124,27 +129,26 @@ def test_every_domain_has_values_of_every_algorithm_that_an_agent_accepts(domain
     assert algorithm in domains.DOMAINS[domain].ALGORITHMS
     tasks = ["other", *domains.DOMAINS[domain].TASKS]
     for task in tasks:
-        config = base.defaults(find("pointmaze-umaze"), algorithm)
-        config.lock()  # a field that does not exist fails
-        domains.apply(config, domain, algorithm, task)
-        networks = agents.networks_of(config, 2)
-        agent = agents.agent_of(config, algorithm, networks, {})
+        config = of_domain(domain, algorithm, task)  # a field that does not exist fails
+        agent = agents.agent_of(config, algorithm, agents.networks_of(config, 2), {})
         state = jax.eval_shape(agent.init, jax.random.key(0), build.example(config, find("pointmaze-umaze")))
         assert jax.tree.leaves(state)
 
 
 def test_values_of_a_domain_come_from_the_longest_name_that_fits():
-    config = base.defaults(find("pointmaze-umaze"), "rebrac")
-    domains.apply(config, "antmaze", "rebrac", "antmaze-umaze-diverse-v2")
-    assert (config.rebrac.actor_weight, config.rebrac.critic_weight) == (0.003, 0.001)
+    config = of_domain("antmaze", "rebrac", "antmaze-umaze-diverse-v2")
+    assert (config.sections["rebrac"]["actor_weight"], config.sections["rebrac"]["critic_weight"]) == (
+        0.003,
+        0.001,
+    )
     assert (config.discount, config.reward_scale, config.critic_layer_norm) == (0.999, 100.0, "after")
-    domains.apply(config, "adroit", "rankq", "adroit-pen")
+    config = of_domain("adroit", "rankq", "adroit-pen")
     assert (config.batch_size, config.online.env_steps) == (256, 200_000)
-    domains.apply(config, "adroit", "rankq", "adroit-pen-human")  # the values of pen hold for it too
+    config = of_domain("adroit", "rankq", "adroit-pen-human")  # the values of pen hold for it too
     assert (config.batch_size, config.online.env_steps) == (256, 200_000)
-    domains.apply(config, "adroit", "oap_iql", "adroit-pen-human")
+    config = of_domain("adroit", "oap_iql", "adroit-pen-human")
     assert config.online.env_steps == 0
-    domains.apply(config, "adroit", "rankq", "adroit-door")
+    config = of_domain("adroit", "rankq", "adroit-door")
     assert (config.batch_size, config.actor_learning_rate, config.online.env_steps) == (512, 2e-5, 1_000_000)
 
 
@@ -158,35 +162,36 @@ def test_values_of_a_domain_come_from_the_longest_name_that_fits():
     ],
 )
 def test_the_training_schemes_are_words(words, offline, ratio, phases):
-    config = CONFIGS["td3_bc"].get_config(f"pointmaze-medium,{words}")
+    config = configs.arm("td3_bc", f"pointmaze-medium,{words}")
     assert config.offline.updates == offline and config.online.mixing_ratio == ratio
-    assert [phase.name for phase in build.experiment(config).plan] == phases
+    assert [phase.name for phase in build.experiment(configs.parse(config)).plan] == phases
 
 
 def test_the_lengths_of_a_decay_follow_those_of_the_phases():
-    config = CONFIGS["rebrac"].get_config("pointmaze-umaze")
+    config = configs.arm("rebrac", "pointmaze-umaze")
     config.update_from_flattened_dict({"offline.updates": 3_000, "online.env_steps": 1_000})
     config.online.updates_per_step = 0.5
     assert (config.online.arguments.decay_from, config.online.arguments.decay_updates) == (3_000, 500)
 
 
 def test_a_phase_can_go_on_with_another_algorithm(tmp_path):
-    config = rankq.get_config("pointmaze-umaze,smoke")
+    config = configs.arm("rankq", "pointmaze-umaze,smoke")
     config.online.algorithm = "sac"
     config.online.env_steps = 600
-    train.train(config, tmp_path / "run")
+    train.train(configs.parse(config), tmp_path / "run")
     metrics = read_lines(tmp_path / "run" / "metrics.jsonl")
     ranked = {m["phase"] for m in metrics if "critic/rank/success_share" in m}
     assert ranked == {"offline"}
 
 
 def test_an_argument_that_the_agent_does_not_take_fails():
-    config = rankq.get_config("pointmaze-umaze")
+    config = configs.arm("rankq", "pointmaze-umaze")
     config.rankq.sigmma = 0.3
     with pytest.raises(
-        InputError, match=r"unknown configuration field --config.rankq.sigmma. Did you mean 'sigma'"
+        InputError,
+        match=r"unknown configuration field config.rankq.sigmma. Did you mean --config.rankq.sigma",
     ):
-        build.experiment(config)
+        build.experiment(configs.parse(config))
 
 
 @pytest.mark.parametrize(
@@ -194,67 +199,67 @@ def test_an_argument_that_the_agent_does_not_take_fails():
     [
         ({"algorithm": "rnkq"}, r"unknown algorithm 'rnkq'. Did you mean 'rankq'\?"),
         ({"task": "pointmaze-umase"}, r"unknown task 'pointmaze-umase'. Did you mean 'pointmaze-umaze'\?"),
-        ({"seed": -1}, "--config.seed=-1 must be at least 0"),
+        ({"seed": -1}, "config.seed=-1 must be at least 0"),
         ({"seed": 2**32 - 1, "seeds": 2}, "at most 4294967295"),
         ({"online.updates_per_dispatch": 0}, "updates_per_dispatch=0 must be at least 1"),
         ({"online.env_steps": -200}, "must be at least 0"),
         ({"online.mixing_ratio": 5.0}, "must be -1 or between 0 and 1"),
-        ({"sac.backup_samples": 0}, "--config.sac.backup_samples=0 must be at least 1"),
+        ({"sac.backup_samples": 0}, "config.sac.backup_samples=0 must be at least 1"),
         ({"critic_learning_rate": float("nan")}, "must be at least 0"),
         ({"parallel": "seed"}, r"unknown value 'seed'. Did you mean 'seeds'\?"),
         ({"parallel": "batch", "seeds": 2}, "trains one seed"),
         ({"parallel": "batch", "batch_size": 3}, "does not divide over 2 devices"),
-        ({"seeds": 0}, "--config.seeds=0 must be at least 1"),
-        ({"discount": 1.0}, "--config.discount=1.0"),
-        ({"offline.updates": 1_750}, "--config.offline.updates=1750 is not a multiple of the 500"),
+        ({"seeds": 0}, "config.seeds=0 must be at least 1"),
+        ({"discount": 1.0}, "config.discount=1.0"),
+        ({"offline.updates": 1_750}, "config.offline.updates=1750 is not a multiple of the 500"),
         (
             {"offline.updates_per_dispatch": 300},
-            "--config.offline.updates_per_dispatch=300: a round of 500 updates is no multiple",
+            "config.offline.updates_per_dispatch=300: a round of 500 updates is no multiple",
         ),
         ({"online.env_steps_per_round": 201}, "is not a multiple of the 4"),
         ({"online.mixing_ratio": -1.0, "online.mixing_anneal": 10}, "between 0 and 1"),
         ({"offline.updates": 0, "online.env_steps": 0}, "nothing to do"),
         ({"networks": "cal_q"}, r"unknown value 'cal_q'. Did you mean 'cal_ql'\?"),
-        ({"networks": "td3"}, "--config.sac: an actor-critic agent needs a policy with a density"),
+        ({"networks": "td3"}, "config.sac: an actor-critic agent needs a policy with a density"),
         ({"actor_dropout": 0.1}, "actor_dropout is for the Gaussian policies"),
         ({"critic_layer_norm": "befor"}, "must be one of none, before, after"),
-        ({"keep_best": 0.0}, r"--config.keep_best=0.0 must be in \(0, 1\]"),
+        ({"keep_best": 0.0}, r"config.keep_best=0.0 must be in \(0, 1\]"),
         ({"online.algorithm": "iql", "networks": "iql", "offline.algorithm": "awac"}, "cannot go on from"),
         ({"preferences.flipped_answers": 1.5}, "must be at most 1"),
     ],
 )
 def test_values_that_do_not_fit(changes, message):
-    config = hybrid_rl.get_config("pointmaze-umaze")
+    config = configs.arm("hybrid_rl", "pointmaze-umaze")
     config.update_from_flattened_dict(changes)
     with pytest.raises(InputError, match=message):
-        build.experiment(config)
+        build.experiment(configs.parse(config))
 
 
 def test_the_mixing_ratio_follows_its_schedule():
-    config = hybrid_rl.get_config("pointmaze-umaze")
+    config = configs.arm("hybrid_rl", "pointmaze-umaze")
     config.online.update(dict(mixing_ratio=0.9, mixing_ratio_final=0.1, mixing_anneal=1_000))
-    ratio = build.experiment(config).plan[1].mixing_ratio
+    ratio = build.experiment(configs.parse(config)).plan[1].mixing_ratio
     np.testing.assert_allclose([ratio(0), ratio(500), ratio(5_000)], [0.9, 0.5, 0.1], rtol=1e-6)
 
 
 def test_an_unknown_word_after_the_task():
     with pytest.raises(InputError, match=r"unknown option 'smke'.*Did you mean 'smoke'\?"):
-        base.get_config("pointmaze-umaze,smke")
+        configs.get_config("pointmaze-umaze,smke")
 
 
 def test_one_seed_with_its_batch_over_two_devices_trains_from_a_configuration(tmp_path):
-    config = rankq.get_config("pointmaze-umaze,smoke")
+    config = configs.arm("rankq", "pointmaze-umaze,smoke")
     config.parallel, config.offline.updates, config.online.env_steps = "batch", 20, 0
-    assert build.experiment(config).layout.devices == 2
-    summary = train.train(config, tmp_path / "run")
+    assert build.experiment(configs.parse(config)).layout.devices == 2
+    summary = train.train(configs.parse(config), tmp_path / "run")
     assert summary["updates"] == 20
 
 
 def test_rates_and_clipping_reach_their_networks():
     """One step of Adam moves every weight by its rate, clipped or not; clipping comes before it."""
-    config = hybrid_rl.get_config("pointmaze-umaze")
+    config = configs.arm("hybrid_rl", "pointmaze-umaze")
     config.update_from_flattened_dict({"actor_learning_rate": 0.5, "critic_learning_rate": 0.25})
-    optimisers = agents.optimizers_of(config)
+    optimisers = agents.optimizers_of(configs.parse(config))
     gradient = {"w": np.array([30.0, -40.0], np.float32)}
     for optimiser, rate in (
         (optimisers.actor, 0.5),
@@ -272,12 +277,12 @@ def test_rates_and_clipping_reach_their_networks():
 
 
 def test_the_rate_of_the_policy_falls_along_a_cosine_in_a_run_that_is_offline_alone():
-    config = CONFIGS["iql"].get_config("pointmaze-umaze")
+    config = configs.arm("iql", "pointmaze-umaze")
     config.update_from_flattened_dict({"offline.updates": 8, "actor_learning_rate": 0.5})
     gradient, taken = {"w": np.ones(1, np.float32)}, {}
     for env_steps in (0, 4_000):
         config.online.env_steps = env_steps
-        optimiser = agents.optimizers_of(config).actor
+        optimiser = agents.optimizers_of(configs.parse(config)).actor
         state, steps = optimiser.init(gradient), []
         for _ in range(9):
             step, state = optimiser.update(gradient, state)
@@ -286,4 +291,4 @@ def test_the_rate_of_the_policy_falls_along_a_cosine_in_a_run_that_is_offline_al
     expected = [0.5 * 0.5 * (1 + np.cos(np.pi * i / 8)) for i in range(9)]
     np.testing.assert_allclose(taken[0], expected, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(taken[4_000], np.full(9, 0.5), rtol=1e-4)  # fine-tuning keeps its rate
-    assert not CONFIGS["td3_bc"].get_config("pointmaze-umaze").actor_cosine_decay
+    assert not configs.arm("td3_bc", "pointmaze-umaze").actor_cosine_decay

@@ -6,7 +6,6 @@ import shutil
 import numpy as np
 import pytest
 
-from rankq_jax.configs import rebrac
 from rankq_jax.errors import InputError
 from rankq_jax.training import continuing, train, workdir
 from tests.experiments.going_on import ENDS, config_of
@@ -129,7 +128,7 @@ def test_what_depends_on_the_length_is_not_made_longer(run_at):
     assert "learning rate" in why(old, new, 0, 1)["offline.updates"]
     assert "learning rate" in why(old, config_of(actor_cosine_decay=True), 0, 1)["online.env_steps"]
     assert why(old, new, 0, 0) == {}
-    old, new = config_of(rebrac), config_of(rebrac, online__env_steps=2_000)
+    old, new = config_of("rebrac"), config_of("rebrac", online__env_steps=2_000)
     found = why(old, new, 1, 3)
     assert list(found) == ["online.arguments.decay_updates"] and "=30.0 keeps it" in str(found)
     assert why(old, new, 0, 2) == {}

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 
-from rankq_jax import tasks
+from rankq_jax import configs, tasks
 from rankq_jax.analysis import comparison, results, tables
-from rankq_jax.configs import base
 from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.envs.batch import Outcome, Simulation, batch_env
 from rankq_jax.tasks import Task
@@ -51,12 +50,12 @@ def slider():
 @pytest.fixture(scope="module")
 def finished(slider, tmp_path_factory):
     """A run of one seed, with a name that is no picture text."""
-    config = base.get_config("slider,smoke", "sac")
+    config = configs.get_config("slider,smoke", "sac")
     config.name = r"$\frac{a|b"
     config.evaluation_episodes = 2
     config.online.update(dict(env_steps=120, env_steps_per_round=40, updates_per_step=0.1, warmup=0))
     folder = tmp_path_factory.mktemp("slider") / "run"
-    train.train(config, folder)
+    train.train(configs.parse(config), folder)
     return folder
 
 

@@ -2,12 +2,11 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import jax
 import pytest
 
-from rankq_jax.configs import rankq
+from rankq_jax import configs
 from rankq_jax.errors import InputError
 from rankq_jax.launch import job, record
 from rankq_jax.training import build, devices, train
@@ -15,13 +14,13 @@ from rankq_jax.training.devices import devices_of
 from rankq_jax.training.execution import execution_of
 from tests.experiments.going_on import config_of
 
-CONFIG = str(Path(rankq.__file__)) + ":pointmaze-umaze,smoke"
+CONFIG = "rankq:pointmaze-umaze,smoke"
 
 
 def make(**changes):
-    config = rankq.get_config("pointmaze-umaze,smoke")
+    config = configs.arm("rankq", "pointmaze-umaze,smoke")
     config.update_from_flattened_dict(changes)
-    return config
+    return configs.parse(config)
 
 
 def test_without_overlap_every_device_trains():
@@ -42,15 +41,15 @@ def test_where_phases_overlap_the_last_cpu_device_acts():
 
 
 def test_a_platform_decides_what_the_configuration_leaves_open():
-    assert execution_of(make(), "cpu")[:3] == ("sequential", "unrolled", "host")
-    assert execution_of(make(), "gpu")[:3] == ("batched", "batched", "host")
-    assert execution_of(make(**{"execution.seeds": "batched"}), "cpu").seeds == "batched"
+    assert execution_of(make().execution, "cpu")[:3] == ("sequential", "unrolled", "host")
+    assert execution_of(make().execution, "gpu")[:3] == ("batched", "batched", "host")
+    assert execution_of(make(**{"execution.seeds": "batched"}).execution, "cpu").seeds == "batched"
 
 
 @pytest.mark.parametrize("field", ["seeds", "critics", "acting"])
 def test_an_unknown_layout_is_named(field):
-    with pytest.raises(InputError, match=rf"^--config.execution.{field}: unknown value 'batch'"):
-        execution_of(make(**{f"execution.{field}": "batch"}))
+    with pytest.raises(InputError, match=rf"^config.execution.{field}: unknown value 'batch'"):
+        make(**{f"execution.{field}": "batch"})
 
 
 def test_a_run_says_on_what_it_trains():

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 import pytest
 
+from rankq_jax import configs
 from rankq_jax.agents import AGENTS
-from rankq_jax.configs import base
 from rankq_jax.errors import InputError
 from rankq_jax.lifting import Standardised
 from rankq_jax.networks import FAMILIES
@@ -53,13 +53,13 @@ def drawn(config, random):
 
 
 def configured(algorithm, task, **changes):
-    config = base.get_config(f"{task},smoke", algorithm)
+    config = configs.get_config(f"{task},smoke", algorithm)
     config.seeds, config.seed = SEEDS, 5
     if algorithm in ("bc", "oap_td3_bc", "oap_iql"):
         config.online.env_steps = 0
     config.update_from_flattened_dict(changes)
     config.execution.update(dict(compute_dtype="float32", matmul_precision="highest"))
-    return config
+    return configs.parse(config)
 
 
 def recorded(config, folder):
@@ -171,10 +171,10 @@ def command(module, *arguments):
 
 
 def test_a_trained_run_is_exported_by_the_command_and_acts_in_numpy_alone(tmp_path):
-    config = base.get_config("pointmaze-umaze,smoke", "td3_bc")
+    config = configs.get_config("pointmaze-umaze,smoke", "td3_bc")
     config.seeds, config.online.env_steps, config.offline.updates = 2, 0, 20
     config.execution.compute_dtype = "bfloat16"  # exported in float32, like its parameters
-    train.train(config, tmp_path / "run")
+    train.train(configs.parse(config), tmp_path / "run")
     restored = restore.restore(tmp_path / "run", exact=True)
     assert isinstance(restored.params, Standardised)
     file = tmp_path / "policy.npz"

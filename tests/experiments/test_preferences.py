@@ -6,21 +6,22 @@ import jax
 import numpy as np
 import pytest
 
+from rankq_jax import configs
 from rankq_jax.checkpoints import Checkpoints
-from rankq_jax.configs import bc, oap_iql, oap_td3_bc, rankq
 from rankq_jax.errors import InputError
 from rankq_jax.training import build, preferences, restore, train
 from rankq_jax.writers import read_lines
 
 
-def configured(expert, module=oap_td3_bc, **changes):
-    config = module.get_config("pointmaze-umaze,smoke")
+def configured(expert, module="oap_td3_bc", **changes):
+    config = configs.arm(module, "pointmaze-umaze,smoke")
     config.preferences.expert = str(expert)
     config.update_from_flattened_dict(changes)
     return config
 
 
-def with_labeller(config):
+def with_labeller(draft):
+    config = configs.parse(draft)
     return preferences.with_labeller(config, build.experiment(config))
 
 
@@ -34,14 +35,14 @@ def test_the_rounds_and_questions_of_algorithm_1(expert):
 
 
 def test_an_agent_that_asks_nobody_has_no_labeller():
-    built = with_labeller(rankq.get_config("pointmaze-umaze,smoke"))
+    built = with_labeller(configs.arm("rankq", "pointmaze-umaze,smoke"))
     assert all(phase.relabeler is None for phase in built.plan)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"preferences.expert": ""}, "--config.preferences.expert: oap_td3_bc asks an expert"),
+        ({"preferences.expert": ""}, "config.preferences.expert: oap_td3_bc asks an expert"),
         ({"preferences.expert": "/nowhere"}, "holds no config.json"),
         ({"preferences.query_interval": 30}, "query_interval=30 is not a multiple of the 20"),
         ({"preferences.all_at_once": 30}, "all_at_once=30 is not a multiple of the 20"),
@@ -68,18 +69,18 @@ def test_an_expert_of_another_task_or_without_a_critic_is_refused(expert, tmp_pa
     config.preferences.expert = str(elsewhere)
     with pytest.raises(InputError, match="was trained on pointmaze-medium, not on pointmaze-umaze"):
         with_labeller(config)
-    cloned = bc.get_config("pointmaze-umaze,smoke")
-    train.train(cloned, tmp_path / "cloned")
+    cloned = configs.arm("bc", "pointmaze-umaze,smoke")
+    train.train(configs.parse(cloned), tmp_path / "cloned")
     config.preferences.expert = str(tmp_path / "cloned")
     with pytest.raises(InputError, match="has no critic"):
         with_labeller(config)
 
 
-@pytest.mark.parametrize("module", [oap_td3_bc, oap_iql])
+@pytest.mark.parametrize("module", ["oap_td3_bc", "oap_iql"])
 def test_a_run_that_is_interrupted_between_questions_ends_the_same(module, expert, tmp_path, monkeypatch):
     config = configured(expert, module)
     config.offline.update(dict(updates=80, checkpoint_every=1))
-    straight = train.train(config, tmp_path / "straight")
+    straight = train.train(configs.parse(config), tmp_path / "straight")
 
     class Stop(Exception):
         pass
@@ -96,9 +97,9 @@ def test_a_run_that_is_interrupted_between_questions_ends_the_same(module, exper
 
     monkeypatch.setattr(Checkpoints, "save", stop_after_the_second)
     with pytest.raises(Stop):
-        train.train(config, tmp_path / "resumed")
+        train.train(configs.parse(config), tmp_path / "resumed")
     monkeypatch.setattr(Checkpoints, "save", save)
-    resumed = train.train(config, tmp_path / "resumed")
+    resumed = train.train(configs.parse(config), tmp_path / "resumed")
     assert resumed["final_success_rate"] == straight["final_success_rate"]
     kept = [read_lines(tmp_path / name / "metrics.jsonl") for name in ("straight", "resumed")]
     for one, other in zip(*kept, strict=True):

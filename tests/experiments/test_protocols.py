@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from rankq_jax import tasks
-from rankq_jax.configs import base
+from rankq_jax import configs, tasks
 from rankq_jax.data import mixture
 from rankq_jax.data.readings import READINGS
 from rankq_jax.envs.batch import streams
@@ -28,7 +27,7 @@ PUBLISHED = {
 @pytest.mark.parametrize("hand", HANDS)
 def test_paper_on_the_hands(hand, algorithm):
     reading, updates, pen, others, ends = PUBLISHED[algorithm]
-    config = base.get_config(f"{hand},paper", algorithm)
+    config = configs.get_config(f"{hand},paper", algorithm)
     steps = pen if hand == "adroit-pen" else others
     found = (
         config.dataset_reading,
@@ -42,25 +41,25 @@ def test_paper_on_the_hands(hand, algorithm):
 @pytest.mark.parametrize("algorithm", [*PUBLISHED, "td3_bc", "bc", "oap_iql"])
 @pytest.mark.parametrize("task", [*HANDS, "antmaze-medium-play", "pointmaze-umaze"])
 def test_the_default_reads_by_the_task_and_ends_at_successes(task, algorithm):
-    config = base.get_config(task, algorithm)
+    config = configs.get_config(task, algorithm)
     assert (config.dataset_reading, config.dataset_kind, config.online.terminates) == ("task", "", True)
 
 
 @pytest.mark.parametrize("algorithm", [*PUBLISHED, "td3_bc", "bc"])
 def test_paper_on_antmaze_is_d4rl_with_rare_successes(algorithm):
-    config = base.get_config("antmaze-large-diverse,paper", algorithm)
+    config = configs.get_config("antmaze-large-diverse,paper", algorithm)
     assert (config.dataset_reading, config.dataset_kind) == ("d4rl", "waypoints-rare")
     assert config.dataset_kind in tasks.find(config.task).generators and config.dataset_reading in READINGS
 
 
 @pytest.mark.parametrize("algorithm", [*CAL_QL, "iql", "awac", "td3_bc"])
 def test_which_codes_draw_from_one_buffer(algorithm):
-    config = base.get_config("pointmaze-umaze,offline_to_online", algorithm)
+    config = configs.get_config("pointmaze-umaze,offline_to_online", algorithm)
     assert (config.online.mixing_ratio, config.online.merged_exactly) == (-1.0, algorithm not in CAL_QL)
 
 
 def test_one_buffer_is_drawn_from_where_a_fixed_share_is_not_asked_for():
-    online = base.get_config("pointmaze-umaze", "iql").online
+    online = configs.get_config("pointmaze-umaze", "iql").online
     draws = {}
     for ratio, anneal in ((-1.0, 0), (0.5, 0), (0.5, 100)):
         online.mixing_ratio, online.mixing_anneal = ratio, anneal
@@ -72,8 +71,8 @@ def test_one_buffer_is_drawn_from_where_a_fixed_share_is_not_asked_for():
 def test_the_online_phase_alone_draws_from_one_buffer(algorithm, monkeypatch):
     asked, merged = [], mixture.merged
     monkeypatch.setattr(mixture, "merged", lambda rows: asked.append(rows) or merged(rows))
-    config = base.get_config("pointmaze-umaze,smoke,offline_to_online", algorithm)
-    build.experiment(config)
+    config = configs.get_config("pointmaze-umaze,smoke,offline_to_online", algorithm)
+    build.experiment(configs.parse(config))
     assert asked == [config.batch_size] * (algorithm == "iql")
 
 
@@ -104,17 +103,17 @@ def test_data_is_collected_in_the_environment_that_is_asked_for():
         environment=lambda *sizes: made.append("ends") or task.environment(*sizes),
         unending=lambda *sizes: made.append("unending") or task.unending(*sizes),
     )
-    config = base.get_config("adroit-pen,smoke", "rlpd")
-    built = build.experiment(config)._replace(task=watched)
+    config = configs.get_config("adroit-pen,smoke", "rlpd")
+    built = build.experiment(configs.parse(config))._replace(task=watched)
     for terminates, collecting in ((True, "ends"), (False, "unending")):
         made.clear()
         config.online.terminates = terminates
-        build.world(config, built, build.example(config, task))
+        build.world(configs.parse(config), built, build.example(configs.parse(config), task))
         assert made == [collecting, "ends"]  # evaluation ends at a success either way
 
 
 def test_a_task_whose_episodes_never_end_at_a_success_refuses_the_field():
-    config = base.get_config("expert-pen", "sac")
+    config = configs.get_config("expert-pen", "sac")
     config.online.terminates = False
     with pytest.raises(InputError, match=r"online\.terminates"):
-        build.experiment(config)
+        build.experiment(configs.parse(config))

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from rankq_jax import configs
 from rankq_jax.agents import AGENTS, balanced_weight
-from rankq_jax.configs import base, cql_sac, iql, rankq, rankq_sac
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import find
 from rankq_jax.training import build, datasets, success_weight, train
@@ -19,10 +19,11 @@ def dataset(successes, rows=20):
     return batch._replace(extras={**batch.extras, "success": label})
 
 
-def config(choice="given", weight=1.0, file=rankq):
-    chosen = file.get_config("pointmaze-umaze,smoke")
+def config(choice="given", weight=1.0, file="rankq", **changes):
+    chosen = configs.arm(file, "pointmaze-umaze,smoke")
     chosen.success_weight, chosen.rankq.success_weight = choice, weight
-    return chosen
+    chosen.update_from_flattened_dict(changes)
+    return configs.parse(chosen)
 
 
 @pytest.mark.parametrize(("successes", "expected"), [(1, 20.0), (5, 4.0), (8, 2.5), (20, 1.0)])
@@ -30,9 +31,10 @@ def test_balanced_is_one_over_the_share_of_success_rows(successes, expected):
     assert balanced_weight(successes / 20) == pytest.approx(expected)
     own = config("balanced", 7.0)
     settled = success_weight.settled(own, dataset(successes))
-    assert settled.rankq.success_weight == pytest.approx(expected)
-    assert own.rankq.success_weight == 7.0  # what is recorded is what was asked for
-    assert success_weight.settled(config("given", 7.0), dataset(successes)).rankq.success_weight == 7.0
+    assert settled.sections["rankq"]["success_weight"] == pytest.approx(expected)
+    assert own.sections["rankq"]["success_weight"] == 7.0  # what is recorded is what was asked for
+    given = success_weight.settled(config("given", 7.0), dataset(successes))
+    assert given.sections["rankq"]["success_weight"] == 7.0
 
 
 @pytest.mark.parametrize("share", [0.0, -0.1, 1.1, float("nan")])
@@ -63,7 +65,7 @@ def test_what_alpha_0_comes_to_is_said_and_warned_about(weight, successes, effec
 
 
 @pytest.mark.parametrize(
-    ("file", "speaks"), [(rankq, True), (rankq_sac, True), (cql_sac, False), (iql, False)]
+    ("file", "speaks"), [("rankq", True), ("rankq_sac", True), ("cql_sac", False), ("iql", False)]
 )
 def test_only_a_run_that_ranks_speaks_of_it(file, speaks):
     assert bool(success_weight.announcement(config(file=file), dataset(5))) == speaks
@@ -71,7 +73,7 @@ def test_only_a_run_that_ranks_speaks_of_it(file, speaks):
 
 def test_a_balanced_weight_that_nothing_reads_is_refused():
     with pytest.raises(InputError, match="belongs to RankQ"):
-        build.experiment(config("balanced", file=cql_sac))
+        build.experiment(config("balanced", file="cql_sac"))
     with pytest.raises(InputError, match="unknown value 'equal'"):
         build.experiment(config("equal"))
 
@@ -93,8 +95,7 @@ def test_a_run_trains_with_the_balanced_weight(tmp_path, capsys, monkeypatch):
 
     monkeypatch.setitem(AGENTS, "rankq", spec._replace(make=watched))
     monkeypatch.setattr(train, "to_the_end", begin)
-    asked = config("balanced", 7.0)
-    asked.online.env_steps = 0
+    asked = config("balanced", 7.0, **{"online.env_steps": 0})
     for _ in range(2):
         with pytest.raises(Begins):
             train.train(asked, tmp_path / "run")
@@ -110,6 +111,6 @@ def test_a_run_trains_with_the_balanced_weight(tmp_path, capsys, monkeypatch):
 
 
 def test_the_weight_of_antmaze_stands_with_the_data_it_belongs_to():
-    published = base.get_config("antmaze-medium-play,paper", "rankq")
+    published = configs.get_config("antmaze-medium-play,paper", "rankq")
     assert (published.rankq.success_weight, published.dataset_kind) == (20.0, "waypoints-rare")
     assert published.dataset_reading == "d4rl"

@@ -1,12 +1,12 @@
 """Every job of every sweep describes a run that can be built."""
 
 import ast
-import importlib
 import re
 from pathlib import Path
 
 import pytest
 
+from rankq_jax import configs
 from rankq_jax.launch import sweep
 from rankq_jax.training import build
 
@@ -34,12 +34,12 @@ def value_of(text):
 def configured(job):
     """The configuration of a job, with the flags as the command line would read them."""
     file, argument = re.fullmatch(r"--config=experiments/configs/(\w+)\.py:(.*)", job.arguments[0]).groups()
-    config = importlib.import_module(f"rankq_jax.configs.{file}").get_config(argument)
-    config.lock()
+    draft = configs.arm(file, argument)
+    draft.lock()
     for flag in job.arguments[1:]:
         field, value = flag.removeprefix("--config.").split("=", maxsplit=1)
-        config.update_from_flattened_dict({field: value_of(value)})
-    return config
+        draft.update_from_flattened_dict({field: value_of(value)})
+    return configs.parse(draft)
 
 
 def test_no_sweep_is_forgotten():
@@ -62,16 +62,16 @@ def test_every_job_can_be_built_and_shares_the_budget_of_its_task(name, budget):
 
 def test_the_published_protocol_is_ready():
     """Nine arms, four mazes and three hands, four seeds, a million steps and updates (fewer on hands)."""
-    configs = [
+    paper = [
         configured(job)
         for name in ("antmaze.py", "adroit.py")
         for job in sweep.read(str(ROOT / "launch/sweeps" / name), "paper")
     ]
-    assert len(configs) == 9 * (4 + 3) and {config.seeds for config in configs} == {4}
-    for config in configs:
+    assert len(paper) == 9 * (4 + 3) and {config.seeds for config in paper} == {4}
+    for config in paper:
         maze = config.task.startswith("antmaze")
         offline = 0 if config.name == "sac" else 1_000_000 if maze else 20_000
         steps = 200_000 if config.task == "adroit-pen" else 1_000_000
         assert (config.offline.updates, config.online.env_steps) == (offline, steps), config.name
         assert config.dataset_reading == ("d4rl" if maze else "cal_ql"), config.name
-    assert len({(config.task, config.name) for config in configs}) == 63
+    assert len({(config.task, config.name) for config in paper}) == 63

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from rankq_jax.configs import sac
+from rankq_jax import configs
 from rankq_jax.errors import InputError
 from rankq_jax.training import workdir
 from rankq_jax.types import Transition
@@ -17,19 +17,20 @@ from rankq_jax.types import Transition
 
 @pytest.fixture
 def config():
-    return sac.get_config("pointmaze-umaze,smoke")
+    return configs.arm("sac", "pointmaze-umaze,smoke")
 
 
 @pytest.fixture
 def claimed(config, tmp_path):
     folder = tmp_path / "run"
-    workdir.claim(folder, workdir.description(config) | {"dataset": {"name": "a", "fingerprint": "1"}})
+    about = workdir.description(configs.parse(config))
+    workdir.claim(folder, about | {"dataset": {"name": "a", "fingerprint": "1"}})
     return folder
 
 
 def test_every_difference_is_named_in_one_line(claimed, config):
     config.discount, config.sac.target_rate = 0.9, 0.5
-    mine = workdir.description(config) | {"dataset": {"name": "a", "fingerprint": "2"}}
+    mine = workdir.description(configs.parse(config)) | {"dataset": {"name": "a", "fingerprint": "2"}}
     mine["versions"] = mine["versions"] | {"jax": "0.1"}
     mine["source"] = "abc"
     before = (claimed / "config.json").read_bytes()
@@ -49,17 +50,17 @@ def test_every_difference_is_named_in_one_line(claimed, config):
 def test_what_no_result_depends_on_may_change(claimed, config):
     config.threads, config.keep_checkpoints, config.checkpoint_minutes = 7, 5, 1.0
     config.offline.checkpoint_every = 3
-    assert workdir.belongs(claimed, config)
+    assert workdir.belongs(claimed, configs.parse(config))
     config.offline.evaluate_every = 3
     with pytest.raises(InputError, match=r"field 'offline.evaluate_every'.*; choose another --workdir"):
-        workdir.belongs(claimed, config)
-    assert workdir.belongs(claimed, config, accept=True)
+        workdir.belongs(claimed, configs.parse(config))
+    assert workdir.belongs(claimed, configs.parse(config), accept=True)
 
 
 def test_what_a_folder_was_is_kept(claimed, config):
     for discount in (0.9, 0.8):
         config.discount = discount
-        workdir.claim(claimed, workdir.description(config))
+        workdir.claim(claimed, workdir.description(configs.parse(config)))
     about = json.loads((claimed / "config.json").read_text())
     assert about["config"]["discount"] == 0.8
     assert [earlier["config"]["discount"] for earlier in about["earlier"]] == [0.99, 0.9]
@@ -69,10 +70,10 @@ def test_what_a_folder_was_is_kept(claimed, config):
 def test_files_of_a_launcher_do_not_claim_a_folder(config, tmp_path):
     for name in ("job.json", "job.log", "lock", "owner.json", "process-1"):
         (tmp_path / name).write_text("")
-    assert not workdir.belongs(tmp_path, config)
+    assert not workdir.belongs(tmp_path, configs.parse(config))
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(InputError, match="holds files of something else"):
-        workdir.belongs(tmp_path, config)
+        workdir.belongs(tmp_path, configs.parse(config))
 
 
 def data(reward):
@@ -95,12 +96,12 @@ def test_the_source_is_what_results_depend_on(monkeypatch, tmp_path):
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("one")
-    for name in ("rankq_jax/cli/report.py", "rankq_jax/training/workdir.py", "rankq_jax/configs/sac.py"):
+    for name in ("rankq_jax/cli/report.py", "rankq_jax/training/workdir.py", "rankq_jax/configs/arms.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("one")
     monkeypatch.setattr(workdir, "__file__", str(tmp_path / "rankq_jax" / "training" / "workdir.py"))
     first = workdir.source()
-    for name in ("rankq_jax/analysis/x.py", "rankq_jax/cli/report.py", "rankq_jax/configs/sac.py"):
+    for name in ("rankq_jax/analysis/x.py", "rankq_jax/cli/report.py", "rankq_jax/configs/arms.py"):
         (tmp_path / name).write_text("two")
         assert workdir.source() == first, name
     for name in ("rankq_jax/loop.py", "rankq_jax/a.xml", "rankq_jax/training/build.py"):

@@ -16,19 +16,14 @@ import tempfile
 import time
 import traceback
 from pathlib import Path
-from unittest import mock
 
-from absl import flags
-from ml_collections import config_flags
-
-from rankq_jax.cli import command as cli
+from rankq_jax import configs
+from rankq_jax.configs.arms import ARMS
 from rankq_jax.errors import InputError, NumericsError
-from rankq_jax.training import build, memory, overrides, train
+from rankq_jax.training import build, memory, train
 from tests.fuzz.field_values import FIELDS
 
-ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = ROOT / "rankq_jax" / "configs"
-FILES = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem not in ("__init__", "base", "expert"))
+FILES = sorted(set(ARMS) - {"expert"})
 PATIENCE = 10  # seconds of work for a draw, on a machine that may have other work too
 TRAINING = 240  # for a training
 ALIEN = (
@@ -90,11 +85,11 @@ def _python(text):
 
 FILE = """
 import math
-from rankq_jax.configs import {name}
+from rankq_jax import configs
 nan, inf = math.nan, math.inf
 
 def get_config(argument):
-    config = {name}.get_config(argument)
+    config = configs.arm({name!r}, argument)
     config.update_from_flattened_dict({given!r})
     return config
 """
@@ -105,7 +100,7 @@ def arguments(case, folder):
     name, argument, given, by_file = case
     if not by_file:
         changes = (f"--config.{field}={text}" for field, text in given.items())
-        return [f"--config={CONFIGS / name}.py:{argument}", *changes]
+        return [f"--config={name}:{argument}", *changes]
     path = Path(folder) / "fuzzed.py"
     path.write_text(FILE.format(name=name, given={field: _python(text) for field, text in given.items()}))
     return [f"--config={path}:{argument}"]
@@ -113,22 +108,13 @@ def arguments(case, folder):
 
 def configured(words):
     """The configuration as the training command reads it, checked and built."""
-    words = ["train", *words]
-    own = flags.FlagValues()
-    with mock.patch.object(flags, "FLAGS", own):
-        holder = config_flags.DEFINE_config_file(
-            "config", None, "", flag_values=own, lock_config=True, sys_argv=words
-        )
-        cli.no_more(cli.parse(words)[1:])
-        config = overrides.checked(holder)
+    config = configs.read(words).config
     memory.check(config, build.experiment(config))
     return config
 
 
 def resolved(config, field):
-    for name in field.split("."):
-        config = config[name]
-    return config
+    return config.flat()[field]
 
 
 def outcome(case, folder):
@@ -148,14 +134,14 @@ def outcome(case, folder):
     finally:
         patient(0)
     wrong = [f for f in case[2] if not FIELDS[f].fits(resolved(config, f))]
-    if case[0] == "rlpd" and config.rlpd.subset > config.critics:
+    if case[0] == "rlpd" and config.sections["rlpd"]["subset"] > config.critics:
         wrong.append("rlpd.subset of fewer critics")
     return ("outside", ", ".join(wrong), config) if wrong else ("accepted", "", config)
 
 
 def brief(config):
     """Whether a run of it is one of seconds."""
-    offline, online = config.offline, config.online
+    offline, online, section = config.offline, config.online, config.sections.get(config.algorithm, {})
     dispatches = online.env_steps * online.updates_per_step
     return (
         config.task.startswith("pointmaze") and offline.updates <= 100 and online.env_steps <= 2_000
@@ -163,8 +149,8 @@ def brief(config):
         and config.critics <= 10 and config.seeds <= 4 and config.train_envs <= 4
         and config.dataset_steps in (12_000, 3_000) and config.dataset_seed == 0 and not config.dataset
         and max((1, *config.actor_hidden, *config.critic_hidden)) <= 64
-        and max(config.get(config.algorithm, {}).get(n, 1) for n in ("samples", "backup_samples")) <= 50
-        and config.get(config.algorithm, {}).get("critic_updates", 1) <= 20
+        and max(section.get(n, 1) for n in ("samples", "backup_samples")) <= 50
+        and section.get("critic_updates", 1) <= 20
         and config.preferences.rank_net_epochs <= 10 and config.threads <= 8
     )  # fmt: skip
 

@@ -81,12 +81,12 @@ SWEEP = [
 ]
 """
 WRONG = {
-    "typo": "unknown configuration field --config.rankq.sigam",
+    "typo": "unknown configuration field config.rankq.sigam",
     "rankq_pointmaze-umase": "unknown task 'pointmaze-umase'. Did you mean 'pointmaze-umaze'?",
     "rankq_pointmaze-umaze_smoek": "unknown option 'smoek'",
     "nothing_pointmaze-umaze_smoke_seeds=many": "No such file",
     "nothing_pointmaze-umaze_smoke_seeds=-1": "No such file",
-    "td3_bc_pointmaze-umaze_smoke_seeds=many": "--config.seeds=many",
+    "td3_bc_pointmaze-umaze_smoke_seeds=many": "config.seeds=many",
     "td3_bc_pointmaze-umaze_smoke_seeds=-1": "seeds=-1 must be at least 1",
     "flag": "unknown flag --sedes",
     "none": "--config is missing",

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rankq_jax.configs import rankq
+from rankq_jax import configs
 from rankq_jax.errors import InputError
 from rankq_jax.networks import FAMILIES, Arithmetic
 from rankq_jax.training import agents
@@ -135,9 +135,9 @@ def test_a_short_training_ends_with_a_bellman_error_of_the_same_size(name):
 
 
 def with_execution(**fields):
-    config = rankq.get_config("pointmaze-umaze,smoke")
+    config = configs.arm("rankq", "pointmaze-umaze,smoke")
     config.execution.update(fields)
-    return config
+    return configs.parse(config)
 
 
 @pytest.mark.parametrize(

@@ -5,20 +5,19 @@ the same by the beginning of a task's name (under "" what all algorithms share t
 win.
 """
 
-import ml_collections
+import functools
+import operator
 
 from rankq_jax.configs.domains import adroit, antmaze, experts, mujoco, pointmaze
+from rankq_jax.configs.domains.values import Layer
 
 DOMAINS = {"pointmaze": pointmaze, "antmaze": antmaze, "adroit": adroit, "mujoco": mujoco, "experts": experts}
 
 
-def apply(
-    config: ml_collections.ConfigDict, domain: str, algorithm: str, task: str, paper: bool = False
-) -> None:
-    """Writes the values of a domain into a configuration.
+def layers(domain: str, algorithm: str, task: str, paper: bool = False) -> list[Layer]:
+    """The values of a domain, those that win last.
 
     Args:
-      config: to be changed.
       domain: name in `DOMAINS`.
       algorithm: whose values are taken; one that the domain does not know keeps the common ones.
       task: full name; its own values are those of the entries of `TASKS` that are beginnings of it, the
@@ -27,12 +26,20 @@ def apply(
         values differ from them.
     """
     if domain not in DOMAINS:  # of a task of another package, which has the common values
-        return
-    values = DOMAINS[domain]
-    layers = [values.COMMON, values.ALGORITHMS.get(algorithm, {})]
-    for name in sorted((name for name in values.TASKS if task.startswith(name)), key=len):
-        layers += [values.TASKS[name].get("", {}), values.TASKS[name].get(algorithm, {})]
+        return []
+    own = [("COMMON",), ("ALGORITHMS", algorithm)]
+    for name in sorted((name for name in DOMAINS[domain].TASKS if task.startswith(name)), key=len):
+        own += [("TASKS", name, ""), ("TASKS", name, algorithm)]
     if paper:
-        layers += [values.PAPER.get("", {}), values.PAPER.get(algorithm, {})]
-    for layer in layers:
-        config.update_from_flattened_dict(layer)
+        own += [("PAPER", ""), ("PAPER", algorithm)]
+    found = []
+    for place in own:
+        try:
+            values = functools.reduce(operator.getitem, place[1:], getattr(DOMAINS[domain], place[0]))
+        except KeyError:
+            continue
+        words = ["paper"] if place[0] == "PAPER" else [name for name in place[1:-1] if name]
+        words += [place[-1]] if len(place) > 1 and place[-1] else []
+        source = f"domain {domain}" + (f" ({', '.join(words)})" if words else "")
+        found.append(Layer(source, values, (domain, *place)))
+    return found

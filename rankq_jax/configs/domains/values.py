@@ -1,8 +1,23 @@
 """What the modules of the domains share."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-Values = dict[str, Any]  # {field of base: value}
+Values = Mapping[str, Any]  # {field: value}
+
+
+class Layer(NamedTuple):
+    """Values that are set together.
+
+    Attributes:
+      source: what sets them, in words.
+      values: `{field: value}`.
+      place: the module of a domain and the keys below which it has them; empty for other layers.
+    """
+
+    source: str
+    values: Values
+    place: tuple[str, ...] = ()
 
 
 def rebrac(actor: float, critic: float) -> dict[str, Values]:

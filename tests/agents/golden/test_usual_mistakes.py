@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rankq_jax.configs import cal_ql
+from rankq_jax import configs
 from rankq_jax.data import buffer as ring
 from rankq_jax.data.episodes import concatenate, cut_at_success, relabel
 from rankq_jax.data.mixture import Sources
@@ -108,15 +108,15 @@ def test_the_actor_follows_the_lower_critic_whichever_it_is(lower):
 @pytest.fixture(scope="module")
 def run():
     """A configured run of Cal-QL with rewards 10 r - 5, and the episodes that its dataset is made of."""
-    config = cal_ql.get_config("pointmaze-umaze,smoke")
+    config = configs.arm("cal_ql", "pointmaze-umaze,smoke")
     config.update(dict(seeds=1, dataset_steps=3000, dataset_seed=21, reward_scale=10.0, reward_bias=-5.0))
     config.online.updates_per_dispatch = 1
     config.actor_hidden = config.critic_hidden = (8,)  # little to compile
-    built = build.experiment(config)
-    name, offline = datasets.load(config, built.task)
+    built = build.experiment(configs.parse(config))
+    name, offline = datasets.load(configs.parse(config), built.task)
     success = built.task.success
     recorded = cut_at_success(relabel(load_minari(name), success), success)
-    return built, build.world(config, built, offline), recorded
+    return built, build.world(configs.parse(config), built, offline), recorded
 
 
 def test_calibration_is_still_on_in_the_online_phase(run):

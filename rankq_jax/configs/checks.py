@@ -1,0 +1,167 @@
+"""What is refused of a configuration: fields that do not exist, values out of bounds, and what nothing reads.
+
+A value of a file may be for a phase that another command has. A value of the command line is meant for this
+run: one that it does not read is refused, so that nobody takes the result for that of another value.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rankq_jax import tasks
+from rankq_jax.agents import AGENTS, reads
+from rankq_jax.bounds import arguments, told
+from rankq_jax.configs.fields import LAST_SEED, Field, arguments_of
+from rankq_jax.configs.names import unknown
+from rankq_jax.configs.run_config import ARGUMENTS, LENGTHS, SHARED, RunConfig, algorithms_of
+from rankq_jax.errors import InputError
+from rankq_jax.types import PREFERRED_ACTION
+
+# `task` and `algorithm` choose the defaults of other fields, which are there before a flag is read.
+CHOOSING = {
+    "task": "write it after the colon, --config=NAME:{value}, where the values that belong to it follow",
+    "algorithm": "give the arm of that name, --config={value}:TASK, which has its own values",
+}
+
+
+def fields_of(config: RunConfig) -> dict[str, Field]:
+    """Every field that a configuration can have, by its name with dots."""
+    found = dict(SHARED)
+    for algorithm in AGENTS:
+        found |= {f"{algorithm}.{name}": it for name, it in arguments_of(algorithm).items()}
+    online = config.online.algorithm or config.algorithm
+    found |= {ARGUMENTS + name: it for name, it in arguments_of(online).items()} if online in AGENTS else {}
+    return found
+
+
+def refuse(name: str, value: Any, known: Field) -> None:
+    """Refuses a value that is out of the bound of its field.
+
+    Raises:
+      InputError: names the field, the value and the bound.
+    """
+    why = "" if known.bound is None else known.bound.refusal(value)
+    if why:
+        message = told(f"config.{name}", value, why)
+        raise InputError(message if message.endswith("?") else f"{message}.")
+
+
+def check(config: RunConfig) -> None:
+    """Refuses what nothing could be done with: fields that do not exist, values out of bounds.
+
+    Raises:
+      InputError: names the field, the value and the bound.
+    """
+    # By these the arguments of the agents are known.
+    refuse("algorithm", config.algorithm, SHARED["algorithm"])
+    refuse("online.algorithm", config.online.algorithm, SHARED["online.algorithm"])
+    known, values = fields_of(config), config.flat()
+    free = {
+        section for section in AGENTS if not arguments(AGENTS[section].make)
+    }  # declare nothing, take anything
+    values = {name: value for name, value in values.items() if _owner(config, name) not in free}
+    unknown([name for name in values if name not in known], known, config)
+    for name, value in values.items():
+        refuse(name, value, known[name])
+    if config.seed + config.seeds - 1 > LAST_SEED:
+        raise InputError(f"config.seed={config.seed}: the last seed must be at most {LAST_SEED}.")
+    for name in ("online.mixing_ratio", "online.mixing_ratio_final"):
+        if config.online.mixing_anneal > 0 and values[name] < 0.0:
+            raise InputError(f"config.{name}={values[name]} must be between 0 and 1.")
+    if not config.dataset and tasks.find(config.task).generators and config.dataset_steps == 0:
+        raise InputError("config.dataset_steps=0 must be at least 1, or give config.dataset.")
+    if "rlpd" in algorithms_of(config):
+        online = config.online.arguments if config.online.env_steps else {}
+        subset = {**config.sections["rlpd"], **online}["subset"]
+        if subset > config.critics:
+            raise InputError(
+                f"config.rlpd.subset={subset} must be at most the {config.critics} of config.critics."
+            )
+
+
+def _owner(config: RunConfig, name: str) -> str:
+    """The algorithm whose argument a field is, if it is one."""
+    online = config.online.algorithm or config.algorithm
+    return online if name.startswith(ARGUMENTS) else name.partition(".")[0]
+
+
+def readers(config: RunConfig) -> dict[str, set[str]]:
+    """The phases that read the section of an algorithm, by the name of the section."""
+    found: dict[str, set[str]] = {}
+    for name, phase, length in (
+        ("offline", config.offline, config.offline.updates),
+        ("online", config.online, config.online.env_steps),
+    ):
+        if length > 0:
+            found.setdefault(phase.algorithm or config.algorithm, set()).add(name)
+    return found
+
+
+def unread(config: RunConfig, name: str) -> str:
+    """Why no phase of the run reads a field, and what to do; empty if one does."""
+    section, _, field = name.partition(".")
+    reading = readers(config)
+    if section in AGENTS and field:
+        if section not in reading:
+            known = " and ".join(f"config.{one}" for one in sorted(reading))
+            return f"no phase of this run is of {section!r}; give fields of {known}, or leave it out"
+        if reading[section] == {"online"} and field in config.online.arguments:
+            return f"config.online.arguments.{field} takes its place online; give that one"
+    if section == "preferences" and not (
+        config.offline.updates > 0 and any(reads(one, PREFERRED_ACTION) for one in reading)
+    ):
+        return f"nobody is asked in a run of {' and '.join(sorted(reading))}; leave it out"
+    if section in LENGTHS and field != LENGTHS[section]:
+        length = f"{section}.{LENGTHS[section]}"
+        if config.flat()[length] == 0:
+            return f"config.{length}=0 leaves the phase out; set both, or leave it out"
+    return _of_another(config, name)
+
+
+def _of_another(config: RunConfig, name: str) -> str:
+    """`unread` for fields that another field switches off."""
+    preferences, online = config.preferences, config.online
+    own = (bool(config.dataset), f"dataset={config.dataset}")
+    unranked = (not preferences.rank_net, "preferences.rank_net=False")
+    fixed = online.mixing_ratio != -1.0 or online.mixing_anneal > 0
+    falling = config.actor_cosine_decay and online.env_steps > 0
+    off = {
+        "online.mixing_ratio_final": (online.mixing_anneal == 0, "online.mixing_anneal=0"),
+        "actor_cosine_decay": (falling, f"online.env_steps={online.env_steps}"),
+        "dataset_steps": own,
+        "dataset_seed": own,
+        "dataset_kind": own,
+        "clip_groups": (config.max_gradient_norm == 0, "max_gradient_norm=0"),
+        "online.merged_exactly": (fixed, f"online.mixing_ratio={online.mixing_ratio}"),
+        "preferences.query_interval": (preferences.all_at_once > 0, "preferences.all_at_once"),
+        "preferences.rank_net_hidden": unranked,
+        "preferences.rank_net_dropout": unranked,
+        "preferences.rank_net_epochs": unranked,
+    }
+    switched, by = off.get(name, (False, ""))
+    return f"config.{by} leaves it without effect; leave one of them out" if switched else ""
+
+
+def check_given(config: RunConfig, given: Iterable[str], fresh: Mapping[str, Any]) -> None:
+    """Refuses values out of bounds, and what is given though nothing reads it.
+
+    Args:
+      config: with all that is given.
+      given: names of the fields that the command line gives.
+      fresh: `{field: value}` without them.
+
+    Raises:
+      InputError: names the field, why it is not read, and what to do.
+    """
+    check(config)
+    given, values = list(given), config.flat()
+    for name, advice in CHOOSING.items():
+        if name in given and values[name] != fresh[name]:
+            value = values[name]
+            raise InputError(
+                f"config.{name}={value}: the other fields keep the values of {fresh[name]!r}; "
+                f"{advice.format(value=value)}."
+            )
+    for name in given:
+        why = unread(config, name)
+        if why:
+            raise InputError(f"config.{name}: is not read: {why}.")

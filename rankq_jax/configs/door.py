@@ -1,0 +1,215 @@
+"""The door through which configurations come in: words of a command line, files of users, plain values.
+
+Only here configurations are `ConfigDict`s, which can be changed and whose values can refer to others.
+"""
+
+import functools
+import importlib
+import importlib.util
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import ml_collections
+
+from rankq_jax.agents import AGENTS
+from rankq_jax.configs import checks, layers
+from rankq_jax.configs.arms import ARMS, DEFAULT_TASK, Product
+from rankq_jax.configs.domains.values import Layer
+from rankq_jax.configs.names import unknown
+from rankq_jax.configs.reading import read_value
+from rankq_jax.configs.registered import CONFIGS
+from rankq_jax.configs.run_config import RunConfig, flattened, from_dict, nested
+from rankq_jax.errors import InputError, suggestion
+
+FOLDER = "experiments/configs/"  # where the files of arms once lay; still accepted before their names
+
+
+class Resolved(NamedTuple):
+    """A configuration and where its values come from.
+
+    Attributes:
+      config: of the run.
+      given: the fields that the command line gives.
+      sources: `{field: layer that its value comes from}`.
+    """
+
+    config: RunConfig
+    given: tuple[str, ...]
+    sources: Mapping[str, Layer]
+
+
+def get_config(argument: str = DEFAULT_TASK, algorithm: str = "sac") -> ml_collections.ConfigDict:
+    """The values of an algorithm on a task, to be changed in a file of one's own.
+
+    Args:
+      argument: what follows the colon of `--config=NAME:TASK,WORD,...`.
+      algorithm: its name in `rankq_jax.agents.AGENTS`.
+
+    Raises:
+      InputError: if `argument` names an unknown task or word, or there is no such algorithm.
+    """
+    if algorithm not in AGENTS:
+        raise InputError(f"unknown algorithm {algorithm!r}.{suggestion(algorithm, AGENTS)}")
+    return draft(layers.layers_of(argument, algorithm))
+
+
+def arm(name: str, argument: str = "") -> ml_collections.ConfigDict:
+    """The values of a row of `arms.ARMS` on a task, or of an algorithm that has no row.
+
+    Raises:
+      InputError: as `get_config`.
+    """
+    if name not in ARMS and name not in AGENTS:
+        raise InputError(f"unknown arm {name!r}.{suggestion(name, {**ARMS, **AGENTS})}")
+    return draft(layers.layers_of(argument, arm=name))
+
+
+def draft(found: Sequence[Layer]) -> ml_collections.ConfigDict:
+    """The values of layers; products follow when their factors are changed."""
+    values = layers.merged(found)
+    plain = {name: value for name, value in values.items() if not isinstance(value, Product)}
+    config = ml_collections.ConfigDict(
+        {"online": {"arguments": {}}} | nested({"online.arguments": {}, **plain})
+    )
+    for name, value in values.items():
+        if isinstance(value, Product):
+            factors = [_part(config, factor).get_oneway_ref(_last(factor)) for factor in value.factors]
+            _part(config, name)[_last(name)] = functools.reduce(operator.mul, factors)
+    return config
+
+
+def _part(config: ml_collections.ConfigDict, name: str) -> ml_collections.ConfigDict:
+    """What holds the field of a name with dots."""
+    return functools.reduce(operator.getitem, name.split(".")[:-1], config)
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def parse(values: Mapping[str, Any] | ml_collections.ConfigDict) -> RunConfig:
+    """The configuration of values that have the names of `RunConfig.to_dict`; those left out have defaults.
+
+    Raises:
+      InputError: if a field does not exist, or a value is out of its bounds.
+    """
+    config = recorded(values)
+    checks.check(config)
+    return config
+
+
+def recorded(values: Mapping[str, Any] | ml_collections.ConfigDict) -> RunConfig:
+    """As `parse`; nothing is checked but the task and the algorithm."""
+    if isinstance(values, ml_collections.ConfigDict):
+        values = values.copy_and_resolve_references().to_dict()
+    task, algorithm = values.get("task", DEFAULT_TASK), values.get("algorithm", "sac")
+    for name, value in (("task", task), ("algorithm", algorithm)):
+        checks.refuse(name, value, checks.SHARED[name])
+    defaults = layers.merged(layers.defaults(layers.tasks.find(task), algorithm))
+    return from_dict(nested({**defaults, **flattened(values)}))
+
+
+def read(words: Sequence[str], whole: bool = True) -> Resolved:
+    """The configuration of the words `--config=NAME:TASK[,WORD...]` and `--config.KEY=VALUE`.
+
+    Args:
+      words: in any order; of several with one name the last is taken.
+      whole: whether they are all that there is; else only names and types are checked.
+
+    Raises:
+      InputError: one line that names the word, the field or the value, and what to do.
+    """
+    name, given = _split(words)
+    config, found = _loaded(name)
+    start = recorded(config)
+    known = checks.fields_of(start)
+    unknown([field for field in given if field not in known], known, start)
+    for field, text in given.items():
+        value = read_value(text, known[field])
+        checks.refuse(field, value, known[field])
+        with config.ignore_type(), config.unlocked():
+            _part(config, field)[_last(field)] = value
+    changed = recorded(config)
+    if whole:
+        checks.check_given(changed, given, start.flat())
+    sources = layers.sources_of(_with_file(found, start, name))
+    return Resolved(changed, tuple(given), {**sources, **dict.fromkeys(given, Layer("command line", {}))})
+
+
+def _split(words: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """What `--config` names, and the text of each field that is given."""
+    name, given = "", {}
+    for word in words:
+        key, equals, text = word.lstrip("-").partition("=")
+        if key == "config":
+            name = text
+        elif not equals:
+            raise InputError(f"--{key}: has no value; write --{key}=VALUE.")
+        else:
+            given[key.removeprefix("config.")] = text
+    if not name:
+        raise InputError(f"--config: missing; give --config=NAME:TASK, e.g. --config=rankq:{DEFAULT_TASK}.")
+    return name, given
+
+
+def _loaded(text: str) -> tuple[ml_collections.ConfigDict, list[Layer]]:
+    """The values that `NAME:TASK,WORD,...` names, and the layers of its arm."""
+    file, _, argument = text.partition(":")
+    row = file.removeprefix(FOLDER).removesuffix(".py")
+    if (row in ARMS or row in AGENTS) and not (file.startswith(FOLDER) and Path(file).is_file()):
+        found = layers.layers_of(argument, arm=row)
+        return draft(found), found
+    make = CONFIGS[row] if row in CONFIGS else _maker(file)
+    try:
+        config = make(argument) if argument else make()
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"--config={file}: {type(error).__name__}: {error}") from error
+    if not isinstance(config, ml_collections.ConfigDict):
+        raise InputError(
+            f"--config={file}: get_config returns no ConfigDict; see rankq_jax.configs.get_config."
+        )
+    name, algorithm = config.get("name", ""), config.get("algorithm", "sac")
+    row = name if name in ARMS and ARMS[name].algorithm == algorithm else algorithm
+    return config, layers.layers_of(argument or config.get("task", ""), arm=row)
+
+
+def _maker(file: str) -> Callable[..., Any]:
+    """The function `get_config` of a file or of an importable module."""
+    try:
+        module = _from_path(Path(file)) if file.endswith(".py") else importlib.import_module(file)
+    except (FileNotFoundError, ModuleNotFoundError) as error:
+        stem = Path(file).stem
+        hint = suggestion(stem, {**ARMS, **AGENTS})
+        why = f"no configuration of the project, file or module has that name ({error})"
+        raise InputError(f"--config={file}: {why}.{hint}") from error
+    except Exception as error:
+        raise InputError(f"--config={file}: {type(error).__name__}: {error}") from error
+    if not callable(getattr(module, "get_config", None)):
+        raise InputError(f"--config={file}: has no function get_config(argument); write one.")
+    return module.get_config
+
+
+def _from_path(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise FileNotFoundError("no such file")
+    spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
+    assert spec is not None and spec.loader is not None  # it ends with .py
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _with_file(found: Sequence[Layer], start: RunConfig, name: str) -> list[Layer]:
+    """The layers, and one of the values that a file of a user's own has set otherwise."""
+    before = layers.merged(found)
+    own = {
+        field: value
+        for field, value in start.flat().items()
+        if not isinstance(before.get(field), Product) and before.get(field) != value
+    }
+    return [*found, Layer(f"file {name.partition(':')[0]}", own)] if own else list(found)

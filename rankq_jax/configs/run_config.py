@@ -1,0 +1,257 @@
+"""The configuration of a run as frozen dataclasses: the only thing that travels below the command line."""
+# ruff: noqa: RUF009 -- `field` is a field of a dataclass
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from rankq_jax.bounds import (
+    Count,
+    Dropout,
+    Finite,
+    Members,
+    NonNegative,
+    Positive,
+    Rate,
+    Switch,
+    UnitInterval,
+    Whole,
+    Widths,
+)
+from rankq_jax.configs import fields as kinds
+from rankq_jax.configs.fields import defaults_of_sections, field
+from rankq_jax.networks.mlp import LayerNorm
+
+# Of a phase, what says whether there is one.
+LENGTHS = {"offline": "updates", "online": "env_steps"}
+
+
+@dataclasses.dataclass(frozen=True)
+class ExecutionConfig:
+    """How a run is computed: its speed, and its results by rounding; `auto` is what was measured fastest."""
+
+    seeds: kinds.SeedsExecution = field("auto", "The seeds of a device train batched or sequential.")
+    critics: kinds.CriticsExecution = field("auto", "The members of a critic are batched or unrolled.")
+    acting: kinds.Acting = field("auto", "The policy acts on the device that trains, or on the host's CPU.")
+    compute_dtype: kinds.ComputeType = field("float32", "The type in which hidden layers compute.")
+    matmul_precision: kinds.Precision = field("default", "The jax.lax.Precision of matrix products.")
+
+
+@dataclasses.dataclass(frozen=True)
+class PreferencesConfig:
+    """Whom oap_td3_bc and oap_iql ask, and how often (OAP, table 5 and Alg. 1)."""
+
+    expert: kinds.Line = field("", "The --workdir of the finished run whose first seed's critic answers.")
+    query_limit: Whole = field(
+        100_000, "The number of questions over the whole run; 0 asks about every row.", "questions per seed"
+    )
+    query_interval: Count = field(100_000, "The number of updates between rounds of questions.", "updates")
+    all_at_once: Whole = field(
+        0, "The update after which the whole limit is asked at once; 0 spaces the rounds.", "updates"
+    )
+    flipped_answers: UnitInterval = field(0.0, "The share of answers that are wrong.")
+    rank_net: Switch = field(True, "A ranking network learns from the answers and labels the other rows.")
+    rank_net_hidden: Widths = field((512, 256), "The widths of the hidden layers of the ranking network.")
+    rank_net_dropout: Dropout = field(0.5, "The dropout rate of the ranking network.")
+    rank_net_epochs: Count = field(100, "The largest number of epochs of a round of questions.", "epochs")
+
+
+@dataclasses.dataclass(frozen=True)
+class OfflineConfig:
+    """The phase on the dataset."""
+
+    algorithm: kinds.PhaseAlgorithm = field("", "The algorithm of this phase; empty takes config.algorithm.")
+    updates: Whole = field(8_000, "The length of the phase; 0 leaves it out.", "updates")
+    updates_per_round: Count = field(1_000, "The length of a round.", "updates")
+    updates_per_dispatch: kinds.Dispatch = field(
+        100, "The number of updates of one program; a run that is asked to stop finishes two.", "updates"
+    )
+    evaluate_every: Whole = field(2, "The interval of evaluations; 0 evaluates at the end only.", "rounds")
+    checkpoint_every: Whole = field(4, "The interval of checkpoints; 0 takes one at the end only.", "rounds")
+
+
+@dataclasses.dataclass(frozen=True)
+class OnlineConfig:
+    """The phase that collects data."""
+
+    algorithm: kinds.PhaseAlgorithm = field("", "The algorithm of this phase; empty takes config.algorithm.")
+    env_steps: Whole = field(4_000, "The length of the phase; 0 leaves it out.", "environment steps per seed")
+    env_steps_per_round: Count = field(200, "The length of a round.", "environment steps per seed")
+    updates_per_step: kinds.PerStep = field(1.0, "The number of updates per environment step (UTD ratio).")
+    updates_per_dispatch: kinds.Dispatch = field(100, "The number of updates of one program.", "updates")
+    overlap: Switch = field(False, "Data is collected while updates run, which see it one round later.")
+    mixing_ratio: kinds.Mixing = field(
+        0.5, "The share of offline rows in a batch; -1 takes the dataset's share of all rows so far."
+    )
+    merged_exactly: Switch = field(
+        True, "With mixing_ratio=-1 each row is drawn by chance from one buffer; else by a floored share."
+    )
+    mixing_ratio_final: kinds.Mixing = field(
+        0.5, "The ratio that is reached, linearly, after mixing_anneal steps."
+    )
+    mixing_anneal: Whole = field(0, "The time over which the ratio moves; 0 keeps it.", "environment steps")
+    terminates: Switch = field(True, "A success ends the episode that data is collected in.")
+    warmup: Whole = field(0, "The number of steps before the first online update.", "environment steps")
+    evaluate_every: Whole = field(10, "The interval of evaluations; 0 evaluates at the end only.", "rounds")
+    checkpoint_every: Whole = field(20, "The interval of checkpoints; 0 takes one at the end only.", "rounds")
+    # Arguments of the agent, in place of those in its section.
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """Everything that a run depends on.
+
+    Attributes:
+      sections: `{algorithm: {argument: value}}`; a phase reads the section of its algorithm.
+    """
+
+    task: kinds.TaskName = field("pointmaze-umaze", "The task, by its name in rankq_jax.tasks.")
+    algorithm: kinds.Algorithm = field("sac", "The algorithm of the phases that name no other.")
+    name: kinds.Name = field("sac", "The name of the arm in tables.")
+    seed: kinds.Seed = field(0, "The first seed.")
+    seeds: Count = field(1, "The number of seeds that one program trains: seed, seed + 1, ...")
+    parallel: kinds.Parallel = field(
+        "seeds", "Devices share the seeds, or the batch of one seed, between them."
+    )
+    threads: kinds.Threads = field(0, "The number of threads of the environments; 0 uses every core.")
+    execution: ExecutionConfig = dataclasses.field(default_factory=ExecutionConfig)
+
+    dataset: kinds.Line = field(
+        "", "Names and paths of datasets, with commas between; empty takes the task's own, made on first use."
+    )
+    dataset_kind: kinds.Name = field("", "The way in which the task's own dataset is made; empty: its first.")
+    dataset_reading: kinds.Reading = field("task", "The rule for successes, terminals and trajectories.")
+    dataset_steps: kinds.Steps = field(100_000, "The size of the dataset that is made.", "transitions")
+    dataset_seed: kinds.Seed = field(0, "The seed of the dataset that is made.")
+    keep_best: Rate = field(1.0, "The share of trajectories that is kept, those of the highest return.")
+    success_weight: kinds.SuccessWeight = field(
+        "given", "RankQ's alpha_0 is given in its section, or balanced: 1 / share of success rows."
+    )
+    standardise: Switch = field(False, "Observations are scaled by mean and deviation of the dataset.")
+
+    reward_scale: Positive = field(1.0, "The factor of the reward: scale * raw + bias is learned from.")
+    reward_bias: Finite = field(0.0, "The number that is added to the scaled reward.")
+    discount: kinds.Discount = field(0.99, "The discount factor gamma.", "per environment step")
+    batch_size: Count = field(256, "The number of transitions in a batch, over all devices.", "transitions")
+    networks: kinds.Family = field("cal_ql", "The published code whose heads and first weights are taken.")
+    actor_hidden: Widths = field((256, 256), "The widths of the hidden layers of the policy.")
+    critic_hidden: Widths = field((256, 256), "The widths of the hidden layers of critics and state value.")
+    critics: Members = field(2, "The number of members of the critic ensemble.")
+    critic_layer_norm: LayerNorm = field("none", "Layer normalization stands before or after each ReLU.")
+    actor_dropout: Dropout = field(0.0, "The dropout rate of the policy's hidden layers.")
+    actor_learning_rate: kinds.LearningRate = field(
+        3e-4, "The learning rate of the policy and of the temperature."
+    )
+    actor_cosine_decay: Switch = field(
+        False, "The policy's learning rate falls to 0 over the updates of a run that is offline only."
+    )
+    critic_learning_rate: kinds.LearningRate = field(
+        3e-4, "The learning rate of critics, of the CQL multiplier and of IQL's state value."
+    )
+    max_gradient_norm: NonNegative = field(0.0, "The largest norm of a group of gradients; 0 clips nothing.")
+    clip_groups: kinds.ClipGroups = field(
+        "networks", "Gradients are clipped by network, or by optimizer: members and duals by themselves too."
+    )
+    replay_capacity: Count = field(1_000_000, "The size of the replay buffer.", "transitions per seed")
+    train_envs: Count = field(4, "The number of environments that collect data.", "environments per seed")
+
+    preferences: PreferencesConfig = dataclasses.field(default_factory=PreferencesConfig)
+    offline: OfflineConfig = dataclasses.field(default_factory=OfflineConfig)
+    online: OnlineConfig = dataclasses.field(default_factory=OnlineConfig)
+    evaluation_episodes: Count = field(100, "The number of episodes of an evaluation.", "episodes per seed")
+    checkpoint_minutes: kinds.Minutes = field(
+        5.0, "The longest time between checkpoints; those of the phases come besides.", "minutes"
+    )
+    keep_checkpoints: Count = field(2, "The number of newest checkpoints that are kept.")
+    keep_best_checkpoints: Whole = field(
+        1, "The number of checkpoints that are kept for their success rate (return, where there is none)."
+    )
+    restarts: kinds.Restarts = field(
+        0, "The number of restarts after bad numbers, from the last of checkpoint_every, with other keys."
+    )
+    sections: Mapping[str, Mapping[str, Any]] = dataclasses.field(
+        default_factory=lambda: MappingProxyType(defaults_of_sections())
+    )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The values in nested dictionaries, the sections of the algorithms by name beside the others."""
+        values: dict[str, Any] = _plain(self)
+        sections = values.pop("sections")
+        return {**values, **sections}
+
+    def flat(self) -> dict[str, Any]:
+        """The values by the names of their fields, with dots between the names."""
+        return flattened(self.to_dict())
+
+
+SHARED = kinds.fields_of(RunConfig)
+ARGUMENTS = "online.arguments."  # begins the names of the online phase's own arguments
+_PARTS = {"execution": ExecutionConfig, "preferences": PreferencesConfig, "offline": OfflineConfig,
+          "online": OnlineConfig}  # fmt: skip
+
+
+def from_dict(values: Mapping[str, Any]) -> RunConfig:
+    """The configuration of nested values as `to_dict` gives them, also as JSON has them; nothing is checked.
+
+    Sections are what is neither a field nor a group of fields.
+    """
+    own = {entry.name for entry in dataclasses.fields(RunConfig)} - {"sections"}
+    shared: dict[str, Any] = {name: _settled(name, value) for name, value in values.items() if name in own}
+    for name, part in _PARTS.items():
+        if name in shared:
+            inner = {key: _settled(f"{name}.{key}", value) for key, value in shared[name].items()}
+            shared[name] = part(**inner)
+    sections = {
+        name: MappingProxyType({key: _settled(f"{name}.{key}", value) for key, value in section.items()})
+        for name, section in values.items()
+        if name not in own
+    }
+    return RunConfig(**shared, sections=MappingProxyType(sections))
+
+
+def _settled(name: str, value: Any) -> Any:
+    """`value` as a field holds it: nothing mutable, and a float where the field has floats."""
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, Mapping) and name not in _PARTS:
+        return MappingProxyType(dict(value))
+    known = SHARED.get(name)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if whole and known and isinstance(known.default, float) else value
+
+
+def algorithms_of(config: RunConfig) -> list[str]:
+    """Names of the algorithms of the phases that the configuration has, in the order of the phases."""
+    phases = ((config.offline, config.offline.updates), (config.online, config.online.env_steps))
+    return [phase.algorithm or config.algorithm for phase, length in phases if length > 0]
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        value = {entry.name: getattr(value, entry.name) for entry in dataclasses.fields(value)}
+    return {name: _plain(inner) for name, inner in value.items()} if isinstance(value, Mapping) else value
+
+
+def flattened(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"a": {"b": 1}}` as `{"a.b": 1}`."""
+    found: dict[str, Any] = {}
+    for name, value in nested.items():
+        if isinstance(value, Mapping):
+            found |= flattened(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value
+    return found
+
+
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"a.b": 1}` as `{"a": {"b": 1}}`."""
+    found: dict[str, Any] = {}
+    for name, value in flat.items():
+        *path, last = name.split(".")
+        inner = found
+        for part in path:
+            inner = inner.setdefault(part, {})
+        inner[last] = value
+    return found
