@@ -1,25 +1,17 @@
 """A Markdown document about several finished runs: one section per task, one row per run.
 
-python -m experiments.table --out=docs/results/pointmaze.md WORKDIR [WORKDIR ...]
+rankq table --out=docs/results/pointmaze.md WORKDIR [WORKDIR ...]
 """
 
+import argparse
 import os
 import platform
 import shlex
-import sys
 from pathlib import Path
 
-from absl import flags
-
 from rankq_jax.analysis import comparison, tables
-from rankq_jax.cli import command
 from rankq_jax.errors import InputError
 from rankq_jax.writers import write_text
-
-OUT = flags.DEFINE_string("out", None, "Markdown file.")
-COMMAND = flags.DEFINE_string("command", "", "The command that made the runs; empty: this command.")
-REFERENCE = flags.DEFINE_string("reference", "rankq", "Name of the run that the others are compared with.")
-NOTE = flags.DEFINE_multi_string("note", [], "A remark under the tables; may be given several times.")
 
 
 def write(out: Path, workdirs: list[Path], command: str, reference: str, notes: list[str]) -> None:
@@ -48,20 +40,8 @@ def write(out: Path, workdirs: list[Path], command: str, reference: str, notes: 
         raise InputError(f"{out}: cannot be written ({error.strerror}).") from error
 
 
-def main(arguments: list[str]) -> None:
-    """Entry point."""
-    if not arguments:
-        raise InputError("give the --workdir of one run or of several.")
-    command = COMMAND.value or shlex.join(["python", "-m", "experiments.table", *sys.argv[1:]])
-    write(Path(OUT.value or ""), [Path(a) for a in arguments], command, REFERENCE.value, NOTE.value)
-    print(f"table: {OUT.value}")
-
-
-def start() -> None:
-    """Runs the command on the arguments of the process."""
-    flags.mark_flag_as_required("out")
-    command.run(main)
-
-
-if __name__ == "__main__":
-    start()
+def main(values: argparse.Namespace) -> None:
+    """Writes the tables of the runs that are given."""
+    command = values.origin or shlex.join(values.command)
+    write(values.out, values.workdirs, command, values.reference, values.note)
+    print(f"table: {values.out}")
