@@ -21,21 +21,22 @@ from tests.experiments.test_commands import ROOT, assert_refused, run
 
 CONFIG = "--config=experiments/configs/{}.py:pointmaze-umaze,smoke"
 SMALL = ["--config.dataset_steps=3000", "--config.evaluation_episodes=2", "--config.offline.evaluate_every=0"]
-# The command of experiments.train, which also leaves the final state of the agent of each process.
+# `rankq train`, which also leaves the final state of the agent of each process.
 KEEPING = """
 import jax, numpy as np
-from rankq_jax.cli import command as cli, train
-from rankq_jax.training import processes
+import sys
+from rankq_jax.cli.main import main
 from rankq_jax import loop
 
 def kept(plan, world, layout, *rest):
     final = run(plan, world, layout, *rest)
     leaves = jax.device_get(jax.tree.leaves(layout.merge(final.agent)))
-    np.savez(f"{train.WORKDIR.value}-{jax.process_index()}.npz", *leaves)
+    (folder,) = [word.partition("=")[2] for word in sys.argv if word.startswith("--workdir=")]
+    np.savez(f"{folder}-{jax.process_index()}.npz", *leaves)
     return final
 
 run, loop.run = loop.run, kept
-cli.run(train.main, processes)
+main("train")
 """
 
 

@@ -16,14 +16,10 @@ import tempfile
 import time
 import traceback
 from pathlib import Path
-from unittest import mock
 
-from absl import flags
-from ml_collections import config_flags
-
-from rankq_jax.cli import command as cli
+from rankq_jax.cli.train import resolve
 from rankq_jax.errors import InputError, NumericsError
-from rankq_jax.training import build, memory, overrides, train
+from rankq_jax.training import build, memory, train
 from tests.fuzz.field_values import FIELDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,14 +109,7 @@ def arguments(case, folder):
 
 def configured(words):
     """The configuration as the training command reads it, checked and built."""
-    words = ["train", *words]
-    own = flags.FlagValues()
-    with mock.patch.object(flags, "FLAGS", own):
-        holder = config_flags.DEFINE_config_file(
-            "config", None, "", flag_values=own, lock_config=True, sys_argv=words
-        )
-        cli.no_more(cli.parse(words)[1:])
-        config = overrides.checked(holder)
+    config = resolve(words).config
     memory.check(config, build.experiment(config))
     return config
 

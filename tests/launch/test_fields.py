@@ -20,7 +20,7 @@ def asked(monkeypatch):
         calls.append(flags)
         answers = []
         for words in flags:
-            name = words[0].rpartition("/")[2].partition(".py")[0]
+            name = words[0].removeprefix("--config=").partition(":")[0]
             offline = "--config.offline.updates=0" not in words
             read = [s for s in READS.get(name, []) if s == "sac" or offline or name != "rankq_sac"]
             answers.append({"sections": SECTIONS, "read": read} if name in READS else {"error": f"no {name}"})
@@ -40,7 +40,7 @@ def test_a_field_is_tried_by_those_who_read_it_alone(configs, section, asked):
         return
     jobs = sweep.product(configs, overrides)
     for name in configs:
-        own = [job for job in jobs if f"/{name}.py" in job.arguments[0]]
+        own = [job for job in jobs if f"--config={name}" == job.arguments[0]]
         flags = [flag for job in own for flag in job.arguments if flag.startswith(f"--config.{section}.")]
         if section in READS[name]:
             assert len(own) == 6 and len(flags) == 6
@@ -122,10 +122,8 @@ def test_slurm_asks_too(asked, tmp_path, monkeypatch, capsys):
         "from rankq_jax.launch import product\nSWEEP = product(('nowhere',))\n"
     )
     monkeypatch.setattr(slurm, "_submitit", lambda: None)
-    assert (
-        launching.status(slurm, tmp_path / "sweep.py", f"--out={tmp_path / 'o'}") == 2
-        and capsys.readouterr().err == "error: nowhere: no nowhere\n"
-    )
+    assert launching.status(slurm, tmp_path / "sweep.py", f"--out={tmp_path / 'o'}") == 2
+    assert capsys.readouterr().err == "error: nowhere: no nowhere\n"
 
 
 def test_jobs_that_are_done_are_not_asked_about(asked, tmp_path):
