@@ -64,7 +64,7 @@ def table(parser: Parser) -> None:
 
 
 def _tables(parser: Parser) -> None:
-    parser.add_argument("--reference", default="rankq", help="name of the run that others are compared with")
+    parser.add_argument("--reference", help="run that others are compared with; rankq if left out")
     text = "remark under the tables; repeatable"
     parser.add_argument("--note", action="append", default=[], help=text)
 

@@ -10,18 +10,20 @@ import shlex
 from pathlib import Path
 
 from rankq_jax.analysis import comparison, tables
-from rankq_jax.errors import InputError
+from rankq_jax.errors import InputError, suggestion
 from rankq_jax.writers import write_text
 
+REFERENCE = "rankq"
 
-def write(out: Path, workdirs: list[Path], command: str, reference: str, notes: list[str]) -> None:
+
+def write(out: Path, workdirs: list[Path], command: str, reference: str | None, notes: list[str]) -> None:
     """Writes the document about finished runs of one or several tasks.
 
     Args:
       out: Markdown file.
       workdirs: of the runs, in the order of the rows.
       command: that made the runs.
-      reference: name of the run that the others are compared with.
+      reference: name of the run that the others are compared with; None: that of RankQ, if it is there.
       notes: remarks under the tables.
 
     Raises:
@@ -31,8 +33,11 @@ def write(out: Path, workdirs: list[Path], command: str, reference: str, notes: 
     if not out.name:
         raise InputError(f"--out={out}: names no file.")
     runs = [comparison.finished(folder) for folder in workdirs]
+    names = {run.name for run in runs}
+    if reference is not None and reference not in names:
+        raise InputError(f"--reference={reference}: no run has that name.{suggestion(reference, names)}")
     machine = f"{platform.machine()} with {os.cpu_count()} cores"
-    text = tables.document(runs, command, reference, notes, machine)
+    text = tables.document(runs, command, reference or REFERENCE, notes, machine)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_text(out, text)

@@ -16,18 +16,19 @@ from rankq_jax.launch.job import STOPPED
 
 
 def table_command(
-    workdirs: Sequence[Path], table: Path, reference: str, command: str, notes: Sequence[str]
+    workdirs: Sequence[Path], table: Path, reference: str | None, command: str, notes: Sequence[str]
 ) -> list[str]:
     """The command line that writes the table.
 
     Args:
       workdirs: of the finished runs, in the order of the rows.
       table: Markdown file.
-      reference: name of the run that the others are compared with.
+      reference: name of the run that the others are compared with; None: the usual one.
       command: that the document gives as its origin.
       notes: remarks under the tables.
     """
-    flags = [f"--out={table}", f"--reference={reference}", f"--command={command}"]
+    flags = [f"--out={table}", f"--command={command}"]
+    flags += [f"--reference={reference}"] if reference else []
     remarks = [f"--note={note}" for note in notes]
     return [sys.executable, "-m", "rankq_jax.cli", "table", *flags, *remarks, "--", *map(str, workdirs)]
 

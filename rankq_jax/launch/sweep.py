@@ -4,6 +4,7 @@ import runpy
 import traceback
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rankq_jax.errors import InputError, one_line
@@ -60,6 +61,8 @@ def _line(error: BaseException, path: str) -> str:
 
 
 def _run(path: str) -> dict[str, Any]:
+    if Path(path[:4096]).is_dir():
+        raise InputError(f"{path}: is a folder; give the file of the sweep.")
     try:
         return runpy.run_path(path)
     except OSError as error:

@@ -41,7 +41,7 @@ flags.add_argument("--version", default="1")  # of its code
 flags.add_argument("--accept-changes", action="store_true")
 given = flags.parse_args()
 folder = given.workdir
-foreign = [p.name for p in folder.iterdir() if not p.name.startswith("job.")]
+foreign = [p.name for p in folder.iterdir() if not p.name.startswith(("job.", ".unfinished-"))]
 assert "config.json" in foreign or not foreign or foreign == ["lock"], foreign
 lock = (folder / "lock").open("a")
 try:

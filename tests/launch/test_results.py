@@ -64,7 +64,7 @@ def test_every_job_and_then_the_table(calls, start, tmp_path):
     )
     assert tables == [
         [
-            sys.executable, "-m", "rankq_jax.cli", "table", "--out=t.md", "--reference=rankq",
+            sys.executable, "-m", "rankq_jax.cli", "table", "--out=t.md",
             f"--command={command}", "--note=two words", "--note=more", "--", "runs/first", "runs/second",
         ]
     ]  # fmt: skip
