@@ -11,8 +11,6 @@ import time
 
 import numpy as np
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 
 from rankq_jax.configs import bc
 from rankq_jax.errors import InputError
@@ -176,9 +174,8 @@ def test_seeds_over_two_processes(tmp_path):
 def test_flags_that_do_not_fit_are_refused(parallel, given, message):
     config = bc.get_config("pointmaze-umaze,smoke")
     config.parallel = parallel
-    flags.FLAGS.mark_as_parsed()
-    with flagsaver.flagsaver(**given), pytest.raises(InputError, match=message):
-        processes.start(config, shared=True)
+    with pytest.raises(InputError, match=message):
+        processes.start(config, True, processes.Joining(**given))
 
 
 def test_processes_share_a_folder():
