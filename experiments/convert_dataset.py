@@ -1,6 +1,8 @@
-"""Converts a dataset to another format: `python -m experiments.convert_dataset --help`."""
+"""`rankq dataset convert`, as `python -m experiments.convert_dataset`."""
 
-from rankq_jax.cli.convert_dataset import start
+import sys
+
+from rankq_jax.cli.main import main
 
 if __name__ == "__main__":
-    start()
+    sys.exit(main("dataset", "convert"))

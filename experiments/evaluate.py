@@ -1,6 +1,8 @@
-"""Evaluates a run: `python -m experiments.evaluate --help`."""
+"""`rankq evaluate`, as `python -m experiments.evaluate`."""
 
-from rankq_jax.cli.evaluate import start
+import sys
+
+from rankq_jax.cli.main import main
 
 if __name__ == "__main__":
-    start()
+    sys.exit(main("evaluate"))

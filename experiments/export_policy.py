@@ -1,6 +1,8 @@
-"""Exports the greedy policy of a run: `python -m experiments.export_policy --help`."""
+"""`rankq export`, as `python -m experiments.export_policy`."""
 
-from rankq_jax.cli.export_policy import start
+import sys
+
+from rankq_jax.cli.main import main
 
 if __name__ == "__main__":
-    start()
+    sys.exit(main("export"))

@@ -1,6 +1,8 @@
-"""Inspects a dataset: `python -m experiments.inspect_dataset --help`."""
+"""`rankq dataset inspect`, as `python -m experiments.inspect_dataset`."""
 
-from rankq_jax.cli.inspect_dataset import start
+import sys
+
+from rankq_jax.cli.main import main
 
 if __name__ == "__main__":
-    start()
+    sys.exit(main("dataset", "inspect"))

@@ -1,6 +1,8 @@
-"""Makes the dataset of a task: `python -m experiments.make_dataset --help`."""
+"""`rankq dataset make`, as `python -m experiments.make_dataset`."""
 
-from rankq_jax.cli.make_dataset import start
+import sys
+
+from rankq_jax.cli.main import main
 
 if __name__ == "__main__":
-    start()
+    sys.exit(main("dataset", "make"))

@@ -1,6 +1,8 @@
-"""Shows a dataset under each reading: `python -m experiments.readings --help`."""
+"""`rankq dataset readings`, as `python -m experiments.readings`."""
 
-from rankq_jax.cli.readings import start
+import sys
+
+from rankq_jax.cli.main import main
 
 if __name__ == "__main__":
-    start()
+    sys.exit(main("dataset", "readings"))

@@ -1,6 +1,8 @@
-"""Writes a page about runs: `python -m experiments.report --help`."""
+"""`rankq report`, as `python -m experiments.report`."""
 
-from rankq_jax.cli.report import start
+import sys
+
+from rankq_jax.cli.main import main
 
 if __name__ == "__main__":
-    start()
+    sys.exit(main("report"))

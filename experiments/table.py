@@ -1,6 +1,8 @@
-"""Writes the tables of runs: `python -m experiments.table --help`."""
+"""`rankq table`, as `python -m experiments.table`."""
 
-from rankq_jax.cli.table import start
+import sys
+
+from rankq_jax.cli.main import main
 
 if __name__ == "__main__":
-    start()
+    sys.exit(main("table"))

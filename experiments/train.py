@@ -1,6 +1,8 @@
-"""Trains an agent offline, then online: `python -m experiments.train --help`."""
+"""`rankq train`, as `python -m experiments.train`."""
 
-from rankq_jax.cli.train import start
+import sys
+
+from rankq_jax.cli.main import main
 
 if __name__ == "__main__":
-    start()
+    sys.exit(main("train"))

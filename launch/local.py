@@ -1,8 +1,8 @@
-"""Runs a sweep on this machine: `python -m launch.local --help`."""
+"""`rankq sweep local`, as `python -m launch.local`."""
 
 import sys
 
-from rankq_jax.launch.local import main
+from rankq_jax.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("sweep", "local"))

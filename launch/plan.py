@@ -1,8 +1,8 @@
-"""Shows the jobs of a sweep: `python -m launch.plan --help`."""
+"""`rankq sweep plan`, as `python -m launch.plan`."""
 
 import sys
 
-from rankq_jax.launch.plan import main
+from rankq_jax.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("sweep", "plan"))

@@ -1,8 +1,8 @@
-"""Runs a sweep on Ray: `python -m launch.ray --help`."""
+"""`rankq sweep ray`, as `python -m launch.ray`."""
 
 import sys
 
-from rankq_jax.launch.ray import main
+from rankq_jax.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("sweep", "ray"))

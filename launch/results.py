@@ -1,8 +1,8 @@
-"""Runs a sweep and writes its tables: `python -m launch.results --help`."""
+"""`rankq sweep results`, as `python -m launch.results`."""
 
 import sys
 
-from rankq_jax.launch.results import main
+from rankq_jax.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("sweep", "results"))

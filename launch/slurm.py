@@ -1,8 +1,8 @@
-"""Runs a sweep on Slurm: `python -m launch.slurm --help`."""
+"""`rankq sweep slurm`, as `python -m launch.slurm`."""
 
 import sys
 
-from rankq_jax.launch.slurm import main
+from rankq_jax.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("sweep", "slurm"))

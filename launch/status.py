@@ -1,8 +1,8 @@
-"""Shows where the jobs of a sweep are: `python -m launch.status --help`."""
+"""`rankq sweep status`, as `python -m launch.status`."""
 
 import sys
 
-from rankq_jax.launch.status import main
+from rankq_jax.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("sweep", "status"))

@@ -32,9 +32,19 @@ class Stopped(KeyboardInterrupt):
     exit_status = 75  # EX_TEMPFAIL of sysexits.h: try again
 
 
+def one_line(error: object) -> str:
+    """The text of an error without its line breaks; the name of its type where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """` Did you mean 'x'?` for the known name nearest to `name`, else the list of known names."""
+    """` Did you mean 'x'?` for the known name nearest to `name`, else the list of known names.
+
+    Where names continue `name` after a dash, all of them are meant.
+    """
     names = sorted(known)
+    if longer := [full for full in names if name and full.startswith(f"{name}-")]:
+        return f" Did you mean {' or '.join(map(repr, longer))}?"
     near = difflib.get_close_matches(name, names, n=1)
     return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(names)}."
 

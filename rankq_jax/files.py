@@ -35,16 +35,21 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
       OSError: if it cannot be written; an old file stays, and nothing is left behind.
     """
     remove_leftovers(path.parent, path.name)
-    unfinished, file = _opened(path)
+    try:
+        unfinished, file = _opened(path)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(path)) from error
     with file:
         try:
             yield file
             file.flush()
             os.fsync(file.fileno())
             unfinished.replace(path)
-        except BaseException:
+        except BaseException as error:
             with contextlib.suppress(OSError):
                 unfinished.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.filename in (None, str(unfinished)):
+                error.filename = str(path)  # a full disk names no file
             raise
 
 
@@ -117,6 +122,18 @@ def remove_leftovers(folder: Path, name: str = "") -> None:
                     path.unlink()
             finally:
                 os.close(held)
+
+
+def is_held(lock: Path) -> bool:
+    """Whether a process holds the lock of a file; those who only look do not see each other."""
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # none has been made, or nobody can make one
+        return False
+    return False
 
 
 @contextlib.contextmanager

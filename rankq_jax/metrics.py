@@ -10,7 +10,7 @@ import numpy as np
 from rankq_jax.errors import NumericsError
 from rankq_jax.types import Metrics
 
-ADVICE = "lower the learning rates or set --config.max_gradient_norm."
+ADVICE = "lower the learning rates or set max_gradient_norm."
 
 
 @jax.jit

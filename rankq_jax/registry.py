@@ -12,7 +12,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from rankq_jax.agents import AGENTS, AgentSpec, agent, register_agent
 from rankq_jax.configs.registered import CONFIGS
@@ -29,7 +29,6 @@ __all__ = [
 ]  # fmt: skip
 
 GROUP = "rankq_jax.plugins"
-Function = TypeVar("Function", bound=Callable[..., Any])
 _imports: list[str] = []
 
 
@@ -57,7 +56,7 @@ def register_dataset_format(suffix: str, read: Callable[[Path], Episodes] | None
     return add_name(FORMATS, "dataset format", suffix, read)
 
 
-def register_config(name: str, get_config: Function | None = None) -> Any:
+def register_config(name: str, get_config: Callable[..., Any] | None = None) -> Any:
     """Adds a configuration, `--config=NAME:TASK`; a decorator where `get_config` is left out.
 
     Args:

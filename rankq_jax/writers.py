@@ -46,7 +46,7 @@ class JsonLines:
             if size < keep:
                 raise InputError(
                     f"{path}: ends at byte {size}, the checkpoint was taken at {keep}; "
-                    "put the file back or choose another --workdir."
+                    "put the file back or choose another folder for the run."
                 )
         self._path = path
         self._file = path.open("a", encoding="utf-8")

@@ -11,8 +11,6 @@ import time
 
 import numpy as np
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 
 from rankq_jax import configs
 from rankq_jax.errors import InputError
@@ -21,22 +19,23 @@ from tests.experiments.test_commands import ROOT, assert_refused, run
 
 CONFIG = "--config=experiments/configs/{}.py:pointmaze-umaze,smoke"
 SMALL = ["--config.dataset_steps=3000", "--config.evaluation_episodes=2", "--config.offline.evaluate_every=0"]
-# The command of experiments.train, which also leaves the final state of the agent of each process.
+# `rankq train`, which also leaves the final state of the agent of each process.
 KEEPING = """
 import jax, numpy as np
-from rankq_jax.cli import command as cli, train
-from rankq_jax.training import processes
+import sys
+from rankq_jax.cli.main import main
 from rankq_jax import loop
 
 def kept(plan, setup, layout, *rest):
+    (folder,) = [word.partition("=")[2] for word in sys.argv if word.startswith("--workdir=")]
     for event in events(plan, setup, layout, *rest):
         if isinstance(event, loop.IterationEnd) and event.last:
             leaves = jax.device_get(jax.tree.leaves(layout.merge(event.state.agent)))
-            np.savez(f"{train.WORKDIR.value}-{jax.process_index()}.npz", *leaves)
+            np.savez(f"{folder}-{jax.process_index()}.npz", *leaves)
         yield event
 
 events, loop.events = loop.events, kept
-cli.run(train.main, processes)
+main("train")
 """
 
 
@@ -176,9 +175,8 @@ def test_seeds_over_two_processes(tmp_path):
 def test_flags_that_do_not_fit_are_refused(parallel, given, message):
     config = configs.arm("bc", "pointmaze-umaze,smoke")
     config.parallel = parallel
-    flags.FLAGS.mark_as_parsed()
-    with flagsaver.flagsaver(**given), pytest.raises(InputError, match=message):
-        processes.start(configs.parse(config), shared=True)
+    with pytest.raises(InputError, match=message):
+        processes.start(configs.parse(config), True, processes.Joining(**given))
 
 
 def test_processes_share_a_folder():

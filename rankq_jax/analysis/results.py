@@ -105,7 +105,7 @@ def about(folder: Path) -> dict[str, Any]:
     """
     path = folder / "config.json"
     if not path.exists():
-        raise InputError(f"{folder}: holds no config.json; give the --workdir of a run.")
+        raise InputError(f"{folder}: holds no config.json; give the folder of a run.")
     recorded = read_json(path)
     for field in ("config", "versions", "git_commit"):
         if field not in recorded:

@@ -91,7 +91,7 @@ def workdirs(folder: Path) -> list[Path]:
     found = [child for child in children if child.is_dir() and _is_workdir(child)]
     if not found:
         raise InputError(
-            f"{folder}: holds no config.json, and no folder with one; give the --workdir of a run or the "
+            f"{folder}: holds no config.json, and no folder with one; give the folder of a run or the "
             "folder of a sweep."
         )
     return found

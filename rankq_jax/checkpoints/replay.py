@@ -7,7 +7,6 @@ buffers consist of.
 
 import concurrent.futures
 import dataclasses
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+
+from rankq_jax import files
 
 
 class Rows(NamedTuple):
@@ -98,6 +99,7 @@ def read(folder: Path, segment: Segment, like: Any) -> Rows:
 
 def sweep(folder: Path, names: Iterable[str]) -> None:
     """Deletes what belongs to no checkpoint: files whose rows are all older, and unfinished ones."""
+    files.remove_leftovers(folder)
     kept = set(names)
     for file in folder.glob("rows-*"):
         if file.name not in kept:
@@ -106,12 +108,8 @@ def sweep(folder: Path, names: Iterable[str]) -> None:
 
 def _write(path: Path, content: Mapping[str, np.ndarray]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".tmp")
-    with unfinished.open("wb") as file:
+    with files.atomic(path) as file:
         np.savez(file, **content)  # type: ignore[arg-type]
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
 
 
 class SegmentHandler(ocp.AsyncCheckpointHandler):

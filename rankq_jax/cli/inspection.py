@@ -38,7 +38,7 @@ IMITATION = Rule(
     lambda found: found,
     fatal=False,
 )
-NOT_RUN = Finding(None, "not judged; --random_episodes=20 runs it")
+NOT_RUN = Finding(None, "not judged; --random-episodes=20 runs it")
 
 
 class Judged(NamedTuple):
@@ -142,7 +142,7 @@ def unreadable(judged: Sequence[Judged]) -> str:
 
 def judge_policies(task: Task, random: Finding) -> list[Judged]:
     """What needs an environment or training: a random policy, if it was run, and imitation, which is not."""
-    imitation = Finding(None, "not judged here: train with experiments/configs/bc.py")
+    imitation = Finding(None, "not judged here: train with --config=bc:TASK")
     message = f"{task.name}: {random.problem} (rule {RANDOM_POLICY.name!r})." if random.problem else ""
     return [
         Judged(task.name, RANDOM_POLICY, random, message),
@@ -200,9 +200,9 @@ def _quality(task: Task, returns: np.ndarray, how: Numbers) -> str:
     minimal = usual[0] if how.minimal is None else how.minimal
     best = usual[1] if how.best is None else how.best
     if minimal is None or best is None:
-        return "needs --minimal_return and --best_return"
+        return "needs --minimal-return and --best-return"
     if not best > minimal:
-        raise InputError(f"--best_return={best:g} must exceed --minimal_return={minimal:g}.")
+        raise InputError(f"--best-return={best:g} must exceed --minimal-return={minimal:g}.")
     quality = measures.trajectory_quality(float(returns.mean()), minimal, best)
     return f"{quality:.4f} (mean return {returns.mean():.4g}, from {minimal:g} to {best:g})"
 

@@ -1,6 +1,6 @@
 """Reads and builds configurations as the training command would, and trains nothing: what launchers ask.
 
-echo '{"build": true, "jobs": [["--config=experiments/configs/rankq.py:pointmaze-umaze"]]}' | \\
+echo '{"build": true, "jobs": [["--config=rankq:pointmaze-umaze"]]}' | \\
     python -m rankq_jax.cli.resolve
 
 Standard input is `{"build": whether to build networks and phases too, "jobs": flags of each}`. The answer on
@@ -18,41 +18,34 @@ import jax
 
 from rankq_jax import configs
 from rankq_jax.agents import AGENTS
-from rankq_jax.cli import command, train
-from rankq_jax.errors import InputError
+from rankq_jax.cli.main import load, parser
+from rankq_jax.errors import InputError, one_line
 from rankq_jax.training import build, memory
 
 PATIENCE = 120  # seconds that one configuration may take to build
 
 
-def _configuration(built: bool) -> configs.RunConfig:
-    """That of the command line, as the training command reads it; unchecked where nothing is to be built."""
-    rest = command.parse(sys.argv)[1:]
-    command.own_flags(train.__name__)
-    command.no_more(rest)
-    return configs.read(train.config_words(), whole=built).config
-
-
 def resolved(flags: list[str], built: bool) -> dict[str, Any]:
-    """What there is to say about the flags of one run; changes the flags of this process.
+    """What there is to say about the flags of one run.
 
     Args:
-      flags: of `experiments.train`.
+      flags: of `rankq train`.
       built: whether to build the experiment too, for one CPU device, whatever devices it will train on.
     """
-    sys.argv = ["experiments.train", *flags]  # where ml_collections looks for overrides
     try:
-        config = _configuration(built)
+        values = parser("train").read(flags)
+        load(values.imports)
+        config = configs.read(values.words, whole=built).config
         read = sorted(set(configs.algorithms_of(config)))
         if built:
             memory.check(config, build.experiment(config, jax.devices("cpu")[:1]))
     except InputError as error:
-        return {"error": " ".join(str(error).split())}
+        return {"error": one_line(error)}
     return {"sections": sorted(AGENTS), "read": read}
 
 
 def _apart(flags: list[str], built: bool) -> dict[str, Any]:
-    """`resolved` in a process of its own, because flags are parsed once in each."""
+    """`resolved` in a process of its own, because what one imports is no business of another."""
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
@@ -60,7 +53,7 @@ def _apart(flags: list[str], built: bool) -> dict[str, Any]:
         try:
             os.write(writer, json.dumps(resolved(flags, built)).encode())
         except Exception as error:  # a file of a configuration may raise anything
-            text = f"{type(error).__name__}: {' '.join(str(error).split())[:1000]}"
+            text = f"{type(error).__name__}: {one_line(error)[:1000]}"
             os.write(writer, json.dumps({"error": text}).encode())
         finally:
             os._exit(0)

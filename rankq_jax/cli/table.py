@@ -1,35 +1,29 @@
 """A Markdown document about several finished runs: one section per task, one row per run.
 
-python -m experiments.table --out=docs/results/pointmaze.md WORKDIR [WORKDIR ...]
+rankq table --out=docs/results/pointmaze.md WORKDIR [WORKDIR ...]
 """
 
+import argparse
 import os
 import platform
 import shlex
-import sys
 from pathlib import Path
 
-from absl import flags
-
 from rankq_jax.analysis import comparison, tables
-from rankq_jax.cli import command
-from rankq_jax.errors import InputError
+from rankq_jax.errors import InputError, suggestion
 from rankq_jax.writers import write_text
 
-OUT = flags.DEFINE_string("out", None, "Markdown file.")
-COMMAND = flags.DEFINE_string("command", "", "The command that made the runs; empty: this command.")
-REFERENCE = flags.DEFINE_string("reference", "rankq", "Name of the run that the others are compared with.")
-NOTE = flags.DEFINE_multi_string("note", [], "A remark under the tables; may be given several times.")
+REFERENCE = "rankq"
 
 
-def write(out: Path, workdirs: list[Path], command: str, reference: str, notes: list[str]) -> None:
+def write(out: Path, workdirs: list[Path], command: str, reference: str | None, notes: list[str]) -> None:
     """Writes the document about finished runs of one or several tasks.
 
     Args:
       out: Markdown file.
       workdirs: of the runs, in the order of the rows.
       command: that made the runs.
-      reference: name of the run that the others are compared with.
+      reference: name of the run that the others are compared with; None: that of RankQ, if it is there.
       notes: remarks under the tables.
 
     Raises:
@@ -39,8 +33,11 @@ def write(out: Path, workdirs: list[Path], command: str, reference: str, notes: 
     if not out.name:
         raise InputError(f"--out={out}: names no file.")
     runs = [comparison.finished(folder) for folder in workdirs]
+    names = {run.name for run in runs}
+    if reference is not None and reference not in names:
+        raise InputError(f"--reference={reference}: no run has that name.{suggestion(reference, names)}")
     machine = f"{platform.machine()} with {os.cpu_count()} cores"
-    text = tables.document(runs, command, reference, notes, machine)
+    text = tables.document(runs, command, reference or REFERENCE, notes, machine)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_text(out, text)
@@ -48,20 +45,8 @@ def write(out: Path, workdirs: list[Path], command: str, reference: str, notes: 
         raise InputError(f"{out}: cannot be written ({error.strerror}).") from error
 
 
-def main(arguments: list[str]) -> None:
-    """Entry point."""
-    if not arguments:
-        raise InputError("give the --workdir of one run or of several.")
-    command = COMMAND.value or shlex.join(["python", "-m", "experiments.table", *sys.argv[1:]])
-    write(Path(OUT.value or ""), [Path(a) for a in arguments], command, REFERENCE.value, NOTE.value)
-    print(f"table: {OUT.value}")
-
-
-def start() -> None:
-    """Runs the command on the arguments of the process."""
-    flags.mark_flag_as_required("out")
-    command.run(main)
-
-
-if __name__ == "__main__":
-    start()
+def main(values: argparse.Namespace) -> None:
+    """Writes the tables of the runs that are given."""
+    command = values.origin or shlex.join(values.command)
+    write(values.out, values.workdirs, command, values.reference, values.note)
+    print(f"table: {values.out}")

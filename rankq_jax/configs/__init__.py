@@ -4,6 +4,7 @@ A run is a frozen `RunConfig`. `read` makes one of the words of a command line, 
 and `get_config` give a user's own file the values to start from.
 """
 
+from rankq_jax.configs.arms import ARMS
 from rankq_jax.configs.checks import check, unread
 from rankq_jax.configs.door import Resolved, arm, get_config, parse, read, recorded
 from rankq_jax.configs.run_config import (
@@ -17,6 +18,7 @@ from rankq_jax.configs.run_config import (
 from rankq_jax.configs.telling import describe, show
 
 __all__ = [
+    "ARMS",
     "ExecutionConfig",
     "OfflineConfig",
     "OnlineConfig",

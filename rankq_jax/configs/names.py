@@ -41,6 +41,16 @@ ALIASES = {
     "grad_clip": ("max_gradient_norm",),
     "offline_steps": ("offline.updates",),
     "online_steps": ("online.env_steps",),
+    "bs": ("batch_size",),
+    "updates": ("offline.updates",),
+    "steps": ("offline.updates", "online.env_steps"),
+    "num_steps": ("offline.updates", "online.env_steps"),
+    "epochs": ("offline.updates",),
+    "eval_episodes": ("evaluation_episodes",),
+    "episodes": ("evaluation_episodes",),
+    "data": ("dataset",),
+    "dtype": ("execution.compute_dtype",),
+    "precision": ("execution.matmul_precision",),
     "standardize": ("standardise",),
     "normalize": ("standardise",),
 }
@@ -74,6 +84,15 @@ def _hint(name: str, known: Mapping[str, Any], config: RunConfig) -> str:
     if not found:
         return " --help lists the fields."
     return f" Did you mean {' or '.join(f'--config.{field}' for field in found)}?"
+
+
+def named(name: str, fields: Sequence[str]) -> list[str]:
+    """The fields of a name, by themselves or in a section, or of what other programs call so."""
+    if name in fields:
+        return [name]
+    by_last = [field for field in fields if field.rpartition(".")[2] == name]
+    joined = [field for field in fields if field.replace(".", "_") == name]
+    return _aliased(name, fields) or by_last[:1] or joined
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:

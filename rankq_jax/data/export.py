@@ -56,7 +56,7 @@ def d4rl(episodes: Episodes, source: str) -> Arrays:
             source,
             "terminals",
             f"or 'timeouts' is set at index {int(np.argmax(early))}, before its episode ends",
-            "use --format=arrays",
+            "use the format 'arrays'",
         )
     _check_contiguous(episodes, source)
     rows, surplus = _with_final_rows(last)
@@ -102,17 +102,19 @@ def check_target(path: Path, layout: str | None = None) -> str:
       The layout.
 
     Raises:
-      InputError: if the file exists, or suffix and layout do not go together.
+      InputError: if the file exists, its folder does not, or suffix and layout do not go together.
     """
     if path.suffix not in SUFFIXES:
         raise InputError(f"{path}: unknown suffix {path.suffix!r}; use one of {', '.join(SUFFIXES)}.")
     layout = layout or SUFFIXES[path.suffix][0]
     if layout not in LAYOUTS:
-        raise InputError(f"--format={layout}: unknown.{suggestion(layout, LAYOUTS)}")
+        raise InputError(f"format {layout!r}: unknown.{suggestion(layout, LAYOUTS)}")
     if layout not in SUFFIXES[path.suffix]:
         raise InputError(f"{path}: the format {layout} is not kept in {path.suffix}; use .npz.")
     if path.exists():
         raise InputError(f"{path}: exists already; delete it or choose another name.")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: its folder does not exist; make it.")
     return layout
 
 
@@ -192,5 +194,5 @@ def _check_contiguous(episodes: Episodes, source: str) -> None:
             source,
             "next_observations",
             f"at index {int(np.argmax(apart))} is not the following observation",
-            "use --format=arrays",
+            "use the format 'arrays'",
         )

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import ray
 
+from rankq_jax.errors import one_line
 from rankq_jax.launch import job, record, sweep
 from rankq_jax.launch.job import Outcome
 
@@ -176,5 +177,4 @@ class Watch:
         """How the job of an actor that is gone for good ended."""
         if record.finished(self._out / name):
             return Outcome(record.DONE, 0)
-        cause = " ".join(str(error).split())
-        return Outcome(record.FAILED, None, f"its worker is lost: {cause}")
+        return Outcome(record.FAILED, None, f"its worker is lost: {one_line(error)}")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Number
 from typing import Any
 
+from rankq_jax.errors import InputError
 from rankq_jax.launch import resolve
 
 COMMON = frozenset({"offline", "online", "preferences", "execution"})  # sections that belong to no algorithm
@@ -13,15 +14,15 @@ def bounded(values: object, name: str, most: int) -> list[Any]:
     """The values of an argument of a product.
 
     Raises:
-      ValueError: if it is a text or no sequence, or there are more than `most`; names it.
+      InputError: if it is a text or no sequence, or there are more than `most`; names it.
     """
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise ValueError(f"{name}: {values!r} is no sequence of values; write ({values!r},).")
+        raise InputError(f"{name}: {values!r} is no sequence of values; write ({values!r},).")
     found = []
     for value in values:
         found.append(value)
         if len(found) > most:
-            raise ValueError(f"{name}: gives more than {most} values; a sweep has {most} jobs at most.")
+            raise InputError(f"{name}: gives more than {most} values; a sweep has {most} jobs at most.")
     return found
 
 
@@ -39,7 +40,7 @@ def read_by(runs: Sequence[tuple[str, Mapping[str, object]]]) -> list[dict[str, 
       runs: flag of the configuration, and the value of each field.
 
     Raises:
-      ValueError: if no run reads a field that was given; names it.
+      InputError: if no run reads a field that was given; names it.
     """
     sections = {field.partition(".")[0] for _, chosen in runs for field in chosen if "." in field} - COMMON
     if not sections:
@@ -60,7 +61,7 @@ def read_by(runs: Sequence[tuple[str, Mapping[str, object]]]) -> list[dict[str, 
     for field in dict.fromkeys(field for _, chosen in runs for field in chosen):
         if not any(field in values for values in kept):
             section = field.partition(".")[0]
-            raise ValueError(
+            raise InputError(
                 f"field {field!r}: no phase of these configurations reads section {section!r}; leave it out."
             )
     return kept

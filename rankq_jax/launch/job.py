@@ -23,6 +23,7 @@ CERTAIN = (WRONG_INPUT, 3)  # exit statuses of failures that the same command wo
 REQUESTS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)  # to stop with a checkpoint
 
 ATTEMPTS = 3  # failures of a job after which it is not started again
+TRAIN = ("-m", "rankq_jax.cli", "train")  # what Python runs: `rankq train` of this environment
 PATIENCE = 60.0  # seconds that the process before may take to leave a workdir
 
 # Runs first in the subprocess, in place of a preexec_fn, which is unsafe where threads are. Its parent's
@@ -91,7 +92,7 @@ class Stop:
 def command(job: Job, out: Path) -> list[str]:
     """The command line of a job whose workdir lies below `out`."""
     flags = [flag.replace("{out}", str(out)) for flag in job.arguments]
-    return [sys.executable, "-m", "experiments.train", *flags, f"--workdir={out / job.name}"]
+    return [sys.executable, *TRAIN, *flags, f"--workdir={out / job.name}"]
 
 
 def exhausted(folder: Path, attempts: int) -> Outcome | None:

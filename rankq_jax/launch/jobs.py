@@ -10,7 +10,7 @@ class Job(NamedTuple):
 
     Attributes:
       name: stable, made of what distinguishes it; also the name of its workdir.
-      arguments: flags of `experiments.train`, without `--workdir`. `{out}` in one stands for the folder of
+      arguments: flags of `rankq train`, without `--workdir`. `{out}` in one stands for the folder of
         all workdirs, so that a job can use what an earlier one left behind.
     """
 

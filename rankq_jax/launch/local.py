@@ -1,8 +1,9 @@
 """Runs the jobs of a sweep on this machine, so many at a time; those done before are skipped.
 
-python -m launch.local launch/sweeps/smoke.py --parallel=2
+rankq sweep local launch/sweeps/smoke.py --parallel=2
 """
 
+import argparse
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from rankq_jax.errors import InputError
 from rankq_jax.launch import commands, job, record, states, sweep
 from rankq_jax.launch.runner import Runner, Slot
 
@@ -26,13 +28,13 @@ def slots_of(parallel: int, gpus: Sequence[str] = (), cores: int = 0) -> list[Sl
       cores: of each slot; 0 lets all run everywhere.
 
     Raises:
-      ValueError: if there are not enough cores, or a number makes no sense.
+      InputError: if there are not enough cores, or a number makes no sense.
     """
     if parallel < 1:
-        raise ValueError(f"--parallel={parallel}: must be at least 1.")
+        raise InputError(f"--parallel={parallel}: must be at least 1.")
     there = sorted(os.sched_getaffinity(0))
     if cores < 0 or parallel * cores > len(there):
-        raise ValueError(
+        raise InputError(
             f"--cores={cores}: {parallel} at a time do not fit on {len(there)} cores; take less."
         )
     return [
@@ -97,13 +99,8 @@ def status_of(jobs: Sequence[sweep.Job], outcomes: dict[str, job.Outcome]) -> in
     return FAILED if record.FAILED in ended else 0
 
 
-def _local() -> int:
-    flags = commands.parser(__doc__)
-    commands.add_starting(flags)
-    flags.add_argument("--parallel", type=int, help="jobs at the same time; one per GPU, or 1, if left out")
-    flags.add_argument("--gpus", default="", help="numbers of the GPUs to use, e.g. 0,1; handed out in turn")
-    flags.add_argument("--cores", type=int, default=0, help="cores of each job, its own; 0: not pinned")
-    arguments = flags.parse_args()
+def main(arguments: argparse.Namespace) -> int:
+    """Runs a sweep; returns 0 if all jobs are done, 1 if one failed, 75 if the same command goes on."""
     jobs, out = commands.jobs_of(arguments)
     gpus = [gpu.strip() for gpu in arguments.gpus.split(",") if gpu.strip()]
     parallel = max(len(gpus), 1) if arguments.parallel is None else arguments.parallel
@@ -112,12 +109,3 @@ def _local() -> int:
     outcomes = run(jobs, out, slots, arguments.attempts)
     states.show([states.of(job, out) for job in jobs])
     return status_of(jobs, outcomes)
-
-
-def main() -> int:
-    """Entry point: 0 all done, 1 one failed, 2 wrong input, 75 stopped and the same command goes on."""
-    return commands.run(_local)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,7 +8,8 @@ from typing import Any
 from rankq_jax.launch import readings, record
 from rankq_jax.launch.jobs import Job
 
-ACCEPT = "--accept_changes"
+ACCEPT = "--accept-changes"
+_IGNORED = (ACCEPT, "--accept_changes", "--import")  # of what a job is they say nothing
 _TRUE, _FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
 
 
@@ -30,8 +31,12 @@ def _same(text: str, value: Any) -> bool:
 
 def _flags(words: Sequence[str]) -> dict[str, str]:
     """The last value of each flag."""
-    pairs = (word.partition("=") for word in words if word != ACCEPT)
-    return {name: value for name, _, value in pairs}
+    pairs = (word.partition("=") for word in words)
+    found = {name: value for name, _, value in pairs if name not in _IGNORED}
+    if "--config" in found:  # as older sweeps named the configurations of this package
+        file, colon, task = found["--config"].partition(":")
+        found["--config"] = file.removeprefix("experiments/configs/").removesuffix(".py") + colon + task
+    return found
 
 
 def foreign(job: Job, out: Path) -> str:

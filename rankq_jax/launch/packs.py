@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from rankq_jax.errors import InputError
 from rankq_jax.launch.jobs import Job, needs, seeds
 from rankq_jax.launch.sweep import packed
 
@@ -43,7 +44,7 @@ def jobs(planned: Sequence[Job], most: int | None, out: Path) -> list[Job]:
     What one process was given once is never given to another one beside it.
 
     Raises:
-      ValueError: if the workdirs below `out` were made with another number, or with several; one line.
+      InputError: if the workdirs below `out` were made with another number, or with several; one line.
     """
     if most is not None and most < 0:
         return packed(planned, most)
@@ -53,7 +54,7 @@ def jobs(planned: Sequence[Job], most: int | None, out: Path) -> list[Job]:
     if not parts:
         single = sorted(job.name for job in divisible if job.name in begun and _parts_of(job, most or 0))
         if single:
-            raise ValueError(f"{out / single[0]}: trains all seeds of its job; leave out --pack={most}.")
+            raise InputError(f"{out / single[0]}: trains all seeds of its job; leave out --pack={most}.")
         return packed(planned, most or 0)
     tried = sorted({_size(name) for own in parts.values() for name in own}) if most is None else [most]
     names = {job.name: job for job in divisible}
@@ -64,8 +65,8 @@ def jobs(planned: Sequence[Job], most: int | None, out: Path) -> list[Job]:
         return packed(planned, fitting[-1])
     one = out / min(min(own) for own in parts.values())
     if most is not None:
-        raise ValueError(f"{one}: was made with another --pack than {most}; leave that out.")
-    raise ValueError(
+        raise InputError(f"{one}: was made with another --pack than {most}; leave that out.")
+    raise InputError(
         f"{out}: has workdirs of several --pack, or of whole jobs beside parts, e.g. {one.name}; choose "
         "another --out or remove what is not wanted."
     )

@@ -1,10 +1,10 @@
 """Lists the jobs of a sweep: name, seeds, state and command line, then what is wrong. Nothing is started.
 
-python -m launch.plan launch/sweeps/smoke.py
+rankq sweep plan launch/sweeps/smoke.py
 """
 
+import argparse
 import shlex
-import sys
 
 from rankq_jax.launch import commands, job, states, sweep
 
@@ -17,9 +17,13 @@ def _seeds(planned: sweep.Job) -> str:
     return f"seed {first}" if count == 1 else f"seeds {first} to {first + count - 1}"
 
 
-def _plan() -> int:
-    flags = commands.parser(__doc__)
-    jobs, out = commands.jobs_of(flags.parse_args())
+def main(arguments: argparse.Namespace) -> int:
+    """Lists the jobs; returns 0.
+
+    Raises:
+      InputError: if the sweep file or the configuration of a job is wrong.
+    """
+    jobs, out = commands.jobs_of(arguments)
     for planned in jobs:
         needed = "".join(f", after {name}" for name in sweep.needs(planned))
         print(f"{planned.name}: {_seeds(planned)}, {states.of(planned, out).state}{needed}")
@@ -27,12 +31,3 @@ def _plan() -> int:
     print(f"{len(jobs)} jobs in {out}", flush=True)
     commands.check(jobs, out)
     return 0
-
-
-def main() -> int:
-    """Entry point: 0, or 2 if the sweep file or the configuration of a job is wrong."""
-    return commands.run(_plan)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,32 +7,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rankq_jax.errors import InputError
 from rankq_jax.launch import fields, names
 from rankq_jax.launch.jobs import Job, flags_of
 
-CONFIGS = "experiments/configs"
 MOST = 10_000  # jobs of a sweep
-
-
-def _path(config: str) -> str:
-    return config if "/" in config or config.endswith(".py") else f"{CONFIGS}/{config}.py"
 
 
 def _text(value: object, name: str) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{name}: {value!r} is no text.")
+        raise InputError(f"{name}: {value!r} is no text.")
     return value
 
 
 def _count(value: object, name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"{name}={value!r}: must be a whole number of at least 0.")
+        raise InputError(f"{name}={value!r}: must be a whole number of at least 0.")
     return value
 
 
 def _fields(overrides: Mapping[str, object]) -> Mapping[str, Any]:
     if not isinstance(overrides, Mapping):
-        raise ValueError(f"overrides: {overrides!r} is no mapping from fields to values.")
+        raise InputError(f"overrides: {overrides!r} is no mapping from fields to values.")
     for field in overrides:
         _text(field, "a field in overrides")
     return overrides
@@ -40,7 +36,7 @@ def _fields(overrides: Mapping[str, object]) -> Mapping[str, Any]:
 
 def _is_value(value: object, field: str) -> None:
     if not fields.is_value(value):
-        raise ValueError(f"field {field!r}: {value!r} is no number, text or tuple of them.")
+        raise InputError(f"field {field!r}: {value!r} is no number, text or tuple of them.")
 
 
 def _named(parts: Sequence[str], flags: Sequence[str], values: Sequence[object] = ()) -> str:
@@ -64,8 +60,8 @@ def product(
     such a configuration is there once, whatever values the field has.
 
     Args:
-      configs: names of files of `experiments/configs`, or paths; with a colon and a task where `tasks` is
-        empty, e.g. `experiments/configs/rankq.py:pointmaze-umaze`.
+      configs: names of configurations, or paths of files; with a colon and a task where `tasks` is
+        empty, e.g. `rankq:pointmaze-umaze`.
       overrides: values to try for each field, e.g. `{"rankq.sigma": (0.15, 0.3)}`. A field with one value
         is set in every job and left out of the names.
       tasks: what follows the colon, e.g. `pointmaze-umaze,smoke`; all of it is part of the name.
@@ -73,7 +69,7 @@ def product(
       seed: the first of them.
 
     Raises:
-      ValueError: if an argument has another type, a task is given twice, no configuration reads a field, or
+      InputError: if an argument has another type, a task is given twice, no configuration reads a field, or
         there are more than `MOST` jobs.
     """
     given = _fields(overrides or {})
@@ -84,18 +80,18 @@ def product(
         for value in values:
             _is_value(value, field)
     if math.prod([len(files), len(places), *map(len, tried.values())]) > MOST:
-        raise ValueError(f"the product has more than {MOST} jobs; a sweep has {MOST} at most.")
+        raise InputError(f"the product has more than {MOST} jobs; a sweep has {MOST} at most.")
     count, first = _count(seeds, "seeds"), _count(seed, "seed")
     own = {"seed": first, "seeds": count} if count else {}
     runs, heads = [], []
     for config, task, values in itertools.product(files, places, itertools.product(*tried.values())):
         path, _, argument = config.partition(":")
         if argument and task:
-            raise ValueError(f"{config}: names a task, and so does tasks={task!r}; leave one out.")
+            raise InputError(f"{config}: names a task, and so does tasks={task!r}; leave one out.")
         argument = argument or task
         runs.append(
             (
-                f"--config={_path(path)}" + (f":{argument}" if argument else ""),
+                f"--config={path}" + (f":{argument}" if argument else ""),
                 dict(zip(tried, values, strict=True)),
             )
         )
@@ -107,7 +103,7 @@ def product(
         parts = [*head, *(f"{field}={value}" for field, value in varied.items())]
         made = Job(_named(parts, flags, list(varied.values())), flags)
         if made in jobs and kept == chosen:
-            raise ValueError(f"two jobs are named {made.name!r}; vary a field between them.")
+            raise InputError(f"two jobs are named {made.name!r}; vary a field between them.")
         jobs[made] = None
     return list(jobs)
 
@@ -116,14 +112,14 @@ def arm(config: str, argument: str, overrides: Mapping[str, object], variant: st
     """One arm of a comparison.
 
     Args:
-      config: name of a file of `experiments/configs`, without `.py`.
+      config: name of a configuration.
       argument: what follows the colon, e.g. `pointmaze-umaze` or `pointmaze-umaze,paper`; all of it is
         part of the name.
       overrides: value of each field.
       variant: name of the run in tables, where it is not that of the configuration; part of the job's name.
 
     Raises:
-      ValueError: if an argument has another type.
+      InputError: if an argument has another type.
     """
     for name, text in (("config", config), ("argument", argument), ("variant", variant)):
         _text(text, name)
@@ -131,5 +127,5 @@ def arm(config: str, argument: str, overrides: Mapping[str, object], variant: st
         _is_value(value, field)
     if variant:
         overrides = {"name": variant, **overrides}
-    flags = (f"--config={CONFIGS}/{config}.py:{argument}", *flags_of(overrides))
+    flags = (f"--config={config}:{argument}", *flags_of(overrides))
     return Job(_named([variant or config, *argument.split(",")], flags), flags)

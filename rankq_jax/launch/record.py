@@ -4,7 +4,6 @@ The launcher owns the entries of a workdir that begin with `job.`: `job.json` sa
 attempt, `job.log` has the output of all of them. Everything else there is the training command's.
 """
 
-import fcntl
 import json
 import socket
 import time
@@ -12,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rankq_jax import files
 from rankq_jax.launch import readings
 
 STATES = QUEUED, RUNNING, PREEMPTED, FAILED, DONE = "queued", "running", "preempted", "failed", "done"
@@ -58,9 +58,7 @@ def write(folder: Path, record: Mapping[str, Any]) -> None:
     Raises:
       OSError: if it cannot be written.
     """
-    temporary = folder / "job.json.tmp"
-    temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(folder / "job.json")
+    files.write(folder / "job.json", (json.dumps(record, indent=1) + "\n").encode())
 
 
 def finished(folder: Path) -> bool:
@@ -70,15 +68,7 @@ def finished(folder: Path) -> bool:
 
 def locked(folder: Path) -> bool:
     """Whether a process holds the lock of the workdir."""
-    try:
-        with (folder / "lock").open("rb") as file:
-            # Shared, so that those who only look do not see each other; closing the file lets it go.
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # none has been made, or nobody can make one
-        return False
-    return False
+    return files.is_held(folder / "lock")
 
 
 def alive(folder: Path, record: Mapping[str, Any]) -> bool:

@@ -3,14 +3,29 @@
 The configurations need jax, which no launcher imports, so that a subprocess reads them.
 """
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-MODULE = "experiments.resolve"
+from rankq_jax.errors import InputError
+
+IMPORTS: list[str] = []  # flags that every question has: what a sweep's own packages are imported by
+
+MODULE = "rankq_jax.cli.resolve"
+
+
+@contextlib.contextmanager
+def importing(flags: Sequence[str]) -> Iterator[None]:
+    """Inside, configurations are read after the packages that `--import` flags name."""
+    IMPORTS.extend(flags)
+    try:
+        yield
+    finally:
+        del IMPORTS[len(IMPORTS) - len(flags) :]
 
 
 def resolved(flags: Sequence[Sequence[str]], build: bool) -> list[dict[str, Any]]:
@@ -25,11 +40,11 @@ def resolved(flags: Sequence[Sequence[str]], build: bool) -> list[dict[str, Any]
       and those that a phase of the run reads.
 
     Raises:
-      ValueError: if there is no answer.
+      InputError: if there is no answer.
     """
     if not flags:
         return []
-    asked = json.dumps({"build": build, "jobs": [list(words) for words in flags]})
+    asked = json.dumps({"build": build, "jobs": [[*IMPORTS, *words] for words in flags]})
     # No accelerator is needed, and another process may hold it.
     variables = {**os.environ, "JAX_PLATFORMS": "cpu"}
     done = subprocess.run(
@@ -37,6 +52,6 @@ def resolved(flags: Sequence[Sequence[str]], build: bool) -> list[dict[str, Any]
     )
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     if done.returncode:
-        raise ValueError(f"{MODULE}: ended with status {done.returncode} ({lines[-1] if lines else ''}).")
+        raise InputError(f"{MODULE}: ended with status {done.returncode} ({lines[-1] if lines else ''}).")
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found

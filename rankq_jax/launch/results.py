@@ -1,43 +1,48 @@
 """Runs the jobs of a sweep that are not done yet, then writes the table about all of them.
 
-python -m launch.results launch/sweeps/pointmaze.py --out=runs/pointmaze --table=docs/results/pointmaze.md
+rankq sweep results launch/sweeps/pointmaze.py --out=runs/pointmaze --table=docs/results/pointmaze.md
 """
 
+import argparse
 import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rankq_jax.errors import InputError
 from rankq_jax.launch import commands, local, packs, record
 from rankq_jax.launch.job import STOPPED
 
 
 def table_command(
-    workdirs: Sequence[Path], table: Path, reference: str, command: str, notes: Sequence[str]
+    workdirs: Sequence[Path], table: Path, reference: str | None, command: str, notes: Sequence[str]
 ) -> list[str]:
     """The command line that writes the table.
 
     Args:
       workdirs: of the finished runs, in the order of the rows.
       table: Markdown file.
-      reference: name of the run that the others are compared with.
+      reference: name of the run that the others are compared with; None: the usual one.
       command: that the document gives as its origin.
       notes: remarks under the tables.
     """
-    flags = [f"--out={table}", f"--reference={reference}", f"--command={command}"]
+    flags = [f"--out={table}", f"--command={command}"]
+    flags += [f"--reference={reference}"] if reference else []
     remarks = [f"--note={note}" for note in notes]
-    return [sys.executable, "-m", "experiments.table", *flags, *remarks, "--", *map(str, workdirs)]
+    return [sys.executable, "-m", "rankq_jax.cli", "table", *flags, *remarks, "--", *map(str, workdirs)]
 
 
-def _results() -> int:
-    parser = commands.parser(__doc__)
-    commands.add_starting(parser)
-    parser.add_argument("--table", type=Path, required=True, help="Markdown file that is written")
-    parser.add_argument("--reference", default="rankq", help="run that the others are compared with")
-    parser.add_argument("--note", action="append", default=[], help="remark under the tables; repeatable")
-    arguments = parser.parse_args()
-    command = shlex.join(["python", "-m", "launch.results", *sys.argv[1:]])
+def main(arguments: argparse.Namespace) -> int:
+    """Runs a sweep and writes its table; returns 0 if every job is in it, 1 if one failed, 75 if stopped.
+
+    Raises:
+      InputError: if the sweep file, the configuration of a job or the place of the table is wrong.
+    """
+    command = shlex.join(arguments.command)
+    place = arguments.table.parent
+    if arguments.table.is_dir() or not next(at for at in (place, *place.parents) if at.exists()).is_dir():
+        raise InputError(f"--table={arguments.table}: no file can lie there; give a Markdown file.")
     jobs, out = commands.jobs_of(arguments)
     commands.check(jobs, out)
     outcomes = local.run(jobs, out, attempts=arguments.attempts)
@@ -57,12 +62,3 @@ def _results() -> int:
         notes.append(f"Failed, and missing above: {named}.")
     line = table_command(done, arguments.table, arguments.reference, command, notes)
     return subprocess.run(line).returncode or status
-
-
-def main() -> int:
-    """Entry point: 0 if every job is in the table, 1 if one failed, 2 wrong input, 75 stopped."""
-    return commands.run(_results)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """Runs the jobs of a sweep on a Slurm cluster, as arrays; what is preempted is requeued and goes on.
 
-python -m launch.slurm launch/sweeps/pointmaze.py --out=runs/pointmaze --gpus-per-job=1 --minutes=240
+rankq sweep slurm launch/sweeps/pointmaze.py --out=runs/pointmaze --gpus-per-job=1 --minutes=240
 
 Run it in the repository on a machine that submits jobs. Nodes must see the repository, this Python and --out
 under the same paths. Run again it submits what is neither done, queued nor running.
@@ -17,8 +17,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rankq_jax.errors import InputError, one_line
 from rankq_jax.launch import commands, record, slurm_queue, slurm_task, states
-from rankq_jax.launch.job import STOPPED, WRONG_INPUT, done, exhausted
+from rankq_jax.launch.job import STOPPED, done, exhausted
 from rankq_jax.launch.jobs import Job, needs
 from rankq_jax.launch.slurm_queue import Task
 
@@ -26,30 +27,14 @@ FAILED = 1  # exit status if a job has failed
 NOTICE = 90  # seconds before the time limit at which a job is asked to stop, a quarter of short limits
 
 
-def parser() -> argparse.ArgumentParser:
-    """The flags of this command."""
-    flags = commands.parser(__doc__)
-    commands.add_starting(flags)
-    flags.add_argument("--partition", help="the cluster's default if left out")
-    flags.add_argument("--gpus-per-job", type=int, default=0)
-    flags.add_argument("--cpus-per-job", type=int, default=1)
-    flags.add_argument("--memory", help="of a job, e.g. 16GB; the cluster's default if left out")
-    flags.add_argument("--minutes", type=int, default=60, help="time limit; what is not done is requeued")
-    flags.add_argument("--setup", action="append", default=[], help="shell line run before; repeatable")
-    flags.add_argument("--sbatch", action="append", default=[], help="NAME=VALUE for sbatch; repeatable")
-    flags.add_argument("--no-watch", action="store_true", help="submit, show the table and end")
-    flags.add_argument("--poll", type=float, default=10.0, help="seconds between looks at the queue")
-    return flags
-
-
 def _submitit() -> Any:
     try:
         import submitit
     except ImportError as error:
-        raise ValueError("submitit is not installed; pip install 'rankq-jax[slurm]'.") from error
+        raise InputError("submitit is not installed; pip install 'rankq-jax[slurm]'.") from error
     for name in ("sbatch", "srun", "squeue", "scontrol"):
         if shutil.which(name) is None:
-            raise ValueError(f"{name} is not installed; run this where Slurm's commands are (slurm-client).")
+            raise InputError(f"{name} is not installed; run this where Slurm's commands are (slurm-client).")
     return submitit
 
 
@@ -57,14 +42,11 @@ def parameters(arguments: argparse.Namespace) -> dict[str, Any]:
     """What submitit is told about every array.
 
     Raises:
-      ValueError: if a flag is wrong; one line.
+      InputError: if a flag is wrong; one line.
     """
-    for name, least in (("minutes", 1), ("cpus_per_job", 1), ("gpus_per_job", 0)):
-        if getattr(arguments, name) < least:
-            raise ValueError(f"--{name.replace('_', '-')}={getattr(arguments, name)}: at least {least}.")
     wrong = [words for words in arguments.sbatch if "=" not in words]
     if wrong:
-        raise ValueError(f"--sbatch={wrong[0]}: give NAME=VALUE, e.g. account=lab.")
+        raise InputError(f"--sbatch={wrong[0]}: give NAME=VALUE, e.g. account=lab.")
     own = dict(words.lstrip("-").split("=", 1) for words in arguments.sbatch)
     chosen = {
         "time": arguments.minutes,
@@ -128,7 +110,7 @@ class Launcher:
         """Submits every job that is not done, given up, queued or running.
 
         Raises:
-          ValueError: if Slurm refuses; one line.
+          InputError: if Slurm refuses; one line.
         """
         undone = {job.name for job in self.jobs if not done(job, self.out)}
         coming = {job.name for job in self.jobs if self.alive(job)}
@@ -151,10 +133,10 @@ class Launcher:
             with contextlib.redirect_stderr(io.StringIO()):  # what sbatch says is in the error too
                 submitted = executor.map_array(slurm_task.run, group, *counts)
         except OSError as error:
-            raise ValueError(f"{self.out}: cannot be written to ({error.strerror}).") from error
+            raise InputError(f"{self.out}: cannot be written to ({error.strerror}).") from error
         except RuntimeError as error:
             lines = [line.removeprefix("sbatch: error: ") for line in str(error).splitlines()]
-            raise ValueError(f"Slurm refuses: {'; '.join(lines)}.") from error
+            raise InputError(f"Slurm refuses: {'; '.join(lines)}.") from error
         self.submissions.update(names)
         for job, task in zip(names, submitted, strict=True):
             self.tasks[job] = Task(task.job_id, "PENDING", "None")
@@ -193,7 +175,7 @@ class Launcher:
         """Submits and tells until Slurm has nothing left to do.
 
         Raises:
-          ValueError: if Slurm refuses; one line.
+          InputError: if Slurm refuses; one line.
         """
         while True:
             self.submit()
@@ -215,8 +197,14 @@ class Launcher:
         print(text + (f", `scancel {' '.join(left)}` stops them" if left else ""), file=sys.stderr)
 
 
-def _launch() -> int:
-    arguments = parser().parse_args()
+def main(arguments: argparse.Namespace) -> int:
+    """Submits a sweep and watches it; returns 0 if all jobs are done, 1 if one failed, 75 if the same command
+    goes on.
+
+    Raises:
+      InputError: if a flag or the sweep file is wrong, or Slurm is missing or refuses.
+    """
+    _submitit()
     jobs, out = commands.jobs_of(arguments)
     launcher = Launcher(jobs, out, arguments.attempts, parameters(arguments))
     commands.check(jobs, out)
@@ -227,8 +215,7 @@ def _launch() -> int:
         else:
             launcher.watch(arguments.poll)
     except RuntimeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return WRONG_INPUT
+        raise InputError(one_line(error)) from error
     except KeyboardInterrupt:
         launcher.interrupted()
         return STOPPED
@@ -238,12 +225,3 @@ def _launch() -> int:
     if arguments.no_watch or ended == {record.DONE}:
         return 0
     return FAILED if record.FAILED in ended else STOPPED
-
-
-def main() -> int:
-    """Entry point: 0 all done, 1 one failed, 2 wrong input, 75 the same command goes on."""
-    return commands.run(_launch)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from rankq_jax.errors import one_line
 from rankq_jax.launch.jobs import Job, needs
 
 FOLDER = ".slurm"
@@ -82,7 +83,7 @@ def _ask(*filters: str) -> list[list[str]]:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RuntimeError(f"squeue does not answer ({error}).") from error
     if done.returncode:
-        raise RuntimeError(f"squeue: {' '.join(done.stderr.split())}")
+        raise RuntimeError(f"squeue: {one_line(done.stderr)}")
     return [line.split("|", 3) for line in done.stdout.splitlines() if line.count("|") >= 3]
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from rankq_jax.errors import one_line
 from rankq_jax.launch import slurm_queue
 from rankq_jax.launch.job import REQUESTS, STOPPED, Outcome, Stop, execute
 from rankq_jax.launch.jobs import Job
@@ -38,7 +39,7 @@ def _requeue(task: str) -> None:
             if done.returncode == 0:
                 print(f"{task}: requeued", flush=True)
                 return
-            print(f"{task}: scontrol: {' '.join(done.stderr.split())}", flush=True)
+            print(f"{task}: scontrol: {one_line(done.stderr)}", flush=True)
         time.sleep(PAUSE)
 
 

@@ -1,18 +1,20 @@
 """The table of the states of a sweep, from its workdirs alone, whatever runs it.
 
-python -m launch.status launch/sweeps/smoke.py
+rankq sweep status launch/sweeps/smoke.py
 """
 
+import argparse
 import json
-import sys
 
 from rankq_jax.launch import commands, states
 
 
-def _status() -> int:
-    flags = commands.parser(__doc__)
-    flags.add_argument("--json", action="store_true", help="a list of states for scripts")
-    arguments = flags.parse_args()
+def main(arguments: argparse.Namespace) -> int:
+    """Prints the states; returns 0 whatever they are.
+
+    Raises:
+      InputError: if the sweep file is wrong.
+    """
     jobs, out = commands.jobs_of(arguments)
     found = [states.of(job, out) for job in jobs]
     if arguments.json:
@@ -20,12 +22,3 @@ def _status() -> int:
     else:
         states.show(found)
     return 0
-
-
-def main() -> int:
-    """Entry point: 0 whatever the states are, or 2 if the sweep file is wrong."""
-    return commands.run(_status)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

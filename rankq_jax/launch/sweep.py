@@ -4,8 +4,10 @@ import runpy
 import traceback
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from rankq_jax.errors import InputError, one_line
 from rankq_jax.launch import names
 from rankq_jax.launch.jobs import Job, flags_of, needs, seeds
 from rankq_jax.launch.products import MOST, arm, product
@@ -18,7 +20,7 @@ DEFAULT_BUDGET = "cores"
 def _differ(jobs: Sequence[str], place: str) -> None:
     for name, times in Counter(jobs).items():
         if times > 1:
-            raise ValueError(f"{place}: two jobs are named {name!r}; vary a field between them.")
+            raise InputError(f"{place}: two jobs are named {name!r}; vary a field between them.")
 
 
 def packed(jobs: Sequence[Job], most: int) -> list[Job]:
@@ -27,10 +29,10 @@ def packed(jobs: Sequence[Job], most: int) -> list[Job]:
     A job that another one needs stays whole, because what is needed is a folder with all of its seeds.
 
     Raises:
-      ValueError: if `most` is negative, or two jobs then share a name.
+      InputError: if `most` is negative, or two jobs then share a name.
     """
     if most < 0:
-        raise ValueError(f"--pack={most}: must be how many seeds a process trains, or 0 for all of a job.")
+        raise InputError(f"--pack={most}: must be how many seeds a process trains, or 0 for all of a job.")
     needed = {name for job in jobs for name in needs(job)}
     parts = []
     for job in jobs:
@@ -39,7 +41,7 @@ def packed(jobs: Sequence[Job], most: int) -> list[Job]:
             parts.append(job)
             continue
         if len(parts) + count / most > MOST:
-            raise ValueError(f"--pack={most}: makes more than {MOST} jobs; take more seeds for each.")
+            raise InputError(f"--pack={most}: makes more than {MOST} jobs; take more seeds for each.")
         others = [f for f in job.arguments if not f.startswith(("--config.seed=", "--config.seeds="))]
         for start in range(first, first + count, most):
             size = min(most, first + count - start)
@@ -59,36 +61,38 @@ def _line(error: BaseException, path: str) -> str:
 
 
 def _run(path: str) -> dict[str, Any]:
+    if Path(path[:4096]).is_dir():
+        raise InputError(f"{path}: is a folder; give the file of the sweep.")
     try:
         return runpy.run_path(path)
     except OSError as error:
         if not _line(error, path):
-            raise ValueError(f"{path}: cannot be read ({error.strerror or error}).") from error
-        raise ValueError(f"{path}{_line(error, path)}: fails with {_cause(error)}.") from error
+            raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
+        raise InputError(f"{path}{_line(error, path)}: fails with {_cause(error)}.") from error
     except SystemExit as error:
-        raise ValueError(f"{path}{_line(error, path)}: exits; a sweep file only defines its jobs.") from error
+        raise InputError(f"{path}{_line(error, path)}: exits; a sweep file only defines its jobs.") from error
     except Exception as error:  # whatever the file does wrong
-        raise ValueError(f"{path}{_line(error, path)}: fails with {_cause(error)}.") from error
+        raise InputError(f"{path}{_line(error, path)}: fails with {_cause(error)}.") from error
 
 
 def _cause(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(".")
+    return f"{type(error).__name__}: {one_line(error)}".removesuffix(".")
 
 
 def _chosen(path: str, defined: Mapping[str, Any], budget: str | None) -> object:
     budgets = defined.get("BUDGETS", {})
     if not isinstance(budgets, dict):
-        raise ValueError(f"{path}: BUDGETS is not a mapping from names to lists of jobs.")
+        raise InputError(f"{path}: BUDGETS is not a mapping from names to lists of jobs.")
     if budget is None and "SWEEP" in defined:
         return defined["SWEEP"]
     if not budgets:
         if budget is None:
-            raise ValueError(f"{path}: defines no list SWEEP; see launch/sweeps/pointmaze.py.")
-        raise ValueError(f"{path}: defines no BUDGETS; leave out --budget.")
+            raise InputError(f"{path}: defines no list SWEEP; see docs/launching.md.")
+        raise InputError(f"{path}: defines no BUDGETS; leave out --budget.")
     name = DEFAULT_BUDGET if budget is None else budget
     known = ", ".join(map(str, budgets))
     if name not in budgets:
-        raise ValueError(f"{path}: has no budget {name!r}; choose --budget of: {known}.")
+        raise InputError(f"{path}: has no budget {name!r}; choose --budget of: {known}.")
     return budgets[name]
 
 
@@ -104,15 +108,15 @@ def _is_flag(word: object) -> bool:
 
 def _checked(jobs: object, path: str) -> list[Job]:
     if not isinstance(jobs, list) or not all(isinstance(job, Job) for job in jobs) or not jobs:
-        raise ValueError(f"{path}: its sweep is not a list of jobs; see launch/sweeps/pointmaze.py.")
+        raise InputError(f"{path}: its sweep is not a list of jobs; see docs/launching.md.")
     if len(jobs) > MOST:
-        raise ValueError(f"{path}: has {len(jobs)} jobs; a sweep has {MOST} at most.")
+        raise InputError(f"{path}: has {len(jobs)} jobs; a sweep has {MOST} at most.")
     for i, job in enumerate(jobs):
         if wrong := names.problem(job.name):
-            raise ValueError(f"{path}: the name of job {i}, {job.name!r:.100}, {wrong}; choose another.")
+            raise InputError(f"{path}: the name of job {i}, {job.name!r:.100}, {wrong}; choose another.")
         words = job.arguments
         if isinstance(words, str) or not isinstance(words, tuple | list) or not all(map(_is_flag, words)):
-            raise ValueError(f"{path}: the arguments of {job.name!r} are no tuple of texts without NUL.")
+            raise InputError(f"{path}: the arguments of {job.name!r} are no tuple of texts without NUL.")
     return [job._replace(arguments=tuple(job.arguments)) for job in jobs]
 
 
@@ -124,7 +128,7 @@ def read(path: str, budget: str | None = None) -> list[Job]:
       budget: name in its `BUDGETS`; None takes `SWEEP`, or without one the budget `cores`.
 
     Raises:
-      ValueError: if the file cannot be read, fails or exits, has no such list, a job has a name that no
+      InputError: if the file cannot be read, fails or exits, has no such list, a job has a name that no
         folder can have or that another one has, or one needs a job that does not come before it; one line.
     """
     jobs = _checked(_chosen(path, _run(path), budget), path)
@@ -133,6 +137,6 @@ def read(path: str, budget: str | None = None) -> list[Job]:
     for job in jobs:
         for name in needs(job):
             if name not in before:
-                raise ValueError(f"{path}: {job.name!r} needs {name!r}; put that job before it.")
+                raise InputError(f"{path}: {job.name!r} needs {name!r}; put that job before it.")
         before.add(job.name)
     return jobs

@@ -31,12 +31,14 @@ def generator_of(task: Task, kind: str = "") -> tuple[str, Generator]:
     """
     if not task.generators:
         raise InputError(
-            f"task {task.name!r} has no dataset of its own: train with --config.dataset=FILE, or online "
-            "alone with --config.offline.updates=0 --config.online.mixing_ratio=0."
+            f"task {task.name!r} has no dataset of its own: give a dataset, or train online only "
+            "(offline.updates=0, online.mixing_ratio=0)."
         )
     name = kind or next(iter(task.generators))
     if name not in task.generators:
-        raise InputError(f"--kind: task {task.name!r} has no {name!r}.{suggestion(name, task.generators)}")
+        raise InputError(
+            f"kind {name!r}: no way to make data of task {task.name!r}.{suggestion(name, task.generators)}"
+        )
     return name, task.generators[name]
 
 
@@ -97,7 +99,7 @@ def make_dataset(
       InputError: if `steps` is out of bounds, the dataset exists, or the disk refuses it.
     """
     if not 1 <= steps <= MOST_STEPS:
-        raise InputError(f"--steps={steps}: a dataset has at least one step and at most {MOST_STEPS}.")
+        raise InputError(f"steps={steps}: a dataset has at least one step and at most {MOST_STEPS}.")
     kind, generator = generator_of(task, kind)
     name = dataset_name(task, steps, seed, kind)
     top = store.root(name)

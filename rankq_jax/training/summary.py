@@ -1,5 +1,6 @@
 """What a finished run came to, from its evaluations."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from rankq_jax.analysis import results
 from rankq_jax.configs import RunConfig
 from rankq_jax.evaluation import Evaluation
 from rankq_jax.tasks import Task
-from rankq_jax.writers import JsonLines, read_lines, write_json
+from rankq_jax.writers import read_lines, write_json, write_text
 
 EVALUATIONS = "evaluations.jsonl"
 
@@ -59,7 +60,7 @@ def lines(summary: dict[str, Any]) -> list[str]:
     return [f"{name}: {value}" for name, value in summary.items() if name.startswith(("offline_", "final_"))]
 
 
-def join(folder: Path, parts: list[Path], config: RunConfig, writer: int) -> dict[str, Any]:
+def join(folder: Path, parts: list[Path], config: RunConfig) -> dict[str, Any]:
     """Writes `evaluations.jsonl` and `summary.json` of a configuration whose seeds were trained apart.
 
     Both look as if one process had trained all seeds. Seconds are those of the part that took longest.
@@ -69,7 +70,6 @@ def join(folder: Path, parts: list[Path], config: RunConfig, writer: int) -> dic
       folder: what is written to; `config` is its own.
       parts: folders of the finished runs, in the order of their seeds.
       config: of all seeds.
-      writer: number of this process.
 
     Returns:
       The summary.
@@ -79,19 +79,12 @@ def join(folder: Path, parts: list[Path], config: RunConfig, writer: int) -> dic
     """
     records = [record for part in parts for record in read_lines(part / EVALUATIONS)]
     records.sort(key=lambda r: (r["updates"] + r["env_steps"], r["seed"], r["episode"]))
-    unfinished = folder / f"unfinished-{writer}.jsonl"
-    lines = JsonLines(unfinished, keep=0)
-    for record in records:
-        lines.write(record)
-    lines.close()
-    unfinished.replace(folder / EVALUATIONS)
+    write_text(folder / EVALUATIONS, "".join(json.dumps(record) + "\n" for record in records))
     own = [results.read_json(part / "summary.json") for part in parts]
     slowest = max((summary["wall_seconds"] for summary in own), key=lambda seconds: seconds["total"])
     seeds = [seed for summary in own for seed in summary["seeds"]]
     shared = {name: own[0].get(name) for name in ("dataset", "updates", "env_steps", "devices")}
     restarts = sum(summary["restarts"] for summary in own)
     summary = summarise(folder, config, seeds) | shared | {"restarts": restarts, "wall_seconds": slowest}
-    unfinished = folder / f"unfinished-{writer}.json"
-    write_json(unfinished, summary)
-    unfinished.replace(folder / "summary.json")
+    write_json(folder / "summary.json", summary)
     return summary

@@ -122,7 +122,7 @@ def train_apart(
     # One that has not begun to go on with a changed configuration has a summary of the one before.
     if not all(map(_done, each, parts)):
         return None
-    summary = join(folder, parts, config, member.process)
+    summary = join(folder, parts, config)
     report.write(folder / "report", parts)
     return summary
 

@@ -52,8 +52,13 @@ def versions() -> dict[str, str]:
 
 
 def git_commit() -> str:
-    """The commit of the source tree, with `-dirty` if it has changes; `unknown` outside a checkout."""
-    folder = Path(__file__).resolve().parent
+    """The commit of the source tree, with `-dirty` if it has changes; `unknown` outside a checkout.
+
+    A package that is installed below somebody else's repository has no commit of its own.
+    """
+    folder = Path(__file__).resolve().parents[2]
+    if not (folder / ".git").exists() or not (folder / "pyproject.toml").exists():
+        return "unknown"
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()

@@ -3,18 +3,15 @@
 import copy
 import json
 import math
-from unittest import mock
 
 import numpy as np
 import pytest
 
 from rankq_jax.analysis import curves, pictures, sweep_page
+from rankq_jax.cli import table
 from rankq_jax.errors import InputError
 from rankq_jax.training import report
 from tests.analysis.fake_runs import launched, workdir
-
-with mock.patch("absl.flags.DEFINE_string"), mock.patch("absl.flags.DEFINE_multi_string"):
-    from rankq_jax.cli import table  # whose flag --out the report has too
 
 MISSING = object()
 OTHERS = [MISSING, None, True, 0.5, -(10**400), math.inf, math.nan, 1e308, "a\nb", [], [1, "a"], {}]

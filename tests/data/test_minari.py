@@ -129,7 +129,7 @@ def test_a_missing_dataset_of_the_project(monkeypatch):
     monkeypatch.setenv("MINARI_REMOTE", "none://at-all")
     name = dataset_name(TASK, 4_000, 8)
     with pytest.raises(
-        InputError, match=rf"{name}: no such dataset below .*make_dataset --task={TASK.name}\b"
+        InputError, match=rf"{name}: no such dataset below .*dataset make --task={TASK.name}\b"
     ):
         load(name)
 

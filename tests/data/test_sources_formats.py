@@ -276,11 +276,11 @@ def test_arrays_keep_episodes_that_end_by_nothing_and_terminals_inside(tmp_path)
     for field in ("episode", "terminated", "truncated"):
         np.testing.assert_array_equal(getattr(read, field), getattr(odd, field))
     with pytest.raises(
-        InputError, match=r"odd.hdf5: .*index 2, before its episode ends; use --format=arrays"
+        InputError, match=r"odd.hdf5: .*index 2, before its episode ends; use the format 'arrays'"
     ):
         export.write(odd, tmp_path / "odd.hdf5")
     apart = recording()._replace(next_observation=odd.next_observation + 0.25)
-    with pytest.raises(InputError, match=r"'next_observations' at index 0 .*use --format=arrays"):
+    with pytest.raises(InputError, match=r"'next_observations' at index 0 .*use the format 'arrays'"):
         export.write(apart, tmp_path / "odd.hdf5", "d4rl")
     assert not (tmp_path / "odd.hdf5").exists()
 

@@ -283,9 +283,7 @@ def test_without_a_network_the_answer_comes_at_once(monkeypatch):
 
 def test_a_dataset_of_this_project_can_be_made(online):
     online.setattr(minari, "download_dataset", None)
-    with pytest.raises(
-        InputError, match=r"make one by `python -m experiments.make_dataset --task=ant-medium`"
-    ):
+    with pytest.raises(InputError, match=r"make one by `rankq dataset make --task=ant-medium`"):
         sources.load("ant-medium/waypoints-1k-seed0-v0")
 
 
@@ -299,7 +297,7 @@ def test_names_that_are_none(name):
 def test_pickles_are_sent_to_the_conversion(tmp_path, suffix):
     path = tmp_path / f"door{suffix}"
     path.write_bytes(b"")
-    command = f"python -m experiments.convert_dataset --from={path} --to={tmp_path / 'door.npz'}"
+    command = f"rankq dataset convert --from={path} --to={tmp_path / 'door.npz'}"
     with pytest.raises(InputError, match=command):
         sources.load(str(path))
 

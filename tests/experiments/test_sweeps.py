@@ -33,7 +33,7 @@ def value_of(text):
 
 def configured(job):
     """The configuration of a job, with the flags as the command line would read them."""
-    file, argument = re.fullmatch(r"--config=experiments/configs/(\w+)\.py:(.*)", job.arguments[0]).groups()
+    file, argument = re.fullmatch(r"--config=(\w+):(.*)", job.arguments[0]).groups()
     draft = configs.arm(file, argument)
     draft.lock()
     for flag in job.arguments[1:]:

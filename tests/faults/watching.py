@@ -31,7 +31,7 @@ class Watched:
     def unfinished(self) -> list[str]:
         """Names of what this command has begun to write of a checkpoint."""
         folder = self.folder / "checkpoints"
-        found = [*folder.glob("*.orbax-checkpoint-tmp*"), *folder.glob("replay/rows-*.tmp")]
+        found = [*folder.glob("*.orbax-checkpoint-tmp*"), *folder.glob("replay/.unfinished-*")]
         return [path.name for path in found if self.new(path)]
 
     def last(self, name: str) -> dict[str, Any]:

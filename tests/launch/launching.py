@@ -8,15 +8,22 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
+
+from rankq_jax.cli import command as cli
+from rankq_jax.cli import main
+from rankq_jax.training import stopping
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "launching.md"
 PACKAGES = ("rankq_jax", "experiments", "launch")
 
-# Keeps the contract of experiments.train with its launchers, without jax: rounds instead of training, a
+# Keeps the contract of `rankq train` with its launchers, without jax: rounds instead of training, a
 # checkpoint after each, a lock, exit statuses. Flags say how it misbehaves.
 FAKE = """
 import argparse, fcntl, json, os, pathlib, signal, sys, time
+
+assert sys.argv.pop(1) == "train"
 
 flags = argparse.ArgumentParser()
 flags.add_argument("--config", default="")
@@ -31,10 +38,10 @@ flags.add_argument("--wrong", action="store_true")
 flags.add_argument("--stops", type=int, default=0)  # of the first starts, without being asked
 flags.add_argument("--expert", type=pathlib.Path)
 flags.add_argument("--version", default="1")  # of its code
-flags.add_argument("--accept_changes", action="store_true")
+flags.add_argument("--accept-changes", action="store_true")
 given = flags.parse_args()
 folder = given.workdir
-foreign = [p.name for p in folder.iterdir() if not p.name.startswith("job.")]
+foreign = [p.name for p in folder.iterdir() if not p.name.startswith(("job.", ".unfinished-"))]
 assert "config.json" in foreign or not foreign or foreign == ["lock"], foreign
 lock = (folder / "lock").open("a")
 try:
@@ -56,7 +63,7 @@ if given.wrong:
     sys.exit(2)
 version = folder / "version"
 if version.exists() and version.read_text() != given.version and not given.accept_changes:
-    print("error: config.json: source is another; or go on with --accept_changes.", file=sys.stderr)
+    print("error: config.json: source is another; or go on with --accept-changes.", file=sys.stderr)
     sys.exit(2)
 version.write_text(given.version)
 if given.expert is not None and not (given.expert / "summary.json").exists():
@@ -102,12 +109,24 @@ json.dump([{"sections": [], "read": []} for _ in json.load(sys.stdin)["jobs"]], 
 """
 
 
+EXTENDED = """
+from pkgutil import extend_path
+
+__path__ = extend_path(__path__, __name__)
+"""
+
+
 def fake_checkout(folder, exist_ok=False):
-    """Makes `folder` a place from which `python -m experiments.train` runs the stand-in."""
-    (folder / "experiments").mkdir(exist_ok=exist_ok)
-    (folder / "experiments" / "__init__.py").touch()
-    (folder / "experiments" / "train.py").write_text(FAKE)
-    (folder / "experiments" / "resolve.py").write_text(RESOLVE)
+    """Makes `folder` a place from which `python -m rankq_jax.cli train` runs the stand-in.
+
+    Python looks there first; every other module of the package is the one of this checkout.
+    """
+    command = folder / "rankq_jax" / "cli"
+    command.mkdir(parents=True, exist_ok=exist_ok)
+    for package in (command.parent, command):
+        (package / "__init__.py").write_text(EXTENDED)
+    (command / "__main__.py").write_text(FAKE)
+    (command / "resolve.py").write_text(RESOLVE)
     return folder
 
 
@@ -144,6 +163,26 @@ def block(heading, *, cwd, timeout=600):
         text=True,
         timeout=timeout,
     )
+
+
+def status(command, *words):
+    """The exit status of `rankq sweep COMMAND WORDS` in this process, which prints as the command does.
+
+    Args:
+      command: its name, or its module.
+      *words: its flags.
+    """
+    name = command if isinstance(command, str) else command.__name__.rpartition(".")[2]
+
+    def end(message, status):
+        print(message, file=sys.stderr)
+        raise SystemExit(status)
+
+    with mock.patch.object(stopping, "end", end):
+        try:
+            return cli.run(lambda given: main.execute(["sweep", name, *given]), list(map(str, words)))
+        except SystemExit as ended:
+            return ended.code
 
 
 def begin(module, *arguments, cwd):

@@ -76,8 +76,8 @@ def shown(monkeypatch, capsys, tmp_path):
     (tmp_path / "sweep.py").write_text("from rankq_jax.launch import Job\nSWEEP = [Job('a', ())]\n")
 
     def run(*words):
-        monkeypatch.setattr("sys.argv", ["status", str(tmp_path / "sweep.py"), f"--out={tmp_path}", *words])
-        return status.main(), *capsys.readouterr()
+        ended = launching.status(status, tmp_path / "sweep.py", f"--out={tmp_path}", *words)
+        return ended, *capsys.readouterr()
 
     return run
 

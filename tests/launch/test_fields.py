@@ -20,7 +20,7 @@ def asked(monkeypatch):
         calls.append(flags)
         answers = []
         for words in flags:
-            name = words[0].rpartition("/")[2].partition(".py")[0]
+            name = words[0].removeprefix("--config=").partition(":")[0]
             offline = "--config.offline.updates=0" not in words
             read = [s for s in READS.get(name, []) if s == "sac" or offline or name != "rankq_sac"]
             answers.append({"sections": SECTIONS, "read": read} if name in READS else {"error": f"no {name}"})
@@ -40,7 +40,7 @@ def test_a_field_is_tried_by_those_who_read_it_alone(configs, section, asked):
         return
     jobs = sweep.product(configs, overrides)
     for name in configs:
-        own = [job for job in jobs if f"/{name}.py" in job.arguments[0]]
+        own = [job for job in jobs if f"--config={name}" == job.arguments[0]]
         flags = [flag for job in own for flag in job.arguments if flag.startswith(f"--config.{section}.")]
         if section in READS[name]:
             assert len(own) == 6 and len(flags) == 6
@@ -73,7 +73,7 @@ SWEEP = """
 from rankq_jax.launch import Job, product
 SWEEP = [
     *product(("rankq", "iql"), {"rankq.sigma": (0.15, 0.3)}, tasks=("pointmaze-umaze,smoke",), seeds=2),
-    Job("typo", ("--config=experiments/configs/rankq.py:pointmaze-umaze", "--config.rankq.sigam=1")),
+    Job("typo", ("--config=rankq:pointmaze-umaze", "--config.rankq.sigam=1")),
     *product(("rankq",), tasks=("pointmaze-umase", "pointmaze-umaze,smoek")),
     *product(("nothing", "td3_bc"), {"seeds": ("many", -1)}, tasks=("pointmaze-umaze,smoke",)),
     Job("flag", ("--config=experiments/configs/bc.py:pointmaze-umaze", "--sedes=3")),
@@ -108,13 +108,11 @@ def test_the_plan_finds_what_is_wrong_with_each_job(tmp_path):
 
 
 @pytest.mark.parametrize("command", [local, plan])
-def test_nothing_starts_where_a_job_is_wrong(command, asked, tmp_path, monkeypatch, capsys):
+def test_nothing_starts_where_a_job_is_wrong(command, asked, tmp_path, capsys):
     (tmp_path / "sweep.py").write_text(
         "from rankq_jax.launch import product\nSWEEP = product(('nowhere', 'rankq', 'other'), seeds=2)\n"
     )
-    words = [str(tmp_path / "sweep.py"), f"--out={tmp_path / 'o'}"]
-    monkeypatch.setattr("sys.argv", ["command", *words])
-    assert command.main() == 2
+    assert launching.status(command, tmp_path / "sweep.py", f"--out={tmp_path / 'o'}") == 2
     assert capsys.readouterr().err == "error: nowhere: no nowhere\nerror: other: no other\n"
     assert not (tmp_path / "o").exists()
 
@@ -124,8 +122,8 @@ def test_slurm_asks_too(asked, tmp_path, monkeypatch, capsys):
         "from rankq_jax.launch import product\nSWEEP = product(('nowhere',))\n"
     )
     monkeypatch.setattr(slurm, "_submitit", lambda: None)
-    monkeypatch.setattr("sys.argv", ["slurm", str(tmp_path / "sweep.py"), f"--out={tmp_path / 'o'}"])
-    assert slurm.main() == 2 and capsys.readouterr().err == "error: nowhere: no nowhere\n"
+    assert launching.status(slurm, tmp_path / "sweep.py", f"--out={tmp_path / 'o'}") == 2
+    assert capsys.readouterr().err == "error: nowhere: no nowhere\n"
 
 
 def test_jobs_that_are_done_are_not_asked_about(asked, tmp_path):
@@ -138,8 +136,8 @@ def test_jobs_that_are_done_are_not_asked_about(asked, tmp_path):
 
 def test_a_checkout_that_gives_no_answer_is_one_line(tmp_path, monkeypatch):
     monkeypatch.chdir(launching.fake_checkout(tmp_path))
-    (tmp_path / "experiments" / "resolve.py").write_text("raise ImportError('no jax')\n")
+    (tmp_path / "rankq_jax" / "cli" / "resolve.py").write_text("raise ImportError('no jax')\n")
     with pytest.raises(
-        ValueError, match=r"experiments\.resolve: ended with status 1 \(ImportError: no jax\)"
+        ValueError, match=r"rankq_jax\.cli\.resolve: ended with status 1 \(ImportError: no jax\)"
     ):
         resolve.resolved([["--config=a"]], build=True)

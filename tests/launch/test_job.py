@@ -39,7 +39,7 @@ def test_a_job_is_done_once(out):
 def test_flags_name_the_folder_of_all_workdirs(tmp_path):
     line = job.command(Job("b", ("--config.preferences.expert={out}/a",)), tmp_path)
     assert line == [
-        sys.executable, "-m", "experiments.train",
+        sys.executable, "-m", "rankq_jax.cli", "train",
         f"--config.preferences.expert={tmp_path}/a", f"--workdir={tmp_path}/b",
     ]  # fmt: skip
 
@@ -148,7 +148,7 @@ def test_a_run_that_was_killed_before_its_page_is_completed(out):
 
 
 def test_an_end_without_a_summary_is_a_failure(out, tmp_path):
-    (tmp_path / "experiments" / "train.py").write_text("")
+    (tmp_path / "rankq_jax" / "cli" / "__main__.py").write_text("")
     outcome = job.execute(Job("a", ()), out)
     assert outcome.state == "failed" and "left no summary" in outcome.error
 

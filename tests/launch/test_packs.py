@@ -82,8 +82,7 @@ def fake(tmp_path, monkeypatch):
 
 
 def start(monkeypatch, command, *words):
-    monkeypatch.setattr("sys.argv", ["command", "sweep.py", "--out=out", *words])
-    return command.main()
+    return launching.status(command, "sweep.py", "--out=out", *words)
 
 
 def test_the_results_of_a_packed_sweep_train_nothing(fake, monkeypatch):

@@ -15,16 +15,16 @@ def test_the_jobs_with_seeds_states_and_command_lines(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         "a_x_smoke: seeds 0 to 3, queued",
-        "  python -m experiments.train --config=experiments/configs/a.py:x,smoke --config.seed=0 "
+        "  python -m rankq_jax.cli train --config=a:x,smoke --config.seed=0 "
         "--config.seeds=4 --workdir=o/a_x_smoke",
         "b_x_smoke_seeds0-2: seeds 0 to 2, queued",
-        "  python -m experiments.train --config=b.py:x,smoke --config.seed=0 --config.seeds=3 "
+        "  python -m rankq_jax.cli train --config=b.py:x,smoke --config.seed=0 --config.seeds=3 "
         "--workdir=o/b_x_smoke_seeds0-2",
         "b_x_smoke_seed3: seed 3, queued",
-        "  python -m experiments.train --config=b.py:x,smoke --config.seed=3 --config.seeds=1 "
+        "  python -m rankq_jax.cli train --config=b.py:x,smoke --config.seed=3 --config.seeds=1 "
         "--workdir=o/b_x_smoke_seed3",
         "c: seeds of the configuration, queued, after a_x_smoke",
-        "  python -m experiments.train --expert=o/a_x_smoke --workdir=o/c",
+        "  python -m rankq_jax.cli train --expert=o/a_x_smoke --workdir=o/c",
         "4 jobs in o",
     ]
     assert not (tmp_path / "o").exists()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rankq_jax.launch import job, local, record, results, sweep
+from tests.launch import launching
 
 SWEEP = """
 from rankq_jax.launch import Job
@@ -33,7 +34,7 @@ def calls(monkeypatch):
 
     def table(line):
         tables.append(line)
-        return subprocess.CompletedProcess(line, statuses.get("experiments.table", 0))
+        return subprocess.CompletedProcess(line, statuses.get("table", 0))
 
     monkeypatch.setattr(local, "run", run)
     monkeypatch.setattr(results.subprocess, "run", table)
@@ -42,14 +43,12 @@ def calls(monkeypatch):
 
 
 @pytest.fixture
-def start(tmp_path, monkeypatch):
+def start(tmp_path):
     """Runs the command with flags and returns its exit status."""
     (tmp_path / "sweep.py").write_text(SWEEP)
 
     def main(*flags):
-        words = [str(tmp_path / "sweep.py"), "--out=runs", "--table=t.md", *flags]
-        monkeypatch.setattr(sys, "argv", ["launch/results.py", *words])
-        return results.main()
+        return launching.status(results, tmp_path / "sweep.py", "--out=runs", "--table=t.md", *flags)
 
     return main
 
@@ -61,11 +60,11 @@ def test_every_job_and_then_the_table(calls, start, tmp_path):
     assert trained == [(jobs, Path("runs"), job.ATTEMPTS)]
     # the document gives the command as a shell takes it
     command = (
-        f"python -m launch.results {tmp_path}/sweep.py --out=runs --table=t.md '--note=two words' --note=more"
+        f"rankq sweep results {tmp_path}/sweep.py --out=runs --table=t.md '--note=two words' --note=more"
     )
     assert tables == [
         [
-            sys.executable, "-m", "experiments.table", "--out=t.md", "--reference=rankq",
+            sys.executable, "-m", "rankq_jax.cli", "table", "--out=t.md",
             f"--command={command}", "--note=two words", "--note=more", "--", "runs/first", "runs/second",
         ]
     ]  # fmt: skip
@@ -91,7 +90,7 @@ def test_without_a_finished_job_there_is_no_table(calls, start, capsys):
 
 def test_the_status_of_a_refused_table_is_handed_on(calls, start):
     _, _, statuses = calls
-    statuses["experiments.table"] = 2
+    statuses["table"] = 2
     assert start() == 2
 
 

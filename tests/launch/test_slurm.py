@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import pytest
 
+from rankq_jax.cli import main
 from rankq_jax.launch import Job, slurm, slurm_queue
 from rankq_jax.training import restore
 from tests.launch import reference, slurm_cluster
@@ -272,7 +273,7 @@ def test_without_slurm_or_submitit_it_says_what_to_install(place, monkeypatch):
 
 
 def flags(*words):
-    return slurm.parser().parse_args(["sweep.py", *words])
+    return main.parser("sweep slurm").read(["sweep.py", *words])
 
 
 def test_flags_become_parameters():
@@ -297,9 +298,9 @@ def test_flags_become_parameters():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--minutes=0", "--minutes=0: at least 1"),
-        ("--cpus-per-job=0", "--cpus-per-job=0: at least 1"),
-        ("--gpus-per-job=-1", "--gpus-per-job=-1: at least 0"),
+        ("--minutes=0", "--minutes=0: must be a whole number of at least 1"),
+        ("--cpus-per-job=0", "--cpus-per-job=0: must be a whole number of at least 1"),
+        ("--gpus-per-job=-1", "--gpus-per-job=-1: must be a whole number of at least 0"),
         ("--sbatch=account", "--sbatch=account: give NAME=VALUE"),
     ],
 )

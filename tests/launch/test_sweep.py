@@ -5,7 +5,7 @@ from rankq_jax.launch import sweep
 
 def test_product_names_what_varies():
     jobs = sweep.product(
-        ["experiments/configs/rankq.py:pointmaze-umaze,smoke", "experiments/configs/sac.py:pointmaze-umaze"],
+        ["rankq:pointmaze-umaze,smoke", "sac:pointmaze-umaze"],
         {"rankq.sigma": (0.15, 0.3), "seeds": (3,)},
     )
     assert [job.name for job in jobs] == [
@@ -13,9 +13,9 @@ def test_product_names_what_varies():
         "rankq_pointmaze-umaze_smoke_rankq.sigma=0.3",
         "sac_pointmaze-umaze",  # once, because it reads no section `rankq`
     ]
-    assert jobs[2].arguments == ("--config=experiments/configs/sac.py:pointmaze-umaze", "--config.seeds=3")
+    assert jobs[2].arguments == ("--config=sac:pointmaze-umaze", "--config.seeds=3")
     assert jobs[1].arguments == (
-        "--config=experiments/configs/rankq.py:pointmaze-umaze,smoke",
+        "--config=rankq:pointmaze-umaze,smoke",
         "--config.rankq.sigma=0.3",
         "--config.seeds=3",
     )
@@ -23,7 +23,7 @@ def test_product_names_what_varies():
 
 def test_an_arm_is_named_by_its_file_and_all_of_its_argument():
     job = sweep.arm("rankq", "pointmaze-umaze,paper", {"seeds": 3, "offline.updates": 40})
-    config = "--config=experiments/configs/rankq.py:pointmaze-umaze,paper"
+    config = "--config=rankq:pointmaze-umaze,paper"
     assert job == ("rankq_pointmaze-umaze_paper", (config, "--config.seeds=3", "--config.offline.updates=40"))
 
 
@@ -41,16 +41,16 @@ def test_a_product_of_files_tasks_overrides_and_seeds():
         "rankq_pointmaze-umaze_smoke", "rankq_x", "own_pointmaze-umaze_smoke", "own_x",
     ]  # fmt: skip
     flags = ("--config.seed=5", "--config.seeds=2", "--config.rankq.sigma=0.3")
-    assert jobs[1].arguments == ("--config=experiments/configs/rankq.py:x", *flags)
+    assert jobs[1].arguments == ("--config=rankq:x", *flags)
     assert jobs[2].arguments == ("--config=my/own.py:pointmaze-umaze,smoke", *flags)
     assert sweep.seeds(jobs[0]) == (5, 2)
     with pytest.raises(ValueError, match=r"rankq\.py:x: names a task, and so does tasks='y'; leave one out"):
-        sweep.product(("experiments/configs/rankq.py:x",), tasks=("y",))
+        sweep.product(("rankq:x",), tasks=("y",))
 
 
 def test_seeds_are_split_into_processes():
     whole = sweep.product(("rankq",), {"online.env_steps": (9,)}, tasks=("x",), seeds=5, seed=2)
-    own = "--config=experiments/configs/rankq.py:x", "--config.online.env_steps=9"
+    own = "--config=rankq:x", "--config.online.env_steps=9"
     assert sweep.packed(whole, 2) == [
         ("rankq_x_seeds2-3", (*own, "--config.seed=2", "--config.seeds=2")),
         ("rankq_x_seeds4-5", (*own, "--config.seed=4", "--config.seeds=2")),
@@ -126,7 +126,7 @@ def test_the_point_maze_sweep_has_every_arm_on_both_mazes():
     for job in jobs:
         name, task = job.name.split("_pointmaze")
         fields = dict(flag.removeprefix("--").split("=") for flag in job.arguments)
-        assert fields.pop("config") == f"experiments/configs/{name}.py:pointmaze{task}"
+        assert fields.pop("config") == f"{name}:pointmaze{task}"
         assert fields.pop("config.seeds") == "3"
         fields.pop("config.offline.updates_per_round", None)
         phases = {"config.offline.updates", "config.online.env_steps"}
@@ -145,7 +145,7 @@ def test_the_point_maze_sweep_has_every_arm_on_both_mazes():
 def test_the_budget_of_the_paper_overrides_only_the_seeds():
     jobs = sweep.read("launch/sweeps/pointmaze.py", "paper")
     assert len(jobs) == len(UMAZE) + len(MEDIUM)
-    config = "--config=experiments/configs/rankq.py:pointmaze-umaze,paper"
+    config = "--config=rankq:pointmaze-umaze,paper"
     assert (config, "--config.seeds=3") in [job.arguments for job in jobs]
     assert all(len(job.arguments) == 2 for job in jobs)
 

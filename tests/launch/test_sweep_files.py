@@ -5,6 +5,7 @@ import re
 import pytest
 
 from rankq_jax.launch import plan, status
+from tests.launch import launching
 
 JOB = "from rankq_jax.launch import Job, arm, product\n"
 BROKEN = {
@@ -52,12 +53,11 @@ BROKEN = {
 
 
 @pytest.fixture
-def said(monkeypatch, capsys):
+def said(capsys):
     """`(status, stderr)` of a command with words on its command line."""
 
     def run(command, *words):
-        monkeypatch.setattr("sys.argv", ["command", *map(str, words)])
-        ended = command.main()
+        ended = launching.status(command, *words)
         return ended, capsys.readouterr().err
 
     return run

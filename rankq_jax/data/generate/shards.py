@@ -155,6 +155,6 @@ def make(
                 except BrokenProcessPool as error:
                     raise InputError(
                         "a process that makes the data was killed, perhaps for want of memory; use fewer "
-                        "--processes: the same command goes on."
+                        "processes: making the same dataset again goes on."
                     ) from error
                 done(waiting.pop(future))

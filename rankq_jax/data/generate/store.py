@@ -28,7 +28,7 @@ def check_absent(dataset_id: str) -> None:
     """
     final = dataset_folder(dataset_id)
     if final.exists():
-        raise InputError(f"{final}: exists already; delete it or choose other --steps or --seed.")
+        raise InputError(f"{final}: exists already; delete it or choose other steps or another seed.")
 
 
 def root(dataset_id: str) -> Path:

@@ -88,7 +88,7 @@ def read_one(
     if path.suffix in PICKLES:
         raise InputError(
             f"{path}: pickled files are not opened here, because a pickle can run code; convert it once by "
-            f"`python -m experiments.convert_dataset --from={path} --to={path.with_suffix('.npz')}`."
+            f"`rankq dataset convert --from={path} --to={path.with_suffix('.npz')}`."
         )
     if path.suffix in FORMATS:
         return Recording(FORMATS[path.suffix](path), Origin(success=SUCCESS_FLAGS))

@@ -219,8 +219,7 @@ def _resolved(
     if both.any() and resolve is None:
         raise InputError(
             f"{source}: fields 'terminals' and 'timeouts' are both set at index {int(np.argmax(both))}; "
-            "convert it by `python -m experiments.convert_dataset` with --resolve=terminal or "
-            "--resolve=timeout."
+            "convert it once and say which one holds (resolve='terminal' or 'timeout'), see docs/datasets.md."
         )
     return (terminal & ~both, timeout) if resolve == "timeout" else (terminal, timeout & ~both)
 

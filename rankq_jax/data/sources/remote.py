@@ -49,7 +49,7 @@ def download(dataset_id: str) -> None:
             settle(staged, dataset_id, final)
     except Exception as error:  # of Minari, of whatever library it downloads with, or of the disk
         task = _TASK.match(dataset_id)
-        own = f" (make one by `python -m experiments.make_dataset --task={task[1]}`)" if task else ""
+        own = f" (make one by `rankq dataset make --task={task[1]}`)" if task else ""
         raise InputError(
             f"{dataset_id}: no such dataset below {root}{own}, and downloading it through Minari failed: "
             f"{cause(error)}"

@@ -1,0 +1,134 @@
+"""One command line: flags of one style, fields of a configuration, and errors of one line."""
+
+import argparse
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from rankq_jax.cli.nearest import unknown_flag
+from rankq_jax.errors import InputError, suggestion
+
+HELP = ("-h", "--help")
+
+
+class Parser(argparse.ArgumentParser):
+    """The flags of one command. Errors are `InputError`s, and `--help` is a flag like others."""
+
+    def __init__(self, name: str, about: str = "", fields: bool = False) -> None:
+        """Has `--help` and nothing else.
+
+        Args:
+          name: of the command, e.g. `dataset make`.
+          about: what `--help` begins with.
+          fields: whether it also reads a configuration: `--config=...` and `--config.FIELD=VALUE`.
+        """
+        super().__init__(
+            prog=f"rankq {name}",
+            description=about,
+            allow_abbrev=False,
+            add_help=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        self.name, self.fields, self.expected = name, fields, ""
+        self.add_argument(*HELP, action="store_true", help="show this and exit")
+
+    def positional(self, name: str, expected: str, **how: object) -> None:
+        """Adds words that belong to no flag; `expected` says what to write."""
+        self.expected = expected
+        self.add_argument(name, help=expected, **how)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        """Raises `InputError` with the message in the words of all other errors."""
+        advice = f"see `{self.prog} --help`"
+        if found := re.fullmatch(r"the following arguments are required: (.*)", message):
+            raise InputError(f"{found[1]}: missing; {self.expected or advice}.")
+        if found := re.fullmatch(r"argument (\S+): (=?)(.*)", message):
+            text = found[3].replace("expected one argument", f"takes a value; {advice}.")
+            text = re.sub(r"ignored explicit argument .*", "takes no value; leave that out.", text)
+            raise InputError(f"{found[1]}{found[2] or ': '}{text}")
+        raise InputError(f"{message}; {advice}.")
+
+    def read(self, words: Sequence[str]) -> argparse.Namespace:
+        """The values of a command line; `words` of it are those of the configuration, `--config...`.
+
+        Raises:
+          InputError: if a flag is unknown or its value is wrong, or a word belongs to no flag.
+        """
+        own, fields = self._split(words)
+        values = self.parse_intermixed_args(own)
+        values.words = fields
+        return values
+
+    def _split(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
+        """The words of the flags, in the style in which they are defined, and those of the configuration."""
+        own: list[str] = []
+        fields: list[str] = []
+        rest = list(words)
+        while rest:
+            word = rest.pop(0)
+            name, equals, value = word.partition("=")
+            if word == "--":
+                return [*own, word, *rest], fields
+            if self.fields and (name == "--config" or name.startswith("--config.")):
+                if not equals and rest and not rest[0].startswith("--"):
+                    word = f"{name}={rest.pop(0)}"
+                fields.append(word)
+            elif re.match(r"-+[A-Za-z?]", word):
+                action = self._option_string_actions.get(name.replace("_", "-"))
+                if action is None:
+                    raise InputError(unknown_flag(self, name, value, [*fields, *rest]))
+                own.append(name.replace("_", "-") + equals + value)
+                if action.nargs is None and not equals and rest:
+                    own.append(rest.pop(0))
+            elif not self.expected:
+                raise InputError(unknown_flag(self, "", word, [*fields, *rest]))
+            else:
+                own.append(word)
+        return own, fields
+
+    @property
+    def flags(self) -> list[str]:
+        """The long names of all flags."""
+        return [name for name in self._option_string_actions if name.startswith("--")]
+
+
+def whole(least: int | None = None) -> Callable[[str], int]:
+    """The type of a flag: a whole number of at least `least`."""
+    bound = "" if least is None else f" of at least {least}"
+
+    def number(text: str) -> int:
+        if not re.fullmatch(r"[+-]?\d{1,18}", text) or (least is not None and int(text) < least):
+            raise argparse.ArgumentTypeError(f"={text}: must be a whole number{bound}.")
+        return int(text)
+
+    return number
+
+
+def real(bounds: str = "", allows: Callable[[float], bool] = math.isfinite) -> Callable[[str], float]:
+    """The type of a flag: a finite number within bounds, e.g. `("of at least 0", lambda x: x >= 0)`."""
+
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value) or not allows(value):
+            raise argparse.ArgumentTypeError(f"={text}: must be a finite number{bounds and ' '}{bounds}.")
+        return value
+
+    return number
+
+
+not_negative = real("of at least 0", lambda value: value >= 0)
+
+
+def of(names: Iterable[str]) -> Callable[[str], str]:
+    """The type of a flag: one of some names."""
+    known = list(names)
+
+    def name(text: str) -> str:
+        if text not in known:
+            raise argparse.ArgumentTypeError(f"={text}: unknown.{suggestion(text, known)}")
+        return text
+
+    return name
