@@ -29,7 +29,6 @@ def test_writing_an_agent_runs_as_it_stands(tmp_path):
         "rankq_jax/losses/margin.py",
         "rankq_jax/agents/margin.py",
         "rankq_jax/agents/__init__.py",
-        "rankq_jax/configs/margin_q.py",
     ]
     assert sum(len(text.splitlines()) for text in code.values()) <= 60
     for top in ("rankq_jax", "experiments"):
@@ -39,7 +38,7 @@ def test_writing_an_agent_runs_as_it_stands(tmp_path):
         before = file.read_text() if file.exists() else ""
         assert bool(before) == path.endswith("__init__.py")  # one line into the registry, the rest is new
         file.write_text(before + "\n" + text)
-    config = "--config=experiments/configs/margin_q.py:pointmaze-umaze,smoke"
+    config = "--config=margin_q:pointmaze-umaze,smoke"
     command = [sys.executable, "-m", "experiments.train", config, "--workdir=run"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

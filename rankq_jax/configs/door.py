@@ -18,10 +18,11 @@ from rankq_jax.agents import AGENTS
 from rankq_jax.configs import checks, layers
 from rankq_jax.configs.arms import ARMS, DEFAULT_TASK, Product
 from rankq_jax.configs.domains.values import Layer
+from rankq_jax.configs.fields import flattened, nested
 from rankq_jax.configs.names import unknown
 from rankq_jax.configs.reading import read_value
 from rankq_jax.configs.registered import CONFIGS
-from rankq_jax.configs.run_config import RunConfig, flattened, from_dict, nested
+from rankq_jax.configs.run_config import ARGUMENTS, PARTS, SHARED, RunConfig, from_dict
 from rankq_jax.errors import InputError, suggestion
 
 FOLDER = "experiments/configs/"  # where the files of arms once lay; still accepted before their names
@@ -102,14 +103,24 @@ def parse(values: Mapping[str, Any] | ml_collections.ConfigDict) -> RunConfig:
 
 
 def recorded(values: Mapping[str, Any] | ml_collections.ConfigDict) -> RunConfig:
-    """As `parse`; nothing is checked but the task and the algorithm."""
+    """As `parse`; of the values only those of the task and the algorithm are checked."""
     if isinstance(values, ml_collections.ConfigDict):
         values = values.copy_and_resolve_references().to_dict()
     task, algorithm = values.get("task", DEFAULT_TASK), values.get("algorithm", "sac")
     for name, value in (("task", task), ("algorithm", algorithm)):
-        checks.refuse(name, value, checks.SHARED[name])
+        checks.refuse(name, value, SHARED[name])
     defaults = layers.merged(layers.defaults(layers.tasks.find(task), algorithm))
-    return from_dict(nested({**defaults, **flattened(values)}))
+    flat = {**defaults, **flattened(values)}
+    stray = [name for name in flat if name not in SHARED and _shared(name)]
+    config = from_dict(nested({name: value for name, value in flat.items() if name not in stray}))
+    unknown(stray, checks.fields_of(config), config)
+    return config
+
+
+def _shared(name: str) -> bool:
+    """Whether a name is one of a field that all algorithms have, existing or not."""
+    section, dot, _ = name.partition(".")
+    return not dot or (section in PARTS and not name.startswith(ARGUMENTS))
 
 
 def read(words: Sequence[str], whole: bool = True) -> Resolved:

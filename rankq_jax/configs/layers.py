@@ -7,6 +7,7 @@ run: `smoke` shrinks it to seconds, `paper` gives it the data, lengths and netwo
 Values that depend on the domain of the task lie in `domains/`, each beside its source.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,8 +16,8 @@ from rankq_jax.agents import AGENTS
 from rankq_jax.configs import domains
 from rankq_jax.configs.arms import ARMS, DEFAULT_TASK, Arm
 from rankq_jax.configs.domains.values import Layer, Values
-from rankq_jax.configs.fields import defaults_of_sections
-from rankq_jax.configs.run_config import SHARED, flattened
+from rankq_jax.configs.fields import defaults_of_sections, flattened
+from rankq_jax.configs.run_config import SHARED
 from rankq_jax.errors import InputError, suggestion
 from rankq_jax.tasks import datasets
 
@@ -69,7 +70,7 @@ def layers_of(argument: str, algorithm: str = "sac", arm: str | None = None) -> 
     row = ARMS.get(arm) if arm is not None else None
     row = row or Arm(algorithm if arm is None else arm, arm or algorithm, "")
     name, *words = (argument or row.task).split(",")
-    task = tasks.find(name)
+    task = _task(name)
     for word in words:
         if word not in WORDS:
             raise InputError(f"unknown option {word!r} in {argument!r}.{suggestion(word, WORDS)}")
@@ -82,6 +83,18 @@ def layers_of(argument: str, algorithm: str = "sac", arm: str | None = None) -> 
     if row.values or row.name != row.algorithm:
         found.append(Layer(f"arm {row.name}", {"name": row.name, **row.values}))
     return found
+
+
+def _task(name: str) -> tasks.Task:
+    """The task of that name; names of D4RL and words in its place are told apart from typing errors."""
+    if name in WORDS:
+        raise InputError(f"{name!r} stands in the place of the task; write TASK,{name}.")
+    stem = re.sub(r"-v\d+$", "", name)
+    alike = [known for known in tasks.TASKS if known.startswith(stem)] if stem else []
+    alike += [known for known in tasks.TASKS if known.endswith(f"-{stem.partition('-')[0]}")]
+    if name not in tasks.TASKS and alike:
+        raise InputError(f"unknown task {name!r}. Did you mean {alike[0]!r}?")
+    return tasks.find(name)
 
 
 def merged(layers: Iterable[Layer]) -> Values:

@@ -109,7 +109,7 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
         aliased = _aliased(last, group)
         found = aliased or exact or [field for field in group if near and lasts[field] == near[0]]
         if found:
-            return found[:3]
+            return sorted(found, key=lambda field: field.count("."))[:3]
     return difflib.get_close_matches(name, fields, n=1)
 
 

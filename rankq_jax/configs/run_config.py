@@ -20,7 +20,7 @@ from rankq_jax.bounds import (
     Widths,
 )
 from rankq_jax.configs import fields as kinds
-from rankq_jax.configs.fields import defaults_of_sections, field
+from rankq_jax.configs.fields import defaults_of_sections, field, flattened
 from rankq_jax.networks.mlp import LayerNorm
 
 # Of a phase, what says whether there is one.
@@ -188,7 +188,7 @@ class RunConfig:
 
 SHARED = kinds.fields_of(RunConfig)
 ARGUMENTS = "online.arguments."  # begins the names of the online phase's own arguments
-_PARTS = {"execution": ExecutionConfig, "preferences": PreferencesConfig, "offline": OfflineConfig,
+PARTS = {"execution": ExecutionConfig, "preferences": PreferencesConfig, "offline": OfflineConfig,
           "online": OnlineConfig}  # fmt: skip
 
 
@@ -199,7 +199,7 @@ def from_dict(values: Mapping[str, Any]) -> RunConfig:
     """
     own = {entry.name for entry in dataclasses.fields(RunConfig)} - {"sections"}
     shared: dict[str, Any] = {name: _settled(name, value) for name, value in values.items() if name in own}
-    for name, part in _PARTS.items():
+    for name, part in PARTS.items():
         if name in shared:
             inner = {key: _settled(f"{name}.{key}", value) for key, value in shared[name].items()}
             shared[name] = part(**inner)
@@ -215,7 +215,7 @@ def _settled(name: str, value: Any) -> Any:
     """`value` as a field holds it: nothing mutable, and a float where the field has floats."""
     if isinstance(value, list):
         return tuple(value)
-    if isinstance(value, Mapping) and name not in _PARTS:
+    if isinstance(value, Mapping) and name not in PARTS:
         return MappingProxyType(dict(value))
     known = SHARED.get(name)
     whole = isinstance(value, int) and not isinstance(value, bool)
@@ -232,26 +232,3 @@ def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         value = {entry.name: getattr(value, entry.name) for entry in dataclasses.fields(value)}
     return {name: _plain(inner) for name, inner in value.items()} if isinstance(value, Mapping) else value
-
-
-def flattened(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"a": {"b": 1}}` as `{"a.b": 1}`."""
-    found: dict[str, Any] = {}
-    for name, value in nested.items():
-        if isinstance(value, Mapping):
-            found |= flattened(value, f"{prefix}{name}.")
-        else:
-            found[prefix + name] = value
-    return found
-
-
-def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"a.b": 1}` as `{"a": {"b": 1}}`."""
-    found: dict[str, Any] = {}
-    for name, value in flat.items():
-        *path, last = name.split(".")
-        inner = found
-        for part in path:
-            inner = inner.setdefault(part, {})
-        inner[last] = value
-    return found

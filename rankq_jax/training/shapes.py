@@ -6,7 +6,7 @@ import jax
 
 from rankq_jax import configs, tasks
 from rankq_jax.configs import RunConfig, algorithms_of
-from rankq_jax.configs.run_config import nested
+from rankq_jax.configs.fields import nested
 from rankq_jax.errors import InputError
 from rankq_jax.training import build, workdir
 from rankq_jax.training.agents import agent_of, networks_of

@@ -18,7 +18,7 @@ import numpy as np
 from rankq_jax import registry
 from rankq_jax.analysis import results
 from rankq_jax.configs import RunConfig
-from rankq_jax.configs.run_config import flattened
+from rankq_jax.configs.fields import flattened
 from rankq_jax.errors import InputError
 from rankq_jax.files import PREFIX
 from rankq_jax.training import devices

@@ -12,7 +12,7 @@ from rankq_jax import configs
 from rankq_jax.agents import AGENTS
 from rankq_jax.configs import domains, layers
 from rankq_jax.configs.arms import ARMS
-from rankq_jax.configs.run_config import nested
+from rankq_jax.configs.fields import nested
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import find
 from rankq_jax.training import agents, build, train
