@@ -108,6 +108,112 @@ def _generator(stream: np.ndarray, episode: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=stream, counter=[0, 0, 0, episode]))
 
 
+class _Rows:
+    """n environments of one simulation: the functions of a `BatchEnv` over shared physics.
+
+    They hold no state between calls: what they leave in `physics` is written over by the next one.
+    """
+
+    def __init__(self, simulation: Simulation, rows: int, threads: int) -> None:
+        self.simulation, self.rows = simulation, rows
+        self.physics = Physics(simulation.model, rows, threads, simulation.derived, simulation.fields)
+        self.columns = self.physics.columns
+        self.goal = simulation.reset(np.random.default_rng(0))[2]  # an example
+        goals = np.tile(self.goal, (rows, 1))
+        probe = self._view(goals, np.zeros(rows, np.int32))
+        self.observation_size = simulation.observe(probe).shape[1]
+
+    def _view(self, goal: np.ndarray, step: np.ndarray) -> View:
+        """The live rows."""
+        return View(self.physics.qpos, self.physics.qvel, self.physics.derived, goal, step)
+
+    def _configure(self, goal: np.ndarray) -> None:
+        if self.simulation.configure is not None:
+            self.simulation.configure(self.physics.fields, goal)
+
+    def _settle(self, state: EnvState, ids: np.ndarray, warm: np.ndarray | None = None) -> EnvState:
+        """`state` with the live rows `ids`, that were just written to, and their observations."""
+        physics = self.physics
+        self._configure(state.goal)
+        physics.forward(ids)
+        if warm is not None:
+            physics.rows[ids, self.columns["qacc_warmstart"]] = warm
+        observation = state.observation.copy()
+        observation[ids] = self.simulation.observe(self._view(state.goal, state.step))[ids]
+        return state._replace(physics=physics.rows.copy(), observation=observation)
+
+    def _fresh(self, state: EnvState, ids: np.ndarray) -> EnvState:
+        """The rows `ids` at the start of their next episode."""
+        physics = self.physics
+        physics.rows[:] = state.physics
+        physics.rows[ids] = physics.initial
+        goal, step, episode = state.goal.copy(), state.step.copy(), state.episode.copy()
+        for i in ids:
+            draw = _generator(state.stream[i], int(episode[i]))
+            physics.qpos[i], physics.qvel[i], goal[i] = self.simulation.reset(draw)
+        step[ids] = 0
+        episode[ids] += 1
+        return self._settle(state._replace(goal=goal, step=step, episode=episode), ids)
+
+    def place(self, state: EnvState, ids: np.ndarray, at: Snapshot) -> EnvState:
+        """See `BatchEnv`."""
+        physics = self.physics
+        physics.rows[:] = state.physics
+        physics.rows[ids] = physics.initial
+        physics.qpos[ids], physics.qvel[ids] = at.qpos, at.qvel
+        goal, step = state.goal.copy(), state.step.copy()
+        goal[ids], step[ids] = at.goal, at.step
+        return self._settle(state._replace(goal=goal, step=step), ids, at.qacc_warmstart)
+
+    def snapshot(self, state: EnvState) -> Snapshot:
+        """See `BatchEnv`."""
+        names = ("qpos", "qvel", "qacc_warmstart")
+        positions, velocities, warm = (state.physics[:, self.columns[name]].copy() for name in names)
+        return Snapshot(positions, velocities, warm, state.goal.copy(), state.step.copy())
+
+    def reset(self, stream: np.ndarray) -> EnvState:
+        """See `BatchEnv`."""
+        rows = self.rows
+        if stream.shape != (rows, 2):
+            raise ValueError(f"{rows} rows need streams of shape {(rows, 2)}, not {stream.shape}")
+        blank = EnvState(
+            physics=np.tile(self.physics.initial, (rows, 1)),
+            goal=np.zeros((rows, len(self.goal))),
+            step=np.zeros(rows, np.int32),
+            stream=np.asarray(stream, np.uint64),
+            episode=np.zeros(rows, np.int64),
+            observation=np.zeros((rows, self.observation_size)),
+        )
+        return self._fresh(blank, np.arange(rows))
+
+    def step(self, state: EnvState, action: np.ndarray, active: np.ndarray) -> tuple[EnvState, Step]:
+        """See `BatchEnv`."""
+        simulation, physics = self.simulation, self.physics
+        # No index where every row moves: that is the usual case, and copies by index cost more.
+        ids = None if active.all() else np.flatnonzero(active)
+        moving = slice(None) if ids is None else ids
+        physics.rows[:] = state.physics
+        self._configure(state.goal)
+        if simulation.limit is not None:
+            physics.qvel[moving] = simulation.limit(physics.qvel[moving])
+        action = bounded(action, 1.0)
+        control = action if simulation.control is None else simulation.control(action)
+        physics.step(control, simulation.substeps, ids)
+        elapsed = state.step + active
+        qpos, qvel = (state.physics[:, self.columns[name]] for name in ("qpos", "qvel"))
+        before, after = View(qpos, qvel, {}, state.goal, state.step), self._view(state.goal, elapsed)
+        observation = simulation.observe(after)
+        reward, terminated, success = simulation.judge(before, after, observation)
+        truncated = (elapsed >= simulation.horizon) & ~terminated  # success wins over the time limit
+        # Derived fields of rows that did not move are not current; they keep the observation they had.
+        kept = observation if ids is None else np.where(active[:, None], observation, state.observation)
+        moved = state._replace(physics=physics.rows.copy(), step=elapsed, observation=kept)
+        (ended,) = ((terminated | truncated) & active).nonzero()
+        if len(ended):
+            moved = self._fresh(moved, ended)
+        return moved, Step(observation, reward, terminated, truncated, success)
+
+
 def batch_env(simulation: Simulation, rows: int, threads: int) -> BatchEnv:
     """n environments that share one thread pool and hold no state between calls.
 
@@ -121,98 +227,14 @@ def batch_env(simulation: Simulation, rows: int, threads: int) -> BatchEnv:
     Raises:
       ValueError: from `reset`, if its streams do not have the shape `[rows, 2]`.
     """
-    physics = Physics(simulation.model, rows, threads, simulation.derived, simulation.fields)
-    example = simulation.reset(np.random.default_rng(0))[2]
-    qpos, qvel = physics.columns["qpos"], physics.columns["qvel"]
-    warm_start = physics.columns["qacc_warmstart"]
-
-    def configure(goal: np.ndarray) -> None:
-        if simulation.configure is not None:
-            simulation.configure(physics.fields, goal)
-
-    def settle(state: EnvState, ids: np.ndarray, warm: np.ndarray | None = None) -> EnvState:
-        """`state` with the live rows `ids`, that were just written to, and their observations."""
-        configure(state.goal)
-        physics.forward(ids)
-        if warm is not None:
-            physics.rows[ids, warm_start] = warm
-        view = View(physics.qpos, physics.qvel, physics.derived, state.goal, state.step)
-        observation = state.observation.copy()
-        observation[ids] = simulation.observe(view)[ids]
-        return state._replace(physics=physics.rows.copy(), observation=observation)
-
-    def fresh(state: EnvState, ids: np.ndarray) -> EnvState:
-        """The rows `ids` at the start of their next episode."""
-        physics.rows[:] = state.physics
-        physics.rows[ids] = physics.initial
-        goal, step, episode = state.goal.copy(), state.step.copy(), state.episode.copy()
-        for i in ids:
-            draw = _generator(state.stream[i], int(episode[i]))
-            physics.qpos[i], physics.qvel[i], goal[i] = simulation.reset(draw)
-        step[ids] = 0
-        episode[ids] += 1
-        return settle(state._replace(goal=goal, step=step, episode=episode), ids)
-
-    def place(state: EnvState, ids: np.ndarray, at: Snapshot) -> EnvState:
-        physics.rows[:] = state.physics
-        physics.rows[ids] = physics.initial
-        physics.qpos[ids], physics.qvel[ids] = at.qpos, at.qvel
-        goal, step = state.goal.copy(), state.step.copy()
-        goal[ids], step[ids] = at.goal, at.step
-        return settle(state._replace(goal=goal, step=step), ids, at.qacc_warmstart)
-
-    def snapshot(state: EnvState) -> Snapshot:
-        positions, velocities, warm = (state.physics[:, c].copy() for c in (qpos, qvel, warm_start))
-        return Snapshot(positions, velocities, warm, state.goal.copy(), state.step.copy())
-
-    def reset(stream: np.ndarray) -> EnvState:
-        if stream.shape != (rows, 2):
-            raise ValueError(f"{rows} rows need streams of shape {(rows, 2)}, not {stream.shape}")
-        blank = EnvState(
-            physics=np.tile(physics.initial, (rows, 1)),
-            goal=np.zeros((rows, len(example))),
-            step=np.zeros(rows, np.int32),
-            stream=np.asarray(stream, np.uint64),
-            episode=np.zeros(rows, np.int64),
-            observation=np.zeros((rows, observation_size)),
-        )
-        return fresh(blank, np.arange(rows))
-
-    def step(state: EnvState, action: np.ndarray, active: np.ndarray) -> tuple[EnvState, Step]:
-        # No index where every row moves: that is the usual case, and copies by index cost more.
-        ids = None if active.all() else np.flatnonzero(active)
-        moving = slice(None) if ids is None else ids
-        physics.rows[:] = state.physics
-        configure(state.goal)
-        if simulation.limit is not None:
-            physics.qvel[moving] = simulation.limit(physics.qvel[moving])
-        action = bounded(action, 1.0)
-        control = action if simulation.control is None else simulation.control(action)
-        physics.step(control, simulation.substeps, ids)
-        elapsed = state.step + active
-        before = View(state.physics[:, qpos], state.physics[:, qvel], {}, state.goal, state.step)
-        after = View(physics.qpos, physics.qvel, physics.derived, state.goal, elapsed)
-        observation = simulation.observe(after)
-        reward, terminated, success = simulation.judge(before, after, observation)
-        truncated = (elapsed >= simulation.horizon) & ~terminated  # success wins over the time limit
-        # Derived fields of rows that did not move are not current; they keep the observation they had.
-        kept = observation if ids is None else np.where(active[:, None], observation, state.observation)
-        moved = state._replace(physics=physics.rows.copy(), step=elapsed, observation=kept)
-        (ended,) = ((terminated | truncated) & active).nonzero()
-        if len(ended):
-            moved = fresh(moved, ended)
-        return moved, Step(observation, reward, terminated, truncated, success)
-
-    goals = np.tile(example, (rows, 1))
-    probe = View(physics.qpos, physics.qvel, physics.derived, goals, np.zeros(rows, np.int32))
-    observation_size = simulation.observe(probe).shape[1]
+    shared = _Rows(simulation, rows, threads)
     return BatchEnv(
-        reset=reset,
-        step=step,
-        place=place,
-        snapshot=snapshot,
+        reset=shared.reset,
+        step=shared.step,
+        place=shared.place,
+        snapshot=shared.snapshot,
         rows=rows,
         horizon=simulation.horizon,
-        observation_size=observation_size,
+        observation_size=shared.observation_size,
         action_size=simulation.model.nu,
     )

@@ -1,7 +1,8 @@
 """RankNet: learning to answer as the expert did."""
 
+import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -59,6 +60,53 @@ class Ranker(NamedTuple):
     prefers_first: Callable[..., jax.Array]
 
 
+def _difference(scorer: Scorer, params: Params, rows: Answers, key: Key | None) -> jax.Array:
+    """`[B]`: by how much the first action is scored higher."""
+    # One mask for both actions: the difference is that of one network.
+    first = scorer.apply(params, rows.observation, rows.first, key)
+    return first - scorer.apply(params, rows.observation, rows.second, key)
+
+
+def _loss(scorer: Scorer, params: Params, rows: Answers, counted: jax.Array, key: Key | None) -> jax.Array:
+    """The mean cross entropy of the rows where `counted` is 1."""
+    label = jnp.asarray(rows.first_won, jnp.float32)
+    each = ranknet_cross_entropy(_difference(scorer, params, rows, key), label)
+    return jnp.sum(each * counted) / jnp.maximum(jnp.sum(counted), 1.0)
+
+
+def _epoch(scorer: Scorer, optimizer: optax.GradientTransformation, batch_size: int) -> Callable[..., Any]:
+    """`(params, opt_state, rows, order, count, key) -> (params, opt_state)`: the first `count` of `order`."""
+
+    @jax.jit
+    def epoch(params, opt_state, rows, order, count, key):  # type: ignore[no-untyped-def]
+        def step(i, carry):  # type: ignore[no-untyped-def]
+            params, opt_state = carry
+            place = i * batch_size + jnp.arange(batch_size)
+            index = order[jnp.minimum(place, order.shape[0] - 1)]
+            batch = jax.tree.map(lambda x: x[index], rows)
+            counted = (place < count).astype(jnp.float32)
+            own = jax.random.fold_in(key, i)
+            gradient = jax.grad(functools.partial(_loss, scorer))(params, batch, counted, own)
+            updates, opt_state = optimizer.update(gradient, opt_state, params)
+            return optax.apply_updates(params, updates), opt_state
+
+        return jax.lax.fori_loop(0, -(-count // batch_size), step, (params, opt_state))
+
+    return epoch
+
+
+def _judge(scorer: Scorer) -> Callable[..., Any]:
+    """`(params, rows, counted) -> (loss, share of right answers)` of the rows where `counted` is 1."""
+
+    @jax.jit
+    def judge(params, rows, counted):  # type: ignore[no-untyped-def]
+        right = (_difference(scorer, params, rows, None) >= 0.0) == rows.first_won
+        share = jnp.sum(right * counted) / jnp.maximum(jnp.sum(counted), 1)
+        return _loss(scorer, params, rows, counted, None), share
+
+    return judge
+
+
 @checked()
 def ranker(
     scorer: Scorer, rate: Positive = 1e-3, batch_size: Count = 256, epochs: Count = 100, patience: Count = 5
@@ -82,34 +130,7 @@ def ranker(
       ValueError: if a value is out of bounds.
     """
     optimizer = optax.adam(rate)
-
-    def difference(params: Params, rows: Answers, key: Key | None) -> jax.Array:
-        # One mask for both actions: the difference is that of one network.
-        first = scorer.apply(params, rows.observation, rows.first, key)
-        return first - scorer.apply(params, rows.observation, rows.second, key)
-
-    def loss(params: Params, rows: Answers, counted: jax.Array, key: Key | None) -> jax.Array:
-        each = ranknet_cross_entropy(difference(params, rows, key), jnp.asarray(rows.first_won, jnp.float32))
-        return jnp.sum(each * counted) / jnp.maximum(jnp.sum(counted), 1.0)
-
-    @jax.jit
-    def epoch(params, opt_state, rows, order, count, key):  # type: ignore[no-untyped-def]
-        def step(i, carry):  # type: ignore[no-untyped-def]
-            params, opt_state = carry
-            place = i * batch_size + jnp.arange(batch_size)
-            index = order[jnp.minimum(place, order.shape[0] - 1)]
-            batch = jax.tree.map(lambda x: x[index], rows)
-            counted = (place < count).astype(jnp.float32)
-            gradient = jax.grad(loss)(params, batch, counted, jax.random.fold_in(key, i))
-            updates, opt_state = optimizer.update(gradient, opt_state, params)
-            return optax.apply_updates(params, updates), opt_state
-
-        return jax.lax.fori_loop(0, -(-count // batch_size), step, (params, opt_state))
-
-    @jax.jit
-    def judge(params, rows, counted):  # type: ignore[no-untyped-def]
-        right = (difference(params, rows, None) >= 0.0) == rows.first_won
-        return loss(params, rows, counted, None), jnp.sum(right * counted) / jnp.maximum(jnp.sum(counted), 1)
+    epoch, judge = _epoch(scorer, optimizer, batch_size), _judge(scorer)
 
     def fit(params: Params, answers: Answers, capacity: int, key: Key) -> Fit:
         total, held = len(answers.first_won), int(np.sum(answers.held_out))

@@ -1,5 +1,6 @@
 """What every agent promises, see `check_agent`."""
 
+import itertools
 from typing import Any
 
 import jax
@@ -133,18 +134,16 @@ def check_seeds(case: Case, sequential: bool = False) -> None:
 
 
 def check_extreme_batches(case: Case) -> None:
-    """Batches of one class of success with actions at the ends of their range leave everything finite."""
-    for success in (0.0, 1.0):
-        batch = case.example()
-        extras = {name: jnp.sign(x) if x.ndim > 1 else x for name, x in batch.extras.items()}
-        if "success" in extras:
-            extras["success"] = jnp.full(case.rows, success)
-        batch = batch._replace(action=jnp.sign(batch.action), extras=extras)
-        new, metrics = case.agent.update(case.start(), batch, jax.random.key(7))
+    """Tiny batches of one class of success with actions at the ends of the box leave everything finite."""
+    for rows, success in itertools.product((1, 2), (0.0, 1.0)):
+        batch = case.example(rows=rows * case.batches)
+        if "success" in batch.extras:
+            batch.extras["success"] = jnp.full(rows * case.batches, success)
+        edge = batch._replace(action=jnp.sign(batch.action))
+        new, metrics = case.agent.update(case.start(), edge, jax.random.key(7))
         finite = all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((new, metrics)))
-        case.check(
-            finite, f"rows with success={success:g} and actions of -1 and 1 give numbers that are not finite"
-        )
+        where = f"{rows} rows with success={success:g} and actions at the ends of the box"
+        case.check(finite, f"{where}: a number is not finite")
 
 
 def check_columns(case: Case) -> None:

@@ -23,6 +23,7 @@ class Case(NamedTuple):
       agent: the agent, with compiled functions.
       batch: `(seed, rows) -> Transition`, drawn at random.
       rows: of a usual batch, a multiple of the batches that one update takes.
+      batches: that one update takes.
       columns: what the update may read of `extras`; None: every column.
     """
 
@@ -30,11 +31,12 @@ class Case(NamedTuple):
     agent: Agent
     batch: Batch
     rows: int = ROWS
+    batches: int = 1
     columns: tuple[str, ...] | None = None
 
-    def example(self, seed: int = 0) -> Transition:
-        """A usual batch as device arrays."""
-        return jax.tree.map(jnp.asarray, self.batch(seed, self.rows))
+    def example(self, seed: int = 0, rows: int | None = None) -> Transition:
+        """A batch as device arrays, by default a usual one."""
+        return jax.tree.map(jnp.asarray, self.batch(seed, self.rows if rows is None else rows))
 
     def start(self) -> Any:
         """The first state."""
@@ -83,7 +85,7 @@ def case_of(agent: str | AgentSpec | Agent, batch: Batch = random_batch, **argum
     networks = FAMILIES[spec.networks](ACTION_SIZE, actor_hidden=(16,), critic_hidden=(16, 16))
     made = spec.make(networks, Optimizers.adam(1e-3), **arguments)
     batches = spec.batches_per_update(**arguments)
-    return Case(spec.name, _compiled(made), batch, -(-ROWS // batches) * batches, spec.columns)
+    return Case(spec.name, _compiled(made), batch, -(-ROWS // batches) * batches, batches, spec.columns)
 
 
 def _compiled(agent: Agent) -> Agent:

@@ -11,7 +11,7 @@ import pytest
 
 from rankq_jax.agents import AGENTS
 from rankq_jax.checkpoints import Checkpoints
-from rankq_jax.lifting import compiled, repeated, sampled, scanned, seeded
+from rankq_jax.lifting import compiled, repeated, sampled, seeded
 from rankq_jax.parallel import (
     averaged,
     batch_over_devices,
@@ -19,6 +19,8 @@ from rankq_jax.parallel import (
     distributed,
     seeds_over_devices,
 )
+from rankq_jax.testing.agents import CHECKS, check_seeds
+from rankq_jax.testing.cases import Case
 from tests.conftest import ACTION_SIZE, ARGUMENTS, BATCH, OBSERVATION_SIZE, make_agent, make_batch
 
 # Agents whose update, or whose acting, draws nothing.
@@ -67,32 +69,20 @@ def stack(trees):
     return jax.tree.map(lambda *x: jnp.stack(x), *trees)
 
 
-def test_init_needs_shapes_alone_and_ignores_the_batch_size(agent, key, batch):
-    shapes = jax.eval_shape(agent.init, key, batch)
-    one = agent.init(key, jax.tree.map(lambda x: x[:1], batch))
-    chex.assert_trees_all_equal_shapes_and_dtypes(one, shapes)
+@pytest.fixture
+def case(name, agent):
+    batches = AGENTS[name].batches_per_update(**ARGUMENTS.get(name, {}))
+    return Case(name, agent, make_batch, BATCH, batches, AGENTS[name].columns)
 
 
-def test_init_shares_no_buffer_between_leaves(state):
-    pointers = [leaf.unsafe_buffer_pointer() for leaf in jax.tree.leaves(state)]
-    assert len(set(pointers)) == len(pointers)  # a donated state must not hold one buffer twice
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_every_agent_keeps_the_contract(case, check):
+    check(case)
 
 
-def test_the_state_holds_strongly_typed_arrays_alone(state):
-    for leaf in jax.tree.leaves(state):
-        assert isinstance(leaf, jax.Array)
-        assert not leaf.weak_type
-
-
-def test_update_keeps_structure_shapes_and_types(agent, state, batch, key):
-    new, metrics = agent.update(state, batch, key)
-    chex.assert_trees_all_equal_shapes_and_dtypes(new, state)
-    later, _ = agent.update(new, batch, key)  # a delayed policy moves on the second update
-    assert leaves_differ(agent.params(later), agent.params(state))
-    assert int(new.step) == int(state.step) + 1
-    for name, value in metrics.items():
-        assert value.shape == () and value.dtype == jnp.float32, name
-        assert np.isfinite(value), name
+def test_the_record_of_an_agent_names_its_dual_variables(name, state):
+    assert set(getattr(state, "duals", {})) <= set(AGENTS[name].duals)
+    assert AGENTS[name].name == name
 
 
 def test_update_is_a_function_of_its_arguments(name, agent, state, batch, key):
@@ -100,22 +90,6 @@ def test_update_is_a_function_of_its_arguments(name, agent, state, batch, key):
     chex.assert_trees_all_equal(first, second)
     other = agent.update(state, batch, jax.random.key(8))
     assert leaves_differ(first[0], other[0]) == (name not in UPDATE_DRAWS_NOTHING)
-
-
-def test_update_is_traced_once(name, batch, key):
-    traces = []
-    agent = make_agent(name)
-
-    @jax.jit
-    def update(*arguments):
-        traces.append(1)
-        return agent.update(*arguments)
-
-    state = compiled_agent(name).init(key, batch)
-    for i in range(3):
-        state, _ = update(state, batch, jax.random.fold_in(key, i))
-    assert int(state.step) == 3
-    assert len(traces) == 1
 
 
 def test_act_and_mode_stay_in_the_box(name, agent, state, batch, key):
@@ -131,15 +105,6 @@ def test_act_and_mode_stay_in_the_box(name, agent, state, batch, key):
     np.testing.assert_array_equal(greedy, agent.mode(params, observation, jax.random.key(9)))
 
 
-def test_scanned_equals_one_call_after_the_other(agent, state, key):
-    batches = [jax.tree.map(jnp.asarray, make_batch(i)) for i in range(3)]
-    together, metrics = jax.jit(scanned(agent).update)(state, stack(batches), key)
-    for one, k in zip(batches, jax.random.split(key, 3), strict=True):
-        state, last = agent.update(state, one, k)
-    assert_close(together, state)
-    assert_close({k: v[-1] for k, v in metrics.items()}, last, rtol=1e-3)
-
-
 def test_sampled_and_repeated_draw_and_apply_k_batches(agent, state, batch, key):
     def pick(source, k):
         return jax.tree.map(lambda x: x[jax.random.randint(k, (4,), 0, BATCH)], source)
@@ -153,18 +118,8 @@ def test_sampled_and_repeated_draw_and_apply_k_batches(agent, state, batch, key)
     assert {value.shape for value in metrics.values()} == {(5,)}
 
 
-@pytest.mark.parametrize("sequential", [False, True])
-def test_a_seed_beside_others_equals_that_seed_alone(agent, batch, sequential):
-    keys = jax.vmap(jax.random.key)(jnp.arange(3, dtype=jnp.uint32))
-    lifted = seeded(agent, sequential=sequential)
-    states, update = lifted.init(keys, batch), jax.jit(lifted.update)
-    for _ in range(2):
-        states, _ = update(states, batch, keys)
-    for seed in range(3):
-        alone = agent.init(keys[seed], batch)
-        for _ in range(2):
-            alone, _ = agent.update(alone, batch, keys[seed])
-        assert_close(jax.tree.map(lambda x, s=seed: x[s], states), alone)
+def test_a_seed_after_others_equals_that_seed_alone(case):
+    check_seeds(case, sequential=True)
 
 
 def test_seeds_over_two_devices_equal_seeds_on_one(name, batch):
@@ -240,18 +195,6 @@ def test_a_checkpoint_gives_the_state_back(agent, batch, key, tmp_path):
     assert found.notes == {"note": 5}
     again, _ = spread.update(found.parts["agent"], shared, keys)  # and it can go on from there
     assert int(layout.merge(again).step[0]) == 2
-
-
-@pytest.mark.parametrize("rows", [1, 2])
-@pytest.mark.parametrize("success", [0.0, 1.0])
-def test_one_sided_and_tiny_batches_stay_finite(name, agent, state, key, rows, success):
-    rows *= ARGUMENTS.get(name, {}).get("critic_updates", 1)  # so many in each of its minibatches
-    batch = jax.tree.map(jnp.asarray, make_batch(0, rows))
-    batch.extras["success"] = jnp.full(rows, success)
-    edge = jnp.sign(batch.action)  # dataset actions at exactly +-1
-    new, metrics = agent.update(state, batch._replace(action=edge), key)
-    assert all(np.isfinite(value) for value in metrics.values())
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(new))
 
 
 def test_observation_sizes_come_from_the_example(agent, key):
