@@ -206,7 +206,7 @@ def _maker(file: str) -> Callable[..., Any]:
 
 def _from_path(path: Path) -> ModuleType:
     if not path.is_file():
-        raise FileNotFoundError("no such file")
+        raise FileNotFoundError("No such file")
     spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
     assert spec is not None and spec.loader is not None  # it ends with .py
     module = importlib.util.module_from_spec(spec)
