@@ -135,14 +135,20 @@ def read(words: Sequence[str], whole: bool = True) -> Resolved:
     """
     name, given = _split(words)
     config, found = _loaded(name)
+    if config.is_locked:
+        config.unlock()
     start = recorded(config)
     known = checks.fields_of(start)
     unknown([field for field in given if field not in known], known, start)
     for field, text in given.items():
         value = read_value(text, known[field])
         checks.refuse(field, value, known[field])
-        with config.ignore_type(), config.unlocked():
-            _part(config, field)[_last(field)] = value
+        part = _part(config, field)
+        try:
+            part[_last(field)] = value
+        except TypeError:  # a file has a value of another type there
+            with part.ignore_type():
+                part[_last(field)] = value
     changed = recorded(config)
     if whole:
         checks.check_given(changed, given, start.flat())
@@ -207,7 +213,7 @@ def _maker(file: str) -> Callable[..., Any]:
 
 def _from_path(path: Path) -> ModuleType:
     if not path.is_file():
-        raise FileNotFoundError("no such file")
+        raise FileNotFoundError("No such file")
     spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
     assert spec is not None and spec.loader is not None  # it ends with .py
     module = importlib.util.module_from_spec(spec)

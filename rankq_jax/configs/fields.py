@@ -1,8 +1,9 @@
 """Types of the fields of a configuration with their bounds, and what is known of a field."""
 
 import dataclasses
+import functools
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
 
 from rankq_jax import tasks
@@ -81,9 +82,14 @@ def fields_of(record: type, prefix: str = "") -> dict[str, Field]:
 
 def arguments_of(algorithm: str) -> dict[str, Field]:
     """The arguments of an algorithm that a configuration has, with the defaults of a call in Python."""
+    return _fields(AGENTS[algorithm].make)
+
+
+@functools.cache
+def _fields(agent: Callable[..., Any]) -> dict[str, Field]:
     return {
         name: Field(it.bound, it.default, it.help)
-        for name, it in arguments(AGENTS[algorithm].make).items()
+        for name, it in arguments(agent).items()
         if it.bound is not None
     }
 

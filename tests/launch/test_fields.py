@@ -89,7 +89,7 @@ WRONG = {
     "td3_bc_pointmaze-umaze_smoke_seeds=many": "config.seeds=many",
     "td3_bc_pointmaze-umaze_smoke_seeds=-1": "seeds=-1 must be at least 1",
     "flag": "unknown flag --sedes",
-    "none": "--config is missing",
+    "none": "--config: missing",
 }
 
 
