@@ -39,7 +39,8 @@ def places(finished_run):
     found = {}
     for path in sorted((finished_run / "checkpoints").glob("[0-9]*"), key=lambda path: int(path.name)):
         p = {name.split("'")[1]: value for name, value in leaves(path).items() if name.startswith("progress")}
-        found.setdefault((int(p["phase"]), int(p["iteration"]), int(p["stage"]) > Stage.COLLECT), int(path.name))
+        begun = int(p["stage"]) > Stage.COLLECT
+        found.setdefault((int(p["phase"]), int(p["iteration"]), begun), int(path.name))
     return found
 
 
