@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from rankq_jax import configs
+from rankq_jax.loop import Stage
 from rankq_jax.training import train
 from tests.faults.comparison import leaves
 
@@ -38,7 +39,8 @@ def places(finished_run):
     found = {}
     for path in sorted((finished_run / "checkpoints").glob("[0-9]*"), key=lambda path: int(path.name)):
         p = {name.split("'")[1]: value for name, value in leaves(path).items() if name.startswith("progress")}
-        found.setdefault((int(p["phase"]), int(p["round"]), bool(p["begun"])), int(path.name))
+        begun = int(p["stage"]) > Stage.COLLECT
+        found.setdefault((int(p["phase"]), int(p["iteration"]), begun), int(path.name))
     return found
 
 

@@ -87,13 +87,13 @@ def test_a_workdir_with_other_files(tmp_path):
 SPOILED = """
 import runpy
 import jax, jax.numpy as jnp
-from rankq_jax.loop import rounds
+from rankq_jax.loop import iteration
 
-def spoiled(state, *rest, dispatched=rounds.dispatched):
+def spoiled(state, *rest, dispatched=iteration.dispatch_updates):
     spoil = lambda x: x * jnp.nan if jnp.issubdtype(x.dtype, jnp.floating) else x
     return dispatched(state._replace(agent=jax.tree.map(spoil, state.agent)), *rest)
 
-rounds.dispatched = spoiled
+iteration.dispatch_updates = spoiled
 runpy.run_module("experiments.train", run_name="__main__", alter_sys=True)
 """
 

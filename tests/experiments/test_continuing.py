@@ -120,7 +120,7 @@ def test_a_run_that_is_made_longer_ends_as_one_that_was_as_long_from_the_start(f
 
 def test_what_depends_on_the_length_is_not_made_longer(run_at):
     def why(old, new, phase, round_):
-        progress = continuing.Progress(phase=phase, round=round_)
+        progress = continuing.Progress(phase=phase, iteration=round_)
         change = continuing.Change(old, new, continuing.stretches(old), continuing.stretches(new), progress)
         return continuing.reasons(change, workdir.changed(old, new))
 
