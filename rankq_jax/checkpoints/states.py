@@ -12,7 +12,7 @@ import orbax.checkpoint as ocp
 from rankq_jax.checkpoints import leaves, replay
 from rankq_jax.checkpoints.replay import Held, Rows, SaveSegment, Segment
 from rankq_jax.checkpoints.retention import Marks, options
-from rankq_jax.errors import InputError, Stopped
+from rankq_jax.errors import InputError, Stopped, one_line
 
 ROWS = "replay"  # folder of the segments, inside that of the checkpoints
 
@@ -247,4 +247,4 @@ class Checkpoints:
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return one_line(error)[:200]
