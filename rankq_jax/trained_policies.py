@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rankq_jax import files
-from rankq_jax.errors import InputError
+from rankq_jax.errors import InputError, one_line
 
 FORMAT = 2  # 1 had no field `format`, and neither sizes nor statistics
 MOST_LAYERS = 10
@@ -103,7 +103,7 @@ def load_policy(path: Path | str) -> TrainedPolicy:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the path.") from error
     except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = one_line(error)[:200]
         raise InputError(f"{path}: fields cannot be read ({reason}); export the policy again.") from error
 
 

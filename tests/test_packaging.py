@@ -54,7 +54,7 @@ def test_the_installed_command_works_from_another_folder(installed, tmp_path):
     (tmp_path / "sweep.py").write_text(SWEEP)
     done = run(installed, tmp_path, "sweep", "local", "sweep.py")
     assert done.returncode == 0, done.stdout + done.stderr
-    workdir = tmp_path / "runs" / "rankq_pointmaze-umaze_smoke"
+    workdir = tmp_path / "runs" / "sweep" / "rankq_pointmaze-umaze_smoke"
     assert '"git_commit": "unknown"' in (workdir / "config.json").read_text()
     config = "--config=rankq.py:pointmaze-umaze,smoke"
     done = run(installed, tmp_path, "train", config, "--config.seeds=1", f"--workdir={workdir}")

@@ -8,6 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from rankq_jax.errors import one_line
+
 # Parts of a checkpoint by name, or a function of its notes that returns them.
 Like = Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]
 
@@ -54,4 +56,4 @@ def text_checksum(about: Mapping[str, Any]) -> int:
 
 def reason(error: Exception) -> str:
     """What went wrong, on one line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return one_line(error)[:200]

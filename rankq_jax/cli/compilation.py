@@ -6,6 +6,8 @@ from pathlib import Path
 
 import filelock
 
+from rankq_jax.errors import one_line
+
 SECONDS = 0.1  # what took less to compile is not kept
 BYTES = 2 * 2**30  # what was not used for longest goes first
 
@@ -51,8 +53,10 @@ def keep_programs() -> None:
         folder = default_folder()
         prepare(folder)
     except (OSError, RuntimeError, NotImplementedError) as error:
-        cause = " ".join(str(error).split())
-        print(f"warning: compiled programs are not kept ({cause}); set XDG_CACHE_HOME.", file=sys.stderr)
+        print(
+            f"warning: compiled programs are not kept ({one_line(error)}); set XDG_CACHE_HOME.",
+            file=sys.stderr,
+        )
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     if "JAX_COMPILATION_CACHE_MAX_SIZE" not in os.environ:

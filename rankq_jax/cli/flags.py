@@ -10,8 +10,9 @@ def train(parser: Parser) -> None:
     """Adds the flags of `rankq train`."""
     add = parser.add_argument
     parser.usage = "rankq train --config=NAME:TASK[,WORD] [--config.FIELD=VALUE ...] [--workdir=DIR] ..."
-    parser.description = f"{parser.description}" + (
-        "\n\n--config=NAME:TASK[,WORD] names a configuration and a task, e.g. rankq:pointmaze-umaze,smoke;\n"
+    parser.description = (
+        f"{parser.description}\n\n"
+        "--config=NAME:TASK[,WORD] names a configuration and a task, e.g. rankq:pointmaze-umaze,smoke;\n"
         "--config.FIELD=VALUE changes a field, any number of times."
     )
     add("--workdir", type=Path, help="where results go; a new temporary folder if left out")

@@ -47,7 +47,7 @@ def foreign(job: Job, out: Path) -> str:
     takes the workdir as it is.
     """
     folder, mine = out / job.name, _flags(job.arguments)
-    if ACCEPT in job.arguments:
+    if any(word.replace("_", "-") == ACCEPT for word in job.arguments):
         return ""
     known = record.read(folder).get("arguments")
     theirs = mine if known is None else _flags(known)

@@ -172,6 +172,7 @@ def test_memory_of_this_machine_is_known():
     assert 1e8 < memory.available() < 1e15
 
 
+@pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")  # of ml_collections
 @pytest.mark.parametrize(
     ("command", "foreign"), [("train", "--out"), ("evaluate", "--out"), ("export", "--steps")]
 )

@@ -90,7 +90,7 @@ def test_a_launcher_does_not_call_another_jobs_results_its_own(tmp_path, monkeyp
     assert local.run([first], out)["bc_x"].state == "done"
     second = Job("bc_x", ("--config=td3_bc.py:x",))
     ended = local.run([second, Job("after", ("--expert={out}/bc_x",))], out)
-    assert ended["bc_x"].status == 2 and "td3_bc.py" in ended["bc_x"].error
+    assert ended["bc_x"].status == 2 and "td3_bc:x" in ended["bc_x"].error
     assert ended["after"].error == "not started, because it needs bc_x"
     assert "done before" not in capsys.readouterr().out
     assert len(launching.starts(out / "bc_x")) == 1

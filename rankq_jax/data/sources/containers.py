@@ -17,7 +17,7 @@ import numpy as np
 from rankq_jax.data.sources import hdf5
 from rankq_jax.data.sources.columns import refusal
 from rankq_jax.data.sources.limits import Budget
-from rankq_jax.errors import InputError
+from rankq_jax.errors import InputError, one_line
 
 _LONGEST_CAUSE = 160
 _LONGEST_HEADER = 16_384  # bytes of an npy header, which numpy writes with some hundred
@@ -41,7 +41,7 @@ def read(path: Path, keys: Iterable[str]) -> dict[str, np.ndarray]:
 
 def cause(error: BaseException) -> str:
     """What went wrong, on one line of moderate length."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = one_line(error)
     return text if len(text) <= _LONGEST_CAUSE else f"{text[:_LONGEST_CAUSE]}..."
 
 
