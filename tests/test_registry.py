@@ -107,7 +107,7 @@ def test_a_run_of_a_package_is_trained_and_restored(tmp_path):
     def python(code):
         environment = {**os.environ, "PYTHONPATH": str(PLUGINS)}
         line = [sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "run")]
-        done = subprocess.run(line, capture_output=True, text=True, timeout=300, env=environment)
+        done = subprocess.run(line, capture_output=True, text=True, timeout=600, env=environment)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
