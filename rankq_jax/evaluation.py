@@ -37,7 +37,7 @@ class Evaluation(NamedTuple):
 
 
 def for_all_rows(step: Callable[..., jax.Array], params: Params, keys: Key, seeds: int) -> Act:
-    """What `rollout.collect` calls, from a `lifting.stepwise` function with its parameters bound.
+    """What `rollout.collect` calls, from a `lifting.jit_act` function with its parameters bound.
 
     The rows of one seed lie together. Observations reach the agent as float32.
     """

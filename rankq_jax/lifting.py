@@ -10,7 +10,7 @@ from rankq_jax.bounds import Count, Positive, checked
 from rankq_jax.types import Agent, Key, Metrics, Transition
 
 
-def sampled(agent: Agent, sample: Callable[[Any, Key], Transition]) -> Agent:
+def with_sampling(agent: Agent, sample: Callable[[Any, Key], Transition]) -> Agent:
     """`update` takes a source of data in place of a batch and draws the batch itself, on the device.
 
     Args:
@@ -25,8 +25,8 @@ def sampled(agent: Agent, sample: Callable[[Any, Key], Transition]) -> Agent:
     return agent._replace(update=update)
 
 
-class Standardised(NamedTuple):
-    """State, or parameters, of an agent behind `standardised`.
+class Normalized(NamedTuple):
+    """State, or parameters, of an agent behind `normalize_observations`.
 
     Attributes:
       inner: the wrapped agent's.
@@ -51,7 +51,7 @@ class Standardised(NamedTuple):
 
 
 @checked()
-def standardised(agent: Agent, epsilon: Positive = 1e-3) -> Agent:
+def normalize_observations(agent: Agent, epsilon: Positive = 1e-3) -> Agent:
     """The agent sees observations with the mean 0 and the deviation 1 of the `example` that `init` got.
 
     The statistics are part of the state, so that training, acting and every checkpoint share them.
@@ -64,12 +64,12 @@ def standardised(agent: Agent, epsilon: Positive = 1e-3) -> Agent:
       ValueError: if `epsilon` is not positive: a constant observation would be divided by zero.
     """
 
-    def init(key: Key, example: Transition) -> Standardised:
+    def init(key: Key, example: Transition) -> Normalized:
         rows = jnp.asarray(example.observation, jnp.float32)
         mean, deviation = jnp.mean(rows, axis=0), jnp.std(rows, axis=0) + epsilon
-        return Standardised(agent.init(key, jax.tree.map(lambda x: x[:1], example)), mean, deviation)
+        return Normalized(agent.init(key, jax.tree.map(lambda x: x[:1], example)), mean, deviation)
 
-    def update(state: Standardised, batch: Transition, key: Key) -> tuple[Standardised, Metrics]:
+    def update(state: Normalized, batch: Transition, key: Key) -> tuple[Normalized, Metrics]:
         seen = batch._replace(
             observation=state.seen(batch.observation), next_observation=state.seen(batch.next_observation)
         )
@@ -80,13 +80,15 @@ def standardised(agent: Agent, epsilon: Positive = 1e-3) -> Agent:
         init=init,
         update=update,
         act=lambda params, observation, key: agent.act(params.inner, params.seen(observation), key),
-        mode=lambda params, observation, key: agent.mode(params.inner, params.seen(observation), key),
+        act_greedy=lambda params, observation, key: agent.act_greedy(
+            params.inner, params.seen(observation), key
+        ),
         params=lambda state: state._replace(inner=agent.params(state.inner)),
     )
 
 
 @checked()
-def repeated(agent: Agent, updates: Count) -> Agent:
+def scan_updates(agent: Agent, updates: Count) -> Agent:
     """`update` applies `updates` updates in one `lax.scan`, each from the same source with its own key.
 
     Metrics gain a leading `[K]`.
@@ -102,7 +104,7 @@ def repeated(agent: Agent, updates: Count) -> Agent:
     return agent._replace(update=update)
 
 
-def scanned(agent: Agent) -> Agent:
+def scan_batches(agent: Agent) -> Agent:
     """`update` takes batches with leaves `[K, B, ...]` and applies K updates in one `lax.scan`.
 
     Metrics gain a leading `[K]`.
@@ -115,7 +117,7 @@ def scanned(agent: Agent) -> Agent:
     return agent._replace(update=update)
 
 
-def seeded(
+def vmap_seeds(
     agent: Agent, select: Callable[[Any, jax.Array], Any] | None = None, *, sequential: bool = False
 ) -> Agent:
     """State, keys, observations and metrics gain a leading `[S]`: S independent learners in one program.
@@ -143,7 +145,7 @@ def seeded(
         init=jax.vmap(agent.init, in_axes=(0, None)),
         update=update,
         act=jax.vmap(agent.act),
-        mode=jax.vmap(agent.mode),
+        act_greedy=jax.vmap(agent.act_greedy),
         params=agent.params,
     )
 
@@ -161,7 +163,7 @@ def adapt(old: Any, new: Any) -> Any:
     Raises:
       ValueError: if the states differ in more than their dual variables; names the first difference.
     """
-    if isinstance(old, Standardised) and isinstance(new, Standardised):
+    if isinstance(old, Normalized) and isinstance(new, Normalized):
         return old._replace(inner=adapt(old.inner, new.inner))
     if type(old) is not type(new):
         raise ValueError(f"a {type(old).__name__} is no {type(new).__name__}")
@@ -189,22 +191,22 @@ def go_on(agent: Agent, state: Any, key: Key, example: Transition) -> Any:
     return adapt(state, agent.init(key, example)) if new else adapted
 
 
-def compiled(agent: Agent) -> Agent:
+def jit_agent(agent: Agent) -> Agent:
     """Plain `jit` on one device, with the state donated to `update`: for tests and for scripts."""
     return Agent(
         init=jax.jit(agent.init),
         update=jax.jit(agent.update, donate_argnums=0),
         act=jax.jit(agent.act),
-        mode=jax.jit(agent.mode),
+        act_greedy=jax.jit(agent.act_greedy),
         params=agent.params,
     )
 
 
-def stepwise(act: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+def jit_act(act: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
     """A compiled `(params, observation [S, n, *O], keys [S], t) -> action [S, n, *A]`.
 
-    `act` is the `act` or `mode` of a `seeded` agent. Step t uses the key `fold_in(key, t)`, inside the
-    program, so that a whole round of steps needs one key per seed.
+    `act` is the `act` or `act_greedy` of a `vmap_seeds` agent. Step t uses the key `fold_in(key, t)`, inside
+    the program, so that a whole round of steps needs one key per seed.
     """
 
     def at_step(params: Any, observation: Any, keys: Key, t: jax.Array) -> jax.Array:

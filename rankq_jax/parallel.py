@@ -163,13 +163,13 @@ def averaged(agent: Agent) -> Agent:
 def distributed(agent: Agent, layout: Layout, data_axes: Any) -> Agent:
     """A `seeded` agent on the devices of `layout`, with the state donated to `update`.
 
-    `act` and `mode` run on the first device, on the merged parameters that `params` returns.
+    `act` and `act_greedy` run on the first device, on the merged parameters that `params` returns.
     """
     return Agent(
         init=layout.lift(agent.init, in_axes=(0, None)),
         update=layout.lift(agent.update, in_axes=(0, data_axes, 0), donate=0),
         act=jax.jit(agent.act),
-        mode=jax.jit(agent.mode),
+        act_greedy=jax.jit(agent.act_greedy),
         params=functools.partial(_merged_params, agent, layout),
     )
 

@@ -12,7 +12,7 @@ class Relabeler(NamedTuple):
     Attributes:
       init: `(keys [S], dataset) -> state`, numpy or device leaves `[S, ...]`.
       relabel: `(state, mode, params, dataset, keys [S]) -> (state, {metric: [S]})`; `mode` is a
-        `lifting.stepwise` greedy policy of all seeds. The run waits for it, however long it takes.
+        `lifting.jit_act` greedy policy of all seeds. The run waits for it, however long it takes.
       columns: `state -> {name of a column of extras: [S, N, ...]}`.
       iterations: those of the phase after whose updates `relabel` is called.
     """

@@ -61,14 +61,14 @@ class Agent(NamedTuple):
         wrapper takes statistics of it.
       update: `(state, batch, key) -> (state, metrics)`. Wrappers in `lifting` change what `batch` is.
       act: `(params, observation, key) -> action [B, *A]`, exploring.
-      mode: `(params, observation, key) -> action [B, *A]`, greedy.
+      act_greedy: `(params, observation, key) -> action [B, *A]`, greedy.
       params: `state -> params`, the part of the state that acting needs.
     """
 
     init: Callable[..., Any]
     update: Callable[..., tuple[Any, Metrics]]
     act: Callable[[Params, Any, Key], jax.Array]
-    mode: Callable[[Params, Any, Key], jax.Array]
+    act_greedy: Callable[[Params, Any, Key], jax.Array]
     params: Callable[[Any], Params]
 
 

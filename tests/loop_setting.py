@@ -9,7 +9,7 @@ from rankq_jax.checkpoints import Checkpoints
 from rankq_jax.data import mixture
 from rankq_jax.data.episodes import cut_at_success, relabel
 from rankq_jax.data.prepare import prepare
-from rankq_jax.lifting import repeated, sampled, seeded
+from rankq_jax.lifting import scan_updates, vmap_seeds, with_sampling
 from rankq_jax.parallel import averaged, cross_device_mean, distributed, seeds_over_devices
 from rankq_jax.phases import Phase
 from rankq_jax.timing import Stopwatch
@@ -40,9 +40,9 @@ def make_plan(layout, parallel_batch=False, overlap=False):
     parts = make_parts(cross_device_mean() if parallel_batch else None)
 
     def lifted(agent, block):
-        agent = repeated(sampled(agent, mixture.uniform(16)), block)
+        agent = scan_updates(with_sampling(agent, mixture.uniform(16)), block)
         agent = averaged(agent) if parallel_batch else agent
-        return distributed(seeded(agent, mixture.of_seed), layout, mixture.DEVICE_AXES)
+        return distributed(vmap_seeds(agent, mixture.of_seed), layout, mixture.DEVICE_AXES)
 
     shared = dict(evaluate_every=2, checkpoint_every=1, overlap=overlap)
     return (

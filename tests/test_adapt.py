@@ -55,7 +55,7 @@ def test_a_dual_variable_that_is_not_used_is_dropped(batch, key):
 def test_it_goes_through_seeds_and_statistics(batch, key):
     keys = jax.vmap(jax.random.key)(jnp.arange(2, dtype=jnp.uint32))
     first, second = (
-        lifting.seeded(lifting.standardised(agent))
+        lifting.vmap_seeds(lifting.normalize_observations(agent))
         for agent in (sac(*make_parts()), cql(*make_parts(), lagrange=True))
     )
     before = first.init(keys, batch)

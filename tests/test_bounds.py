@@ -13,7 +13,7 @@ from rankq_jax.action_sets import perturbed
 from rankq_jax.agents import AGENTS, rlpd
 from rankq_jax.bounds import Count, Interval, OneOf, Rate, Switch, Widths, arguments, bound_of, checked
 from rankq_jax.data import mixture
-from rankq_jax.lifting import repeated, standardised
+from rankq_jax.lifting import normalize_observations, scan_updates
 from rankq_jax.networks import FAMILIES, gaussian
 from tests.conftest import make_batch, make_parts
 from tests.fuzz.field_values import SECTIONS
@@ -151,8 +151,8 @@ def test_families_of_networks_refuse_sizes_by_name(family, field, value):
     [
         (lambda: perturbed(0.0), "sigma=0.0 must be in (0, 10]"),
         (lambda: mixture.uniform(0), "batch_size=0 must be at least 1"),
-        (lambda: repeated(AGENTS["sac"].make(*make_parts()), 0), "updates=0 must be at least 1"),
-        (lambda: standardised(AGENTS["sac"].make(*make_parts()), 0.0), "epsilon=0.0 must be"),
+        (lambda: scan_updates(AGENTS["sac"].make(*make_parts()), 0), "updates=0 must be at least 1"),
+        (lambda: normalize_observations(AGENTS["sac"].make(*make_parts()), 0.0), "epsilon=0.0 must be"),
         (lambda: gaussian((8,), 2, dropout=1.0), "dropout=1.0 must be in [0, 1)"),
     ],
 )

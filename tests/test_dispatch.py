@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from rankq_jax.data import mixture
-from rankq_jax.lifting import repeated, sampled, seeded
+from rankq_jax.lifting import scan_updates, vmap_seeds, with_sampling
 from rankq_jax.parallel import distributed, seeds_over_devices
 from rankq_jax.phases import Phase
 from tests.conftest import make_agent
@@ -15,8 +15,8 @@ __all__ = ["dataset"]  # a fixture
 
 
 def lifted(agent, layout, sequential):
-    agent = repeated(sampled(agent, mixture.uniform(16)), 4)
-    return distributed(seeded(agent, mixture.of_seed, sequential=sequential), layout, mixture.DEVICE_AXES)
+    agent = scan_updates(with_sampling(agent, mixture.uniform(16)), 4)
+    return distributed(vmap_seeds(agent, mixture.of_seed, sequential=sequential), layout, mixture.DEVICE_AXES)
 
 
 def execute(dataset, agent, layout):

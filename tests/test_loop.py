@@ -12,7 +12,7 @@ from rankq_jax.agents import sac
 from rankq_jax.checkpoints import Checkpoints, Rows
 from rankq_jax.data import mixture
 from rankq_jax.errors import NumericsError
-from rankq_jax.lifting import repeated, sampled, seeded
+from rankq_jax.lifting import scan_updates, vmap_seeds, with_sampling
 from rankq_jax.loop import Stage
 from rankq_jax.parallel import batch_over_devices, distributed, seeds_over_devices
 from rankq_jax.phases import Phase, due
@@ -400,8 +400,8 @@ def test_no_update_key_is_used_twice(dataset):
 
 def test_without_offline_rows_updates_wait_for_the_first_episode_and_are_all_paid(dataset):
     layout = seeds_over_devices(2, jax.devices()[:1])
-    agent = repeated(sampled(sac(*make_parts()), mixture.uniform(16)), 4)
-    agent = distributed(seeded(agent, mixture.of_seed), layout, mixture.DEVICE_AXES)
+    agent = scan_updates(with_sampling(sac(*make_parts()), mixture.uniform(16)), 4)
+    agent = distributed(vmap_seeds(agent, mixture.of_seed), layout, mixture.DEVICE_AXES)
     plan = (Phase("online", agent, 4, 130, 0, 0.05, 4, lambda steps: 0.0, 0, 0, 0),)
     setup, recorded = make_setup(dataset, [0, 1]), Recorded()
     final = follow(plan, setup, layout, recorded)

@@ -12,7 +12,7 @@ import optax
 import pytest
 
 from rankq_jax.agents.state import Trainable, gradient_step
-from rankq_jax.lifting import seeded
+from rankq_jax.lifting import vmap_seeds
 from rankq_jax.parallel import (
     averaged,
     batch_over_devices,
@@ -104,7 +104,7 @@ def test_split_and_merge_are_inverse(seeds):
 @pytest.mark.parametrize("sequential", [False, True])
 def test_three_seeds_on_two_devices_train_to_the_same_as_on_one(batch, sequential):
     keys = jax.vmap(jax.random.key)(jnp.arange(3, dtype=jnp.uint32))
-    agent = seeded(make_agent("sac", rule=optax.sgd), sequential=sequential)
+    agent = vmap_seeds(make_agent("sac", rule=optax.sgd), sequential=sequential)
     results = []
     for devices in (jax.devices()[:1], jax.devices()):
         layout = seeds_over_devices(3, devices)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rankq_jax.agents import td3_bc
-from rankq_jax.lifting import compiled, standardised
+from rankq_jax.lifting import jit_agent, normalize_observations
 from tests.conftest import make_batch, make_parts
 
 
@@ -20,7 +20,7 @@ def data():
 
 def test_the_wrapped_agent_sees_standardised_observations(data, key):
     plain = td3_bc(*make_parts(family="td3"))
-    agent = compiled(standardised(plain))
+    agent = jit_agent(normalize_observations(plain))
     state = agent.init(key, data)
     raw = np.asarray(data.observation, np.float64)
     mean, deviation = raw.mean(axis=0), raw.std(axis=0) + 1e-3
@@ -37,7 +37,7 @@ def test_the_wrapped_agent_sees_standardised_observations(data, key):
     chex.assert_trees_all_close(new.inner, expected, rtol=1e-4, atol=1e-5)
     assert int(new.step) == 1
     # acting and evaluating go through the same transform, from raw observations
-    for ours, theirs in ((agent.mode, plain.mode), (agent.act, plain.act)):
+    for ours, theirs in ((agent.act_greedy, plain.act_greedy), (agent.act, plain.act)):
         np.testing.assert_allclose(
             ours(params, data.observation, key),
             theirs(plain.params(inner), seen.observation, key),
@@ -47,7 +47,7 @@ def test_the_wrapped_agent_sees_standardised_observations(data, key):
 
 
 def test_the_statistics_are_in_the_state_and_stay(data, key):
-    agent = compiled(standardised(td3_bc(*make_parts(family="td3"))))
+    agent = jit_agent(normalize_observations(td3_bc(*make_parts(family="td3"))))
     state = agent.init(key, data)
     mean = np.asarray(state.mean)
     other = data._replace(observation=data.observation + 100.0)

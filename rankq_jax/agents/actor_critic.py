@@ -140,6 +140,6 @@ def actor_critic(
         init=functools.partial(initial, networks, optimizers, {k: dual.initial for k, dual in duals.items()}),
         update=update,
         act=sampling(policy),
-        mode=greedy(policy),
+        act_greedy=greedy(policy),
         params=lambda state: state.actor.params,
     )

@@ -65,7 +65,7 @@ def sampling(policy: Policy) -> Callable[[Params, Any, Key], jax.Array]:
 
 
 def greedy(policy: Policy) -> Callable[[Params, Any, Key], jax.Array]:
-    """`Agent.mode` by the policy's mode, which draws nothing."""
+    """`Agent.act_greedy` by the policy's mode, which draws nothing."""
     return lambda params, observation, key: policy.mode(params, observation)
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from rankq_jax.envs.batch import stream_seed
 from rankq_jax.evaluation import evaluate, for_all_rows
-from rankq_jax.lifting import stepwise
+from rankq_jax.lifting import jit_act
 from rankq_jax.training import summary
 from rankq_jax.training.restore import restore
 
@@ -22,7 +22,7 @@ def main(values: argparse.Namespace) -> None:
     env = restored.built.task.environment(len(seeds) * values.episodes, restored.config.threads)
     keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
     starts = [stream_seed(seed, values.seed) for seed in seeds]
-    act = for_all_rows(stepwise(restored.agent.mode), restored.params, keys, len(seeds))
+    act = for_all_rows(jit_act(restored.agent.act_greedy), restored.params, keys, len(seeds))
     result = evaluate(env, act, starts)
     for i, seed in enumerate(seeds):
         means = {

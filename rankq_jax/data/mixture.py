@@ -44,7 +44,7 @@ DEVICE_AXES: Any = Sources(cast(Any, None), cast(Any, 0), cast(Any, 0), cast(Any
 
 
 def of_seed(sources: Sources, seed: jax.Array) -> Sources:
-    """`sources` for one of their seeds, see `lifting.seeded`. Nothing is taken out of them."""
+    """`sources` for one of their seeds, see `lifting.vmap_seeds`. Nothing is taken out of them."""
     return sources._replace(seed=seed)
 
 

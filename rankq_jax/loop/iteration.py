@@ -29,7 +29,7 @@ class Work(NamedTuple):
       setup: environments and data.
       layout: how seeds lie on devices.
       dataset: the offline data on the devices.
-      act: the exploring policy, from `lifting.stepwise`.
+      act: the exploring policy, from `lifting.jit_act`.
       mode: the greedy policy, likewise.
       add: `buffer.add` on the devices.
       stopwatch: what the parts take.

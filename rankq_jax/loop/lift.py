@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from rankq_jax.data import mixture
-from rankq_jax.lifting import repeated, sampled, seeded
+from rankq_jax.lifting import scan_updates, vmap_seeds, with_sampling
 from rankq_jax.parallel import Layout, averaged, distributed
 from rankq_jax.types import Agent, Key, Transition
 
@@ -28,11 +28,11 @@ def lift(
       batch_size: rows that a device draws for an update.
       updates_per_dispatch: updates of one call.
       draw: `batch_size -> (sources, key) -> Transition`.
-      sequential: see `lifting.seeded`; faster on CPU.
+      sequential: see `lifting.vmap_seeds`; faster on CPU.
       shared_batch: one seed, whose batch lies over all devices: see `parallel.averaged`.
     """
-    agent = repeated(sampled(agent, draw(batch_size)), updates_per_dispatch)
+    agent = scan_updates(with_sampling(agent, draw(batch_size)), updates_per_dispatch)
     if shared_batch:
         agent = averaged(agent)
-    agent = seeded(agent, mixture.of_seed, sequential=sequential)
+    agent = vmap_seeds(agent, mixture.of_seed, sequential=sequential)
     return distributed(agent, layout, mixture.DEVICE_AXES)

@@ -15,7 +15,7 @@ class Plan(NamedTuple):
     """Phases that do not know yet how many seeds they train, and on which devices.
 
     Attributes:
-      phases: `(layout, sequential) -> phases`; `sequential` is that of `lifting.seeded`.
+      phases: `(layout, sequential) -> phases`; `sequential` is that of `lifting.vmap_seeds`.
       train_envs: environments per seed that data is collected from.
       replay_capacity: transitions that the replay buffer of a seed holds.
     """

@@ -10,7 +10,7 @@ import numpy as np
 from rankq_jax.data import buffer as ring
 from rankq_jax.envs.batch import stream_seed, streams
 from rankq_jax.envs.rollout import recorder
-from rankq_jax.lifting import stepwise
+from rankq_jax.lifting import jit_act
 from rankq_jax.loop.agents import at_phase
 from rankq_jax.loop.event import (
     Collected,
@@ -99,7 +99,7 @@ def events(
         phase = plan[index]
         state = at_phase(plan, setup, layout, state, index)
         state = state._replace(progress=enter_phase(state.progress, index))
-        act, mode = stepwise(phase.agent.act), stepwise(phase.agent.mode)
+        act, mode = jit_act(phase.agent.act), jit_act(phase.agent.act_greedy)
         work = Work(phase, setup, layout, dataset, act, mode, add, stopwatch or Stopwatch())
         while state.progress.iteration < phase.iterations:
             last = index + 1 == len(plan) and state.progress.iteration + 1 == phase.iterations

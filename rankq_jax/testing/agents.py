@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rankq_jax.agents import AgentSpec
-from rankq_jax.lifting import scanned, seeded
+from rankq_jax.lifting import scan_batches, vmap_seeds
 from rankq_jax.testing.cases import Batch, Case, case_of, random_batch
 from rankq_jax.types import Agent
 
@@ -100,19 +100,22 @@ def check_acting(case: Case) -> None:
     """Actions lie in the box; the greedy ones draw nothing."""
     params, batch = case.agent.params(case.start()), case.example()
     observation = 100.0 * batch.observation
-    greedy = case.agent.mode(params, observation, jax.random.key(7))
-    for name, action in (("act", case.agent.act(params, observation, jax.random.key(7))), ("mode", greedy)):
+    greedy = case.agent.act_greedy(params, observation, jax.random.key(7))
+    for name, action in (
+        ("act", case.agent.act(params, observation, jax.random.key(7))),
+        ("act_greedy", greedy),
+    ):
         case.check(action.shape == batch.action.shape, f"{name} returns {action.shape}")
         case.check(bool(np.abs(action).max() <= 1.0), f"{name} leaves the box [-1, 1]")
-    again = case.agent.mode(params, observation, jax.random.key(9))
-    case.check(_equal(greedy, again), "mode depends on its key")
+    again = case.agent.act_greedy(params, observation, jax.random.key(9))
+    case.check(_equal(greedy, again), "act_greedy depends on its key")
 
 
 def check_scan(case: Case) -> None:
     """K updates in one scan are K updates one after another."""
     batches, state, key = [case.example(seed) for seed in range(3)], case.start(), jax.random.key(7)
     stacked = jax.tree.map(lambda *x: jnp.stack(x), *batches)
-    together, metrics = jax.jit(scanned(case.agent).update)(state, stacked, key)
+    together, metrics = jax.jit(scan_batches(case.agent).update)(state, stacked, key)
     for batch, own in zip(batches, jax.random.split(key, 3), strict=True):
         state, last = case.agent.update(state, batch, own)
     _near(case, together, state, "under a scan")
@@ -122,7 +125,7 @@ def check_scan(case: Case) -> None:
 def check_seeds(case: Case, sequential: bool = False) -> None:
     """A seed beside others is that seed alone."""
     keys, batch = jax.vmap(jax.random.key)(jnp.arange(3, dtype=jnp.uint32)), case.example()
-    lifted = seeded(case.agent, sequential=sequential)
+    lifted = vmap_seeds(case.agent, sequential=sequential)
     states, update = lifted.init(keys, batch), jax.jit(lifted.update)
     for _ in range(2):
         states, _ = update(states, batch, keys)

@@ -93,5 +93,5 @@ def _compiled(agent: Agent) -> Agent:
         init=jax.jit(agent.init),
         update=jax.jit(agent.update),
         act=jax.jit(agent.act),
-        mode=jax.jit(agent.mode),
+        act_greedy=jax.jit(agent.act_greedy),
     )

@@ -9,7 +9,7 @@ from rankq_jax.agents import AGENTS, Optimizers, clip_members
 from rankq_jax.configs import RunConfig
 from rankq_jax.data import mixture
 from rankq_jax.errors import InputError, suggestion
-from rankq_jax.lifting import standardised
+from rankq_jax.lifting import normalize_observations
 from rankq_jax.loop.lift import Draw, lift
 from rankq_jax.networks import FAMILIES, Networks
 from rankq_jax.parallel import Layout, cross_device_mean
@@ -98,7 +98,7 @@ def agent_of(config: RunConfig, algorithm: str, networks: Networks, arguments: M
         agent = AGENTS[algorithm].make(networks, optimizers_of(config), **{**section, **arguments})
     except ValueError as error:
         raise InputError(f"config.{algorithm}: {error}.") from error
-    return standardised(agent) if config.standardise else agent
+    return normalize_observations(agent) if config.standardise else agent
 
 
 def lifted(

@@ -13,7 +13,7 @@ from rankq_jax.analysis import results
 from rankq_jax.checkpoints import Checkpoints
 from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError
-from rankq_jax.lifting import Standardised
+from rankq_jax.lifting import Normalized
 from rankq_jax.losses import ensemble_min
 from rankq_jax.training import build, devices
 from rankq_jax.training.build import Experiment
@@ -71,11 +71,11 @@ def of_state(config: RunConfig, built: Experiment, state: Any, notes: dict[str, 
 
     def value(index: int) -> Callable[[jax.Array, jax.Array], jax.Array]:
         own = jax.tree.map(lambda x: x[index], state)
-        inner, seen = (own.inner, own.seen) if isinstance(own, Standardised) else (own, lambda x: x)
+        inner, seen = (own.inner, own.seen) if isinstance(own, Normalized) else (own, lambda x: x)
         apply = built.networks.critic.apply
         return lambda observation, action: ensemble_min(apply(inner.critic.params, seen(observation), action))
 
-    has_critic = hasattr(state.inner if isinstance(state, Standardised) else state, "critic")
+    has_critic = hasattr(state.inner if isinstance(state, Normalized) else state, "critic")
     params = agent.params(built.layout.split(state))
     return Restored(config, built, agent, params, notes, value if has_critic else None)
 

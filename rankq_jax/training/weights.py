@@ -11,7 +11,7 @@ import numpy as np
 from rankq_jax.analysis import results
 from rankq_jax.configs import algorithms_of
 from rankq_jax.errors import InputError
-from rankq_jax.lifting import Standardised, stepwise
+from rankq_jax.lifting import Normalized, jit_act
 from rankq_jax.trained_policies import TrainedPolicy
 from rankq_jax.training.restore import Restored
 
@@ -70,7 +70,7 @@ def policy_of(restored: Restored, index: int, provenance: dict[str, Any]) -> Tra
     """
     own = jax.tree.map(lambda leaf: np.asarray(leaf)[index], restored.params)
     statistics: dict[str, np.ndarray] = {}
-    if isinstance(own, Standardised):
+    if isinstance(own, Normalized):
         statistics, own = {"mean": np.asarray(own.mean), "deviation": np.asarray(own.deviation)}, own.inner
     layers, size = _layers(own), restored.built.task.spec.action_size
     layers[-1] = (layers[-1][0][:, :size], layers[-1][1][:size])  # of a Gaussian: its mean
@@ -91,7 +91,7 @@ def greedy(restored: Restored, observation: np.ndarray) -> np.ndarray:
     seeds = len(restored.built.seeds)
     keys = jax.vmap(jax.random.key)(np.arange(seeds, dtype=np.uint32))
     repeated = np.broadcast_to(observation.astype(np.float32), (seeds, *observation.shape))
-    return np.asarray(stepwise(restored.agent.mode)(restored.params, repeated, keys, np.int32(0)))
+    return np.asarray(jit_act(restored.agent.act_greedy)(restored.params, repeated, keys, np.int32(0)))
 
 
 def export(restored: Restored, folder: Path, seed: int | None = None) -> TrainedPolicy:

@@ -11,7 +11,7 @@ import pytest
 
 from rankq_jax.agents import AGENTS
 from rankq_jax.checkpoints import Checkpoints
-from rankq_jax.lifting import compiled, repeated, sampled, seeded
+from rankq_jax.lifting import jit_agent, scan_updates, vmap_seeds, with_sampling
 from rankq_jax.parallel import (
     averaged,
     batch_over_devices,
@@ -36,7 +36,7 @@ def compiled_agent(name):
         init=jax.jit(agent.init),
         update=jax.jit(agent.update),
         act=jax.jit(agent.act),
-        mode=jax.jit(agent.mode),
+        act_greedy=jax.jit(agent.act_greedy),
     )
 
 
@@ -96,20 +96,20 @@ def test_act_and_mode_stay_in_the_box(name, agent, state, batch, key):
     params = agent.params(state)
     observation = 100.0 * batch.observation
     explored = agent.act(params, observation, key)
-    greedy = agent.mode(params, observation, key)
+    greedy = agent.act_greedy(params, observation, key)
     for action in (explored, greedy):
         assert action.shape == (BATCH, ACTION_SIZE)
         assert np.abs(action).max() <= 1.0
     again = agent.act(params, observation, jax.random.key(9))
     assert leaves_differ(explored, again) == (name not in ACT_DRAWS_NOTHING)
-    np.testing.assert_array_equal(greedy, agent.mode(params, observation, jax.random.key(9)))
+    np.testing.assert_array_equal(greedy, agent.act_greedy(params, observation, jax.random.key(9)))
 
 
 def test_sampled_and_repeated_draw_and_apply_k_batches(agent, state, batch, key):
     def pick(source, k):
         return jax.tree.map(lambda x: x[jax.random.randint(k, (4,), 0, BATCH)], source)
 
-    lifted = compiled(repeated(sampled(agent, pick), 5))
+    lifted = jit_agent(scan_updates(with_sampling(agent, pick), 5))
     new, metrics = lifted.update(jax.tree.map(jnp.copy, state), batch, key)
     for k in jax.random.split(key, 5):
         k_batch, k_update = jax.random.split(k)
@@ -125,7 +125,7 @@ def test_a_seed_after_others_equals_that_seed_alone(case):
 def test_seeds_over_two_devices_equal_seeds_on_one(name, batch):
     keys = jax.vmap(jax.random.key)(jnp.arange(4, dtype=jnp.uint32))
     # Plain gradient descent: Adam would turn the rounding of a gradient near zero into a whole step.
-    lifted = seeded(make_agent(name, rule=lambda rate: optax.sgd(100 * rate)))
+    lifted = vmap_seeds(make_agent(name, rule=lambda rate: optax.sgd(100 * rate)))
     results = []
     for devices in (jax.devices()[:1], jax.devices()):
         layout = seeds_over_devices(4, devices)
@@ -143,7 +143,7 @@ def test_seeds_over_two_devices_equal_seeds_on_one(name, batch):
 def test_replicas_stay_identical_and_descend_together(name, batch):
     agent = make_agent(name, cross_device_mean())
     layout = batch_over_devices(jax.devices())
-    spread = distributed(seeded(averaged(agent)), layout, data_axes=None)
+    spread = distributed(vmap_seeds(averaged(agent)), layout, data_axes=None)
     keys = jax.vmap(jax.random.key)(jnp.zeros(1, jnp.uint32))
     shared = layout.replicate(batch)
     # `init` is lifted too: every replica starts from the same key
@@ -183,7 +183,7 @@ def compiled_start(agent, key, batch):
 
 def test_a_checkpoint_gives_the_state_back(agent, batch, key, tmp_path):
     layout = seeds_over_devices(2, jax.devices())
-    spread = distributed(seeded(agent), layout, data_axes=None)
+    spread = distributed(vmap_seeds(agent), layout, data_axes=None)
     keys = layout.split(jax.vmap(jax.random.key)(jnp.arange(2, dtype=jnp.uint32)))
     shared = layout.replicate(batch)
     state, _ = spread.update(spread.init(keys, shared), shared, keys)
@@ -199,5 +199,5 @@ def test_a_checkpoint_gives_the_state_back(agent, batch, key, tmp_path):
 
 def test_observation_sizes_come_from_the_example(agent, key):
     wide = make_batch()._replace(observation=np.zeros((BATCH, OBSERVATION_SIZE + 4), np.float32))
-    action = agent.mode(agent.params(agent.init(key, wide)), wide.observation, key)
+    action = agent.act_greedy(agent.params(agent.init(key, wide)), wide.observation, key)
     assert action.shape == (BATCH, ACTION_SIZE)

@@ -8,7 +8,7 @@ import numpy as np
 
 from rankq_jax.agents import Optimizers, rankq, sac
 from rankq_jax.agents.backups import max_target_backup
-from rankq_jax.lifting import compiled, repeated, sampled
+from rankq_jax.lifting import jit_agent, scan_updates, with_sampling
 from rankq_jax.networks import Networks, ensemble, over_actions, state_value, tanh_gaussian
 from rankq_jax.types import Critic, Policy, Transition
 
@@ -29,8 +29,10 @@ def test_td_learning_finds_the_value_of_a_two_state_chain(key):
         next_observation=jnp.eye(2)[np.ones(64, int)],
         extras={"success": jnp.ones(64), "mc_return": jnp.zeros(64)},
     )
-    agent = compiled(
-        repeated(sampled(sac(networks, OPTIMIZERS, backup_samples=1, target_rate=0.05), lambda d, k: d), 800)
+    agent = jit_agent(
+        scan_updates(
+            with_sampling(sac(networks, OPTIMIZERS, backup_samples=1, target_rate=0.05), lambda d, k: d), 800
+        )
     )
     trained, _ = agent.update(agent.init(key, data), data, key)
     actions = jnp.array([[-0.5], [0.0], [0.5]])
@@ -55,9 +57,11 @@ def test_ranking_turns_the_policy_to_the_successful_action(key):
         next_observation=jnp.ones((64, 1)),
         extras={"success": jnp.asarray(success), "mc_return": jnp.zeros(64)},
     )
-    agent = compiled(repeated(sampled(rankq(networks, OPTIMIZERS, backup_samples=1), lambda d, k: d), 600))
+    agent = jit_agent(
+        scan_updates(with_sampling(rankq(networks, OPTIMIZERS, backup_samples=1), lambda d, k: d), 600)
+    )
     trained, metrics = agent.update(agent.init(key, data), data, key)
-    action = agent.mode(agent.params(trained), jnp.ones((1, 1)), key)
+    action = agent.act_greedy(agent.params(trained), jnp.ones((1, 1)), key)
     assert (np.asarray(action) > 0.15).all(), action
     assert metrics["critic/rank/success/data_over_random"][-1] > 0.8
 

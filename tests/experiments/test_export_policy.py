@@ -12,7 +12,7 @@ import pytest
 from rankq_jax import configs
 from rankq_jax.agents import AGENTS
 from rankq_jax.errors import InputError
-from rankq_jax.lifting import Standardised
+from rankq_jax.lifting import Normalized
 from rankq_jax.networks import FAMILIES
 from rankq_jax.trained_policies import load_policy, save_policy
 from rankq_jax.training import build, restore, train, weights
@@ -89,7 +89,7 @@ def test_every_algorithm_is_exported_on_every_domain(algorithm, task, tmp_path):
     random = np.random.default_rng(len(algorithm) + 100 * TASKS.index(task))
     config = configured(algorithm, task)
     built, state = drawn(config, random)
-    assert isinstance(state, Standardised) == config.standardise
+    assert isinstance(state, Normalized) == config.standardise
     restored = restore.of_state(config, built, state, {"updates": 40, "env_steps": 0})
     exported = weights.export(restored, recorded(config, tmp_path / "run"), seed=6)
     save_policy(exported, tmp_path / "a.npz")
@@ -147,7 +147,7 @@ def test_seeds_and_networks_that_cannot_be_exported(tmp_path):
     with pytest.raises(InputError, match=r"--seed=4: .*run has seeds 5 to 6; choose one"):
         weights.export(restored, folder, seed=4)
     params = restored.params
-    inner = params.inner if isinstance(params, Standardised) else params
+    inner = params.inner if isinstance(params, Normalized) else params
     inner["params"]["LayerNorm_0"] = {"scale": np.ones((SEEDS, 32), np.float32)}
     with pytest.raises(InputError, match="has a parameter params/LayerNorm_0/scale, which"):
         weights.export(restored._replace(params=params), folder)
@@ -176,7 +176,7 @@ def test_a_trained_run_is_exported_by_the_command_and_acts_in_numpy_alone(tmp_pa
     config.execution.compute_dtype = "bfloat16"  # exported in float32, like its parameters
     train.train(configs.parse(config), tmp_path / "run")
     restored = restore.restore(tmp_path / "run", exact=True)
-    assert isinstance(restored.params, Standardised)
+    assert isinstance(restored.params, Normalized)
     file = tmp_path / "policy.npz"
     done = command("experiments.export_policy", f"--workdir={tmp_path / 'run'}", f"--out={file}", "--seed=1")
     assert done.returncode == 0 and done.stdout == f"policy: {file}\n", done.stderr

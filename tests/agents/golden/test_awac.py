@@ -126,4 +126,4 @@ def test_collected_actions_are_samples_and_evaluated_ones_the_clipped_mean():
     mean, _ = family.gaussian(given.actor, given.batch.observation, False, -20.0)
     assert (np.abs(mean) > 1.0).any()
     assert_near(jax.jit(made.act)(params, seen, KEY), sampled(given.actor, given.batch.observation, KEY))
-    assert_near(jax.jit(made.mode)(params, seen, KEY), np.clip(mean, -1.0, 1.0))
+    assert_near(jax.jit(made.act_greedy)(params, seen, KEY), np.clip(mean, -1.0, 1.0))

@@ -71,4 +71,4 @@ def test_dropout_is_in_the_likelihood_and_not_in_the_mode(rate):
     log_density = family.normal_log_density(given.batch.action, mean, log_std)
     assert_near(update.metrics["actor/loss"], -log_density.mean())
     whole, _ = family.gaussian(given.actor, given.batch.observation, True, -5.0)
-    assert_near(jax.jit(agent(setup).mode)(start(setup).actor.params, batch().observation, KEY), whole)
+    assert_near(jax.jit(agent(setup).act_greedy)(start(setup).actor.params, batch().observation, KEY), whole)

@@ -150,7 +150,7 @@ def test_a_sample_is_a_clipped_normal_whose_density_knows_no_tanh():
     assert (np.abs(drawn) > 1.0).any()
     assert_near(action, np.clip(drawn, -1.0, 1.0))
     assert_near(density, family.normal_log_density(drawn, mean, log_std))
-    assert_near(jax.jit(agent(IQL).mode)(params, batch().observation, KEY), mean)
+    assert_near(jax.jit(agent(IQL).act_greedy)(params, batch().observation, KEY), mean)
 
 
 def test_dropout_is_in_the_loss_of_the_policy_and_nowhere_else():
@@ -168,4 +168,4 @@ def test_dropout_is_in_the_loss_of_the_policy_and_nowhere_else():
     mean, log_std = family.gaussian(given.actor, given.batch.observation, True, -5.0)
     drawn = np.clip(mean + np.exp(log_std) * normal(KEY), -1.0, 1.0)
     assert_near(jax.jit(agent(dropping).act)(params, seen, KEY), drawn)
-    assert_near(jax.jit(agent(dropping).mode)(params, seen, KEY), mean)
+    assert_near(jax.jit(agent(dropping).act_greedy)(params, seen, KEY), mean)

@@ -157,4 +157,4 @@ def test_collected_actions_carry_noise_of_a_tenth_and_evaluated_ones_none():
     greedy = family.deterministic(known(start(TD3_BC)).actor, batch().observation)
     noisy = np.clip(greedy + 0.1 * normal(KEY), -1.0, 1.0)
     assert_near(jax.jit(made.act)(params, seen, KEY), noisy)
-    assert_near(jax.jit(made.mode)(params, seen, KEY), greedy)
+    assert_near(jax.jit(made.act_greedy)(params, seen, KEY), greedy)
