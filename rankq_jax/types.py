@@ -82,15 +82,12 @@ class Policy(NamedTuple):
       mode: `(params, observation) -> action [B, *A]`.
       log_density: `(params, observation, action [B, *A], key) -> [B]` of given actions. A key switches the
         dropout of training on, None leaves it off. None in place of the function: a deterministic policy.
-      squash: how the mode follows from the outputs of the last layer, `tanh` or `clip` (see
-        `trained_policies`); exported policies need it.
     """
 
     init: Callable[[Key, Any, Any], Params]
     sample: Callable[[Params, Any, Key], tuple[jax.Array, jax.Array]]
     mode: Callable[[Params, Any], jax.Array]
     log_density: Callable[..., jax.Array] | None = None
-    squash: str = "tanh"
 
 
 class Critic(NamedTuple):

@@ -129,15 +129,3 @@ def test_the_pins_are_names_and_versions_alone():
     assert lines
     for line in lines:
         assert re.fullmatch(r"[\w.-]+==[\w.+]+", line), line
-
-
-def test_the_python_of_the_readme_runs(batch):
-    import jax
-    import jax.numpy as jnp
-
-    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
-    assert code is not None
-    scope = {"batch": batch, "batches": jax.tree.map(lambda x: jnp.stack([x] * 3), batch)}
-    exec(code[1], scope)
-    assert int(scope["state"].step) == 3
-    assert scope["metrics"]["critic/td"].shape == (3,)

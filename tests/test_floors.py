@@ -16,13 +16,13 @@ FLOORS = [
     {"networks"},
     {"agents"},
     {"lifting", "parallel", "timing", "metrics"},
-    {"data", "envs", "checkpoints", "writers"},
+    {"data", "envs", "checkpoints", "writers", "exporting"},
     {"tasks", "phases", "evaluation"},
     {"loop", "analysis", "preferences"},
     {"configs"},
     {"registry"},
     {"training", "launch"},
-    {"cli", "testing"},
+    {"cli", "library", "testing"},
 ]
 LEVEL = {part: level for level, parts in enumerate(FLOORS) for part in parts}
 # What needs a concrete agent must get it as an argument.

@@ -1,8 +1,5 @@
 """Agents, tasks and configurations of a package outside the repository."""
 
-import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +11,8 @@ from rankq_jax.errors import InputError
 from rankq_jax.networks import FAMILIES
 from rankq_jax.tasks import TASKS, find
 
-PLUGINS = Path(__file__).resolve().parent / "plugins"
+PLUGINS = Path(__file__).resolve().parents[1] / "examples"
+PACKAGES = ["own_agent", "own_environment"]
 
 
 @pytest.fixture
@@ -29,18 +27,18 @@ def outside(monkeypatch):
         mapping.clear()
         mapping.update(before)
     registry._imports.clear()
-    for name in [name for name in sys.modules if name.partition(".")[0] == "outside_methods"]:
+    for name in [name for name in sys.modules if name in PACKAGES]:
         del sys.modules[name]
 
 
 def test_a_package_registers_what_it_has_when_it_is_imported(outside):
     assert "margin_q" not in AGENTS
-    assert registry.load_plugins(["outside_methods"]) == ["outside_methods"]
-    assert registry.load_plugins(["outside_methods"]) == ["outside_methods"]  # and once more does nothing
+    assert registry.load_plugins(PACKAGES) == PACKAGES
+    assert registry.load_plugins(PACKAGES) == PACKAGES  # and once more does nothing
     assert AGENTS["margin_q"].columns == ("success",) and AGENTS["margin_q"].networks == "cal_ql"
-    assert find("outside-line").spec == (2, 1, 25)
-    config = registry.CONFIGS["margin_q"]("outside-line,smoke")
-    assert (config.algorithm, config.task, config.margin_q.margin) == ("margin_q", "outside-line", 1.0)
+    assert find("own-line").spec == (2, 1, 25)
+    config = registry.CONFIGS["margin_q_wide"]("own-line,smoke")
+    assert (config.algorithm, config.task, config.margin_q.margin) == ("margin_q", "own-line", 5.0)
 
 
 def test_names_that_are_taken_are_refused(outside):
@@ -82,36 +80,3 @@ def test_a_registered_format_is_read_by_the_suffix_of_a_file(outside, tmp_path):
         return episodes
 
     assert sources.load_one(str(tmp_path / "some.walk")) is episodes
-
-
-TRAIN = """
-import sys
-from pathlib import Path
-from rankq_jax import registry
-from rankq_jax.training import train
-registry.load_plugins(["outside_methods"])
-config = registry.CONFIGS["margin_q"]("outside-line,smoke")
-config.evaluation_episodes = 2
-train.train(config, Path(sys.argv[1]))
-"""
-RESTORE = """
-import sys
-from pathlib import Path
-from rankq_jax.training import restore, weights
-found = restore.restore(Path(sys.argv[1]), exact=True)
-print(found.config.algorithm, weights.export(found, Path(sys.argv[1])).action_size)
-"""
-
-
-def test_a_run_of_a_package_is_trained_and_restored(tmp_path):
-    def python(code):
-        environment = {**os.environ, "PYTHONPATH": str(PLUGINS)}
-        line = [sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "run")]
-        done = subprocess.run(line, capture_output=True, text=True, timeout=600, env=environment)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    python(TRAIN)
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["imports"] == ["outside_methods"]
-    assert "critic/margin/broken" in (tmp_path / "run" / "metrics.jsonl").read_text()
-    assert python(RESTORE).split() == ["margin_q", "1"]  # it imports the package by itself

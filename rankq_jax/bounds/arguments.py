@@ -151,7 +151,11 @@ def _documented(text: str, words: dict[str, str], known: dict[str, Argument]) ->
     lines = []
     for name, (bound, default, _) in known.items():
         facts = [] if bound is None else [described(bound)]
-        facts += [] if default is inspect.Parameter.empty else [f"default {default!r}"]
+        facts += (
+            []
+            if default is inspect.Parameter.empty
+            else [f"default {getattr(default, '__name__', None) or repr(default)}"]
+        )
         lines.append(
             f"  {name}: {words.get(name, '')}".rstrip() + (f" [{'; '.join(facts)}]" if facts else "")
         )

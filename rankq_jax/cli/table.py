@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rankq_jax.analysis import comparison, tables
 from rankq_jax.errors import InputError, suggestion
+from rankq_jax.training.restore import load_imports
 from rankq_jax.writers import write_text
 
 REFERENCE = "rankq"
@@ -47,6 +48,7 @@ def write(out: Path, workdirs: list[Path], command: str, reference: str | None, 
 
 def main(values: argparse.Namespace) -> None:
     """Writes the tables of the runs that are given."""
+    load_imports(values.workdirs)
     command = values.origin or shlex.join(values.command)
     write(values.out, values.workdirs, command, values.reference, values.note)
     print(f"table: {values.out}")

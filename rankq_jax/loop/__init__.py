@@ -1,6 +1,6 @@
 """The training loop: the one place where collecting, updating, evaluating and reporting meet."""
 
-from rankq_jax.loop.agents import at_phase
+from rankq_jax.loop.agents import at_phase, lift
 from rankq_jax.loop.event import (
     Collected,
     Evaluated,
@@ -10,8 +10,7 @@ from rankq_jax.loop.event import (
     PendingUpdates,
     Updated,
 )
-from rankq_jax.loop.lift import lift
-from rankq_jax.loop.offline_to_online import Plan, Schedules, offline_to_online
+from rankq_jax.loop.plans import Plan, Schedules, offline_to_online
 from rankq_jax.loop.run import events, initial
 from rankq_jax.loop.run_object import Run
 from rankq_jax.loop.state import Progress, RunState, Setup, Stage, held, portable, restored, to_save

@@ -6,7 +6,7 @@ import jax
 
 from rankq_jax.data.prepare import RewardTransform, prepare, with_preferences
 from rankq_jax.loop.event import Event
-from rankq_jax.loop.offline_to_online import Plan
+from rankq_jax.loop.plans import Plan
 from rankq_jax.loop.run import events, initial
 from rankq_jax.loop.state import RunState, Setup
 from rankq_jax.parallel import seeds_over_devices
@@ -22,6 +22,7 @@ class Run:
     bit for bit. Only the newest iterator may be used.
 
     Attributes:
+      task: what is acted on.
       state: the newest whole state; consumed when the next event is asked for.
       setup: environments and data.
       layout: how the seeds lie on the devices.
@@ -73,6 +74,7 @@ class Run:
             prepared = prepare(episodes, chosen, discount)
             return with_preferences(prepared) if PREFERRED_ACTION in data.extras else prepared
 
+        self.task = task
         self.layout = seeds_over_devices(count, devices or jax.local_devices())
         in_turn = jax.default_backend() == "cpu" if sequential is None else sequential
         self.phases = plan.phases(self.layout, in_turn)

@@ -175,4 +175,4 @@ def gaussian(
         mean, deviation = head(params, observation, key)
         return jnp.sum(distrax.Normal(mean, deviation).log_prob(action), axis=-1)
 
-    return Policy(init, sample, mode, log_density, "tanh" if squash_mean else "clip")
+    return Policy(init, sample, mode, log_density)

@@ -1,26 +1,42 @@
 """Datasets of any format as training data of a task."""
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
 
 from rankq_jax.data import labels, sources
 from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.prepare import RewardTransform, best, best_rows, prepare
 from rankq_jax.data.readings import READINGS, Summary, summary
+from rankq_jax.data.recording import SUCCESS_FLAGS, Origin, Recording
 from rankq_jax.data.rules import Labelled, Recorded
+from rankq_jax.data.sources.arrays import recording
 from rankq_jax.data.validate import check_labels, check_recorded
 from rankq_jax.envs.maze_map import inside
 from rankq_jax.errors import InputError, suggestion
 from rankq_jax.tasks.task import Task
 from rankq_jax.types import Episodes, Transition
 
+# Names and paths, with commas between; arrays by the names of D4RL; recorded episodes with flags of success.
+Dataset = str | Mapping[str, np.ndarray] | Episodes
 
-def recordings(task: Task, dataset: str) -> Iterator[tuple[str, Recorded]]:
+
+def _read(dataset: Dataset, observation_size: int) -> Iterator[tuple[str, Recording]]:
+    if isinstance(dataset, str):
+        yield from sources.read_each(dataset, observation_size)
+    elif isinstance(dataset, Episodes):
+        yield "episodes", Recording(dataset, Origin(success=SUCCESS_FLAGS))
+    else:
+        yield "arrays", recording(dataset, "arrays")
+
+
+def recordings(task: Task, dataset: Dataset) -> Iterator[tuple[str, Recorded]]:
     """The sources of a dataset, one at a time: where each lies, and what the rules of a recording judge.
 
     Args:
       task: what the data is for.
-      dataset: comma-separated names and paths, see `data.sources.read_one`.
+      dataset: names and paths, see `data.sources.read_one`; arrays, see `sources.arrays.recording`; episodes.
 
     Raises:
       InputError: if a source is missing, damaged or of another format.
@@ -28,7 +44,7 @@ def recordings(task: Task, dataset: str) -> Iterator[tuple[str, Recorded]]:
     env, scene = task.environment(1, 1), task.scene
     maze = (scene.max_step, functools.partial(inside, scene.map)) if scene else (None, None)
     longest = env.horizon + 1 if task.longest is None else task.longest
-    for source, (episodes, origin) in sources.read_each(dataset, env.observation_size):
+    for source, (episodes, origin) in _read(dataset, env.observation_size):
         plain = episodes._replace(info={})
         sizes = env.observation_size, env.action_size
         allowed = Recorded(plain, *sizes, *maze)
@@ -91,7 +107,7 @@ def prepared(
 
 def load(
     task: Task,
-    dataset: str,
+    dataset: Dataset,
     transform: RewardTransform,
     gamma: float,
     keep_best: float = 1.0,
@@ -104,7 +120,7 @@ def load(
 
 def described(
     task: Task,
-    dataset: str,
+    dataset: Dataset,
     transform: RewardTransform,
     gamma: float,
     keep_best: float = 1.0,
@@ -136,7 +152,7 @@ def described(
         parts.append(episodes)
         origins += [origin] if origin not in origins else []
     whole = prepared(task, parts, reading, transform, gamma)
-    check_labels(whole, dataset)
+    check_labels(whole, dataset if isinstance(dataset, str) else "dataset")
     episode, data = whole.episodes.episode, best(whole.episodes, whole.prepared, keep_best)
     if keep_best < 1.0:
         episode = episode[best_rows(whole.episodes, whole.prepared, keep_best)]

@@ -150,7 +150,11 @@ def check_extreme_batches(case: Case) -> None:
 
 
 def check_columns(case: Case) -> None:
-    """An update reads the declared columns of `extras` and no others."""
+    """An update reads the declared columns of `extras` and no others.
+
+    Raises:
+      AssertionError: names the agent and the column.
+    """
     if case.columns is None:
         return
     batch = case.example()

@@ -56,7 +56,11 @@ def _rolled(env: BatchEnv, state: EnvState, actions: np.ndarray) -> tuple[EnvSta
 
 
 def check_shapes(make: Environment) -> None:
-    """States and steps have the declared shapes and types; other streams are refused."""
+    """States and steps have the declared shapes and types; other streams are refused.
+
+    Raises:
+      AssertionError: names what is broken.
+    """
     env = make(3, 1)
     _check(env.rows == 3, f"an environment of 3 rows says that it has {env.rows}")
     state = env.reset(streams(5, 3))

@@ -10,7 +10,7 @@ from rankq_jax.configs import RunConfig
 from rankq_jax.data import mixture
 from rankq_jax.errors import InputError, suggestion
 from rankq_jax.lifting import normalize_observations
-from rankq_jax.loop.lift import Draw, lift
+from rankq_jax.loop.agents import Draw, lift
 from rankq_jax.networks import FAMILIES, Networks
 from rankq_jax.parallel import Layout, cross_device_mean
 from rankq_jax.training.execution import arithmetic_of, execution_of

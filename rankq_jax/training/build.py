@@ -16,14 +16,14 @@ from rankq_jax.data.prepare import RewardTransform, prepare, with_preferences
 from rankq_jax.errors import InputError, suggestion
 from rankq_jax.lifting import adapt
 from rankq_jax.loop import Setup
-from rankq_jax.loop.lift import Draw
+from rankq_jax.loop.agents import Draw
 from rankq_jax.networks import Networks
 from rankq_jax.parallel import Layout, batch_over_devices, seeds_over_devices
 from rankq_jax.phases import Phase
 from rankq_jax.tasks import Task
 from rankq_jax.training.agents import agent_of, check, lifted, networks_of
 from rankq_jax.training.devices import Devices, devices_of
-from rankq_jax.types import PREFERRED_ACTION, Episodes, Schedule, Transition
+from rankq_jax.types import PREFERRED_ACTION, Agent, Episodes, Schedule, Transition
 
 
 class Experiment(NamedTuple):
@@ -88,6 +88,48 @@ def _rounds(total: int, per_round: int, field: str) -> int:
     return total // per_round
 
 
+def _offline(config: RunConfig, agent: Agent, layout: Layout) -> Phase:
+    offline, algorithm = config.offline, config.offline.algorithm or config.algorithm
+    block = min(offline.updates_per_dispatch, offline.updates_per_round)
+    check(
+        offline.updates_per_round % block == 0,
+        f"config.offline.updates_per_dispatch={block}: a round of {offline.updates_per_round} updates "
+        "is no multiple of it; choose another.",
+    )
+    return Phase(
+        name="offline",
+        agent=lifted(agent, config, algorithm, layout, block),
+        iterations=_rounds(offline.updates, offline.updates_per_round, "offline.updates"),
+        collect=0,
+        updates=offline.updates_per_round,
+        updates_per_step=0.0,
+        updates_per_dispatch=block,
+        mixing_ratio=lambda env_steps: 1.0,
+        warmup=0,
+        evaluate_every=offline.evaluate_every,
+        checkpoint_every=offline.checkpoint_every,
+    )
+
+
+def _online(config: RunConfig, agent: Agent, layout: Layout) -> Phase:
+    online, algorithm = config.online, config.online.algorithm or config.algorithm
+    block = online.updates_per_dispatch
+    return Phase(
+        name="online",
+        agent=lifted(agent, config, algorithm, layout, block, _draw(online)),
+        collect=_rounds(online.env_steps_per_round, config.train_envs, "online.env_steps_per_round"),
+        iterations=_rounds(online.env_steps, online.env_steps_per_round, "online.env_steps"),
+        updates=0,
+        updates_per_step=online.updates_per_step,
+        updates_per_dispatch=block,
+        mixing_ratio=_mixing(online),
+        warmup=online.warmup,
+        evaluate_every=online.evaluate_every,
+        checkpoint_every=online.checkpoint_every,
+        overlap=online.overlap,
+    )
+
+
 def plan_of(config: RunConfig, task: Task, layout: Layout) -> tuple[tuple[Phase, ...], Any]:
     """The offline and the online phase, each left out if it is empty, and the shapes of their state.
 
@@ -96,53 +138,12 @@ def plan_of(config: RunConfig, task: Task, layout: Layout) -> tuple[tuple[Phase,
     """
     networks, phases, agents = networks_of(config, task.spec.action_size), [], []
     if config.offline.updates > 0:
-        offline = config.offline
-        algorithm = offline.algorithm or config.algorithm
-        block = min(offline.updates_per_dispatch, offline.updates_per_round)
-        check(
-            offline.updates_per_round % block == 0,
-            f"config.offline.updates_per_dispatch={block}: a round of {offline.updates_per_round} updates "
-            "is no multiple of it; choose another.",
-        )
-        agents.append(agent_of(config, algorithm, networks, {}))
-        phases.append(
-            Phase(
-                name="offline",
-                agent=lifted(agents[-1], config, algorithm, layout, block),
-                iterations=_rounds(offline.updates, offline.updates_per_round, "offline.updates"),
-                collect=0,
-                updates=offline.updates_per_round,
-                updates_per_step=0.0,
-                updates_per_dispatch=block,
-                mixing_ratio=lambda env_steps: 1.0,
-                warmup=0,
-                evaluate_every=offline.evaluate_every,
-                checkpoint_every=offline.checkpoint_every,
-            )
-        )
+        agents.append(agent_of(config, config.offline.algorithm or config.algorithm, networks, {}))
+        phases.append(_offline(config, agents[-1], layout))
     if config.online.env_steps > 0:
-        online = config.online
-        algorithm = online.algorithm or config.algorithm
-        agents.append(agent_of(config, algorithm, networks, online.arguments))
-        collect = _rounds(online.env_steps_per_round, config.train_envs, "online.env_steps_per_round")
-        phases.append(
-            Phase(
-                name="online",
-                agent=lifted(
-                    agents[-1], config, algorithm, layout, online.updates_per_dispatch, _draw(online)
-                ),
-                iterations=_rounds(online.env_steps, online.env_steps_per_round, "online.env_steps"),
-                collect=collect,
-                updates=0,
-                updates_per_step=online.updates_per_step,
-                updates_per_dispatch=online.updates_per_dispatch,
-                mixing_ratio=_mixing(online),
-                warmup=online.warmup,
-                evaluate_every=online.evaluate_every,
-                checkpoint_every=online.checkpoint_every,
-                overlap=online.overlap,
-            )
-        )
+        algorithm, arguments = config.online.algorithm or config.algorithm, config.online.arguments
+        agents.append(agent_of(config, algorithm, networks, arguments))
+        phases.append(_online(config, agents[-1], layout))
     check(bool(phases), "config.offline.updates=0 and config.online.env_steps=0: nothing to do.")
     states = [jax.eval_shape(agent.init, jax.random.key(0), example(config, task)) for agent in agents]
     try:

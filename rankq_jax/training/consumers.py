@@ -6,11 +6,11 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-import ml_collections
 import numpy as np
 from tqdm import tqdm
 
 from rankq_jax import files, tasks
+from rankq_jax.configs import RunConfig
 from rankq_jax.evaluation import Evaluation
 from rankq_jax.loop import Collected, Evaluated, Progress
 from rankq_jax.timing import Stopwatch
@@ -26,7 +26,7 @@ class Lines:
     def __init__(
         self,
         folder: Path,
-        config: ml_collections.ConfigDict,
+        config: RunConfig,
         task: tasks.Task,
         stopwatch: Stopwatch,
         keep: dict[str, Any],
@@ -113,7 +113,7 @@ class Board:
 class Bar:
     """The progress bar."""
 
-    def __init__(self, config: ml_collections.ConfigDict, task: tasks.Task, env_steps: int) -> None:
+    def __init__(self, config: RunConfig, task: tasks.Task, env_steps: int) -> None:
         self._field = task.measures[0].field
         self._dense = task.success is None
         self._recent: deque[float] = deque(maxlen=RECENT_EPISODES)

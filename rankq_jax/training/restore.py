@@ -1,7 +1,8 @@
 """A finished or running experiment from its folder: the agent's parameters, and how to use them."""
 
 import dataclasses
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,6 +51,24 @@ def recorded(folder: Path) -> RunConfig:
     about = results.about(folder)
     registry.load_plugins(about.get("imports", []))  # agents and tasks of other packages
     return configs.recorded(about["config"])
+
+
+def load_imports(folders: Iterable[Path]) -> None:
+    """Imports the packages that runs have recorded, for runs and for folders of runs.
+
+    Records that cannot be read are left to whoever reads the runs.
+
+    Raises:
+      InputError: if a package cannot be imported.
+    """
+    for folder in folders:
+        for path in (folder / "config.json", *folder.glob("*/config.json")):
+            try:
+                names = json.loads(path.read_text()).get("imports", [])
+            except (OSError, ValueError, AttributeError, RecursionError):
+                continue
+            if isinstance(names, list) and all(isinstance(name, str) for name in names):
+                registry.load_plugins(names)
 
 
 def _agent(built: Experiment, notes: dict[str, Any]) -> Agent:

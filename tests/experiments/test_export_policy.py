@@ -12,6 +12,7 @@ import pytest
 from rankq_jax import configs
 from rankq_jax.agents import AGENTS
 from rankq_jax.errors import InputError
+from rankq_jax.exporting import greedy_of
 from rankq_jax.lifting import Normalized
 from rankq_jax.networks import FAMILIES
 from rankq_jax.trained_policies import load_policy, save_policy
@@ -30,6 +31,12 @@ loaded = sorted(name for name in sys.modules if name.split(".")[0] in
                 ("jax", "jaxlib", "flax", "mujoco", "gymnasium", "distrax", "experiments", "h5py"))
 print(json.dumps({"action": action.tolist(), "task": policy.task, "loaded": loaded}))
 """
+
+
+def greedy(restored, seen):
+    """`[S, n, A]`, the actions of the agent of the run."""
+    seeds = len(restored.built.seeds)
+    return np.stack([greedy_of(restored.agent, restored.params, seeds, i)(seen) for i in range(seeds)])
 
 
 def drawn(config, random):
@@ -98,7 +105,7 @@ def test_every_algorithm_is_exported_on_every_domain(algorithm, task, tmp_path):
     assert (policy.observation_size, policy.action_size) == (env.observation_size, env.action_size)
     assert (policy.algorithm, policy.task) == (algorithm, task)
     seen = observations(policy, random)
-    own = weights.greedy(restored, seen)
+    own = greedy(restored, seen)
     np.testing.assert_allclose(policy(seen), own[1], atol=1e-5)
     assert np.abs(policy(seen) - own[0]).max() > 1e-2  # seeds differ
     assert len(np.unique(policy(seen))) > 20  # and it does not say the same everywhere
@@ -124,7 +131,7 @@ def test_every_family_is_exported_with_and_without_statistics(family, standardis
     exported = weights.export(restored, recorded(config, tmp_path / "run"))
     assert (exported.mean is not None) == standardise and len(exported.kernels) == 4
     seen = observations(exported, random)
-    np.testing.assert_allclose(exported(seen), weights.greedy(restored, seen)[0], atol=1e-5)
+    np.testing.assert_allclose(exported(seen), greedy(restored, seen)[0], atol=1e-5)
     extreme = exported(np.array([[1e30] * 4, [-1e30] * 4, [3e5] * 4], np.float32))
     assert (np.abs(extreme) <= 1.0).all()
     assert exported.provenance["seed"] == 5  # the first
@@ -188,6 +195,6 @@ def test_a_trained_run_is_exported_by_the_command_and_acts_in_numpy_alone(tmp_pa
     assert acted.returncode == 0, acted.stderr
     told = json.loads(acted.stdout)
     assert told["loaded"] == [] and told["task"] == "pointmaze-umaze"
-    np.testing.assert_allclose(told["action"], weights.greedy(restored, seen)[1], atol=1e-5)
+    np.testing.assert_allclose(told["action"], greedy(restored, seen)[1], atol=1e-5)
     about = load_policy(file).provenance
     assert about["updates"] == 20 and about["mean_return"] is not None and len(about["config_digest"]) == 12

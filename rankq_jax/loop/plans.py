@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from rankq_jax.bounds import Count, NonNegative, Switch, Whole, checked
 from rankq_jax.data import mixture
-from rankq_jax.loop.lift import Draw, lift
+from rankq_jax.loop.agents import Draw, lift
 from rankq_jax.parallel import Layout
 from rankq_jax.phases import Phase
 from rankq_jax.types import Agent, Schedule

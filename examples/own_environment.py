@@ -1,12 +1,18 @@
-"""A point on a line that is to reach a place, in numpy only, and data of it."""
+"""An environment of your own: a point on a line that is to reach a place, in numpy, and data of it.
+
+    python examples/own_environment.py
+
+`register_task` gives it a name. From the folder of this file every command finds it, for example
+`rankq train --import=own_environment --config=iql:own-line,smoke`.
+"""
 
 import numpy as np
 
+import rankq_jax as rq
 from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.envs.batch import streams
 from rankq_jax.envs.rollout import collect, recorder
-from rankq_jax.registry import register_task
 from rankq_jax.tasks import Generator, Task
 from rankq_jax.types import BatchEnv, EnvState, Episodes, Snapshot, Step
 
@@ -78,10 +84,10 @@ def generate(steps: int, seed: int, threads: int, progress: object) -> Episodes:
     return concatenate(kept)
 
 
-line = register_task(
+line = rq.register_task(
     Task(
-        name="outside-line",
-        domain="outside",
+        name="own-line",
+        domain="own",
         environment=environment,
         transform=RewardTransform(scale=1.0, bias=-1.0, failure=0.0),
         success=reached,
@@ -89,3 +95,17 @@ line = register_task(
         generators={"random": Generator(2_000, 1_000_000, generate, "a random walk to the right", None)},
     )
 )
+
+
+def main(offline_updates: int = 2_000, env_steps: int = 400) -> None:
+    """Checks the contract of the environment, then trains IQL on its data."""
+    rq.testing.check_environment(line)
+    agent = rq.agents.iql(rq.networks.iql(line.spec, hidden=(32, 32)), rq.Optimizers.adam(1e-3))
+    plan = rq.offline_to_online(agent, offline_updates=offline_updates, env_steps=env_steps, mixing_ratio=0.5)
+    for event in rq.Run(plan, line, rq.load_dataset(line), evaluation_episodes=20):
+        if isinstance(event, rq.Evaluated):
+            print(event.phase, event.updates, event.metrics["success"].mean(axis=1))
+
+
+if __name__ == "__main__":
+    main()

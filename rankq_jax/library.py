@@ -1,0 +1,128 @@
+"""What a program calls: tasks and datasets by name, a run with a workdir, and policies as files."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from rankq_jax import configs, tasks
+from rankq_jax.analysis import results
+from rankq_jax.configs import RunConfig
+from rankq_jax.data.prepare import RewardTransform
+from rankq_jax.data.sources import minari
+from rankq_jax.exporting import greedy_of, to_numpy
+from rankq_jax.loop import Run
+from rankq_jax.tasks import Task, training_data
+from rankq_jax.tasks.datasets import dataset_name, default_steps
+from rankq_jax.trained_policies import save_policy as write_policy
+from rankq_jax.training import datasets
+from rankq_jax.training.train import finished
+from rankq_jax.training.train import train as train_config
+from rankq_jax.types import Episodes, Transition
+
+
+def make_task(name: str) -> Task:
+    """The task of a name, e.g. `pointmaze-umaze`.
+
+    Raises:
+      InputError: if no task has the name; says which name is near.
+    """
+    return tasks.find(name)
+
+
+def load_dataset(
+    task: Task,
+    dataset: str | Path | Episodes | Mapping[str, np.ndarray] | None = None,
+    *,
+    steps: int | None = None,
+    seed: int = 0,
+    discount: float = 0.99,
+    transform: RewardTransform | None = None,
+    reading: str = "task",
+    keep_best: float = 1.0,
+) -> Transition:
+    """The training data of a task, as numpy arrays `[N, ...]`.
+
+    Args:
+      task: what the data is labeled for.
+      dataset: Minari names, folders and files, with commas between; recorded `Episodes`; arrays by the names
+        of D4RL (`observations [N, O]`, `actions [N, A]`, `rewards [N]`, `terminals [N]`, `timeouts [N]`).
+        None takes the task's own dataset, which is made on first use.
+      steps: the number of transitions of the task's own dataset; None takes the task's default.
+      seed: the seed of the task's own dataset.
+      discount: the discount factor per environment step.
+      transform: the scale and bias of rewards; None takes the task's.
+      reading: the labeling scheme, a name of `rankq_jax.data.readings.READINGS`.
+      keep_best: the share of the trajectories that is kept, those with the highest return, in (0, 1].
+
+    Raises:
+      InputError: if the dataset is missing, damaged, breaks a rule or does not fit the task.
+    """
+    if dataset is None:
+        size = default_steps(task) if steps is None else steps
+        dataset = dataset_name(task, size, seed)
+        if not minari.exists(dataset):
+            datasets.make(task, size, seed)
+    source = str(dataset) if isinstance(dataset, Path) else dataset
+    return training_data.load(task, source, transform or task.transform, discount, keep_best, reading)
+
+
+def train(
+    config: RunConfig | str | Sequence[str], workdir: str | Path, *, accept_changes: bool = False
+) -> dict[str, Any]:
+    """Trains a configuration in a folder, with records and checkpoints, as `rankq train` does.
+
+    A run that was stopped or killed continues from its newest checkpoint, bit for bit.
+
+    Args:
+      config: what to train: `"rankq:pointmaze-umaze,smoke"`, the words of a command line
+        (`["--config=rankq:pointmaze-umaze", "--config.seeds=4"]`), or a `RunConfig`.
+      workdir: the folder of the run.
+      accept_changes: whether to continue though configuration, code or dataset have changed.
+
+    Returns:
+      The summary, which is also in `summary.json`.
+
+    Raises:
+      InputError: if the configuration, the dataset or the folder is wrong, or the disk is full.
+      NumericsError: if training diverges.
+    """
+    if not isinstance(config, RunConfig):
+        config = configs.read([f"--config={config}"] if isinstance(config, str) else list(config)).config
+    folder = Path(workdir)
+    if finished(config, folder, accept_changes):
+        return results.read_json(folder / "summary.json")
+    return train_config(config, folder, accept=accept_changes)
+
+
+def save_policy(run: Run, path: str | Path, seed: int | None = None) -> None:
+    """Writes the greedy policy of a run as a file that `load_policy` reads without JAX.
+
+    The file holds all that acting needs: weights, observation statistics and the squashing into [-1, 1].
+
+    Args:
+      run: a run, at any event.
+      path: the file, ending in `.npz`.
+      seed: the seed whose policy is written; None takes the first.
+
+    Raises:
+      InputError: if the run has no such seed, the policy is not a plain perceptron, or the file cannot be
+        written.
+      ValueError: if the run has no such seed.
+    """
+    seeds = list(run.setup.seeds)
+    if seed is not None and seed not in seeds:
+        raise ValueError(f"seed={seed}: the run has the seeds {', '.join(map(str, seeds))}")
+    index = 0 if seed is None else seeds.index(seed)
+    agent = run.phases[min(run.state.progress.phase, len(run.phases) - 1)].agent
+    params = agent.params(run.state.agent)
+    policy = to_numpy(
+        jax.tree.map(lambda leaf: np.asarray(leaf)[index], params),
+        greedy_of(agent, params, len(seeds), index),
+        run.task.spec.action_size,
+        task=run.task.name,
+        provenance={"updates": run.state.progress.updates, "env_steps": run.state.progress.env_steps},
+    )
+    write_policy(policy, Path(path))
