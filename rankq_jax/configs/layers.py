@@ -93,7 +93,8 @@ def _task(name: str) -> tasks.Task:
     alike = [known for known in tasks.TASKS if known.startswith(stem)] if stem else []
     alike += [known for known in tasks.TASKS if known.endswith(f"-{stem.partition('-')[0]}")]
     if name not in tasks.TASKS and alike:
-        raise InputError(f"unknown task {name!r}. Did you mean {alike[0]!r}?")
+        shown = sorted(alike) if all(known.startswith(f"{name}-") for known in alike) else alike[:1]
+        raise InputError(f"unknown task {name!r}. Did you mean {' or '.join(map(repr, shown))}?")
     return tasks.find(name)
 
 

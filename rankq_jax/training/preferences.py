@@ -21,12 +21,11 @@ def _labeller(config: RunConfig, built: Experiment) -> Relabeler:
             f"config.preferences.expert: {config.algorithm} asks an expert; give the --workdir of a "
             "finished run of this task."
         )
+    expert = restore(Path(chosen.expert))
     if not (Path(chosen.expert) / "summary.json").exists():
         raise InputError(
-            f"config.preferences.expert={chosen.expert}: is no finished run (it has no summary.json); finish it, "
-            "or choose another."
+            f"config.preferences.expert={chosen.expert}: the run is not finished; choose another."
         )
-    expert = restore(Path(chosen.expert))
     if expert.config.task != config.task:
         raise InputError(
             f"config.preferences.expert={chosen.expert}: was trained on {expert.config.task}, not on "

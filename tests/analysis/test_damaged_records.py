@@ -164,7 +164,7 @@ def test_what_cannot_be_shown_names_file_and_field(file, field, value, tmp_path)
     hurt = run(tmp_path / "sweep" / "b")
     damage(hurt, file, field, value)
     commands = [lambda: report.write(tmp_path / "one", [hurt])]
-    commands += [lambda: table.write(tmp_path / "t.md", [hurt], "c", "rankq", [])] * (
+    commands += [lambda: table.write(tmp_path / "t.md", [hurt], "c", None, [])] * (
         file != "evaluations.jsonl"
     )
     if field != "config.actor_hidden" and field != "config.seeds":  # a page of one run does not read them

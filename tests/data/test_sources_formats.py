@@ -201,7 +201,7 @@ def test_success_is_the_higher_one_of_two_rewards(rewards, terminals, success):
 @pytest.mark.parametrize(("resolve", "ends"), [("terminal", "terminated"), ("timeout", "truncated")])
 def test_a_terminal_at_a_timeout(resolve, ends):
     arrays = made([0, 1, 5], terminals=[1], timeouts=[1], next_observations=rows([1, 2, 6]))
-    with pytest.raises(InputError, match=r"file: .*'terminals' and 'timeouts' .*index 1.*--resolve=terminal"):
+    with pytest.raises(InputError, match=r"file: .*'terminals' and 'timeouts' .*index 1.*resolve='terminal'"):
         from_arrays(arrays, "file")
     read = from_arrays(arrays, "file", resolve)
     assert getattr(read, ends)[1] and not (read.terminated & read.truncated).any()
@@ -298,8 +298,8 @@ def test_an_existing_file_is_not_written_over(tmp_path):
         ("walks.csv", None, "unknown suffix '.csv'"),
         ("walks.hdf5", "ogbench", "not kept in .hdf5"),
         ("walks.npz", "d4lr", "Did you mean 'd4rl'"),
-        ("no/such/walks.npz", None, "cannot be written"),
-        ("no/such/walks.hdf5", None, "cannot be written"),
+        ("no/such/walks.npz", None, "its folder does not exist"),
+        ("no/such/walks.hdf5", None, "its folder does not exist"),
     ],
 )
 def test_a_target_that_cannot_be(tmp_path, name, layout, words):

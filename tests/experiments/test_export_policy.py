@@ -1,5 +1,6 @@
 """Exported policies act as the agents do that they come from: every algorithm on every domain."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -114,11 +115,6 @@ def test_every_algorithm_is_exported_on_every_domain(algorithm, task, tmp_path):
     assert about["mean_return"] == 46.25  # of 40 + 6 and half a point more
 
 
-def test_every_family_of_networks_has_its_squash():
-    squashes = {name: preset(2).policy.squash for name, preset in FAMILIES.items()}
-    assert squashes.pop("awac") == "clip" and set(squashes.values()) == {"tanh"}
-
-
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 @pytest.mark.parametrize("standardise", [False, True])
 def test_every_family_is_exported_with_and_without_statistics(family, standardise, tmp_path):
@@ -126,7 +122,7 @@ def test_every_family_is_exported_with_and_without_statistics(family, standardis
     random = np.random.default_rng(3)
     changes = {"networks": family, "standardise": standardise, "actor_hidden": (24, 12, 8)}
     config = configured("bc", TASKS[0], **changes)
-    config.actor_dropout = 0.3 if family in ("iql", "awac") else 0.0
+    config = dataclasses.replace(config, actor_dropout=0.3 if family in ("iql", "awac") else 0.0)
     restored = restore.of_state(config, *drawn(config, random), {"updates": 40, "env_steps": 0})
     exported = weights.export(restored, recorded(config, tmp_path / "run"))
     assert (exported.mean is not None) == standardise and len(exported.kernels) == 4
@@ -151,7 +147,7 @@ def test_seeds_and_networks_that_cannot_be_exported(tmp_path):
     built, state = drawn(config, np.random.default_rng(0))
     restored = restore.of_state(config, built, state, {"updates": 40, "env_steps": 0})
     folder = recorded(config, tmp_path / "run")
-    with pytest.raises(InputError, match=r"--seed=4: .*run has seeds 5 to 6; choose one"):
+    with pytest.raises(InputError, match=r"^seed=4: .*run has seeds 5 to 6; choose one"):
         weights.export(restored, folder, seed=4)
     params = restored.params
     inner = params.inner if isinstance(params, Normalized) else params

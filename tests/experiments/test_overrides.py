@@ -161,8 +161,8 @@ def test_the_estimate_counts_the_arrays_that_a_run_has(monkeypatch):
     parts = {part.what: part.size for part in memory.learning(configs.parse(config), built)}
     actor = 4 * 7 + 7 + 7 * 4 + 4 + 2  # of 4 observations; mean and deviation of 2 actions; two scalars
     critic = 3 * (6 * 5 + 5 + 5 + 1)
-    floats = 3 * actor + 4 * critic + 3 * 2  # Adam has two moments; a target; two dual variables
-    counts = 1 + 4  # of the updates, and of each optimiser
+    floats = 3 * actor + 4 * critic + 3  # Adam has two moments; a target; the temperature
+    counts = 1 + 3  # of the updates, and of each optimiser
     assert parts["networks and optimisers"] == 2 * 4 * (floats + counts)
     row = 4 + 2 + 1 + 1 + 4 + 1 + 1 + 2  # both observations and actions, three labels
     assert parts["replay buffers"] == 2 * 1_800 * 4 * row

@@ -1,6 +1,7 @@
 """Questions to an expert in a configured run."""
 
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -110,3 +111,10 @@ def test_a_run_that_is_interrupted_between_questions_ends_the_same(module, exper
     ends = [restore.restore(tmp_path / name).params for name in ("straight", "resumed")]
     for left, right in zip(*(map(np.asarray, jax.tree.leaves(end)) for end in ends), strict=True):
         np.testing.assert_array_equal(left, right)
+
+
+def test_an_unfinished_run_is_no_expert(expert, tmp_path):
+    shutil.copytree(expert, tmp_path / "run")
+    (tmp_path / "run" / "summary.json").unlink()
+    with pytest.raises(InputError, match="the run is not finished"):
+        with_labeller(configured(tmp_path / "run"))

@@ -187,7 +187,7 @@ def test_play_and_diverse_differ_in_starts_and_goals(kind):
 def test_tasks_without_data_of_their_own_say_so():
     with pytest.raises(InputError, match=r"adroit-door.*no dataset of its own"):
         datasets.make_dataset(find("adroit-door"), 100, 0)
-    with pytest.raises(InputError, match=r"--kind: task 'pointmaze-umaze' has no 'waypoint'.*'waypoints'"):
+    with pytest.raises(InputError, match=r"kind 'waypoint': .*task 'pointmaze-umaze'.*'waypoints'"):
         datasets.make_dataset(find("pointmaze-umaze"), 100, 0, kind="waypoint")
 
 
