@@ -58,7 +58,7 @@ def contents(folder):
             ["config.rankq.sigm.", "--config.rankq.sigma?"],
         ),
         ([CONFIG, "--config.batch_size=many"], ["batch_size", "many"]),
-        ([CONFIG, "--workdri=x"], ["workdri", "Did you mean 'workdir'"]),
+        ([CONFIG, "--workdri=x"], ["workdri", "Did you mean '--workdir'"]),
         ([CONFIG, "extra"], ["unexpected argument 'extra'"]),
         ([CONFIG, "--config.algorithm=rnkq"], ["rnkq", "Did you mean 'rankq'"]),
         ([CONFIG, "--config.dataset=no/such-v0"], ["no/such-v0", "no such dataset"]),
