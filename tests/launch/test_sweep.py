@@ -44,7 +44,7 @@ def test_a_product_of_files_tasks_overrides_and_seeds():
     assert jobs[1].arguments == ("--config=rankq:x", *flags)
     assert jobs[2].arguments == ("--config=my/own.py:pointmaze-umaze,smoke", *flags)
     assert sweep.seeds(jobs[0]) == (5, 2)
-    with pytest.raises(ValueError, match=r"rankq\.py:x: names a task, and so does tasks='y'; leave one out"):
+    with pytest.raises(ValueError, match=r"rankq:x: names a task, and so does tasks='y'; leave one out"):
         sweep.product(("rankq:x",), tasks=("y",))
 
 
