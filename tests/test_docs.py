@@ -129,3 +129,27 @@ def test_the_pins_are_names_and_versions_alone():
     assert lines
     for line in lines:
         assert re.fullmatch(r"[\w.-]+==[\w.+]+", line), line
+
+
+def extent(function):
+    """Lines of a function without its docstring and the functions within it, and how many those are."""
+    lines, nested = set(range(function.lineno, function.end_lineno + 1)), 0
+    if ast.get_docstring(function) is not None:
+        lines -= set(range(function.body[0].lineno, function.body[0].end_lineno + 1))
+    for node in ast.walk(function):
+        if node is not function and isinstance(node, ast.FunctionDef):
+            nested += 1
+            lines -= set(range(node.lineno, node.end_lineno + 1))
+    return len(lines), nested
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_functions_are_short(path):
+    functions = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef)]
+    long = {f.name: extent(f) for f in functions if extent(f)[0] > 60 or extent(f)[1] > 4}
+    assert long == {}
+
+
+def test_the_commands_of_a_checkout_are_thin():
+    files = [*(ROOT / "experiments").glob("*.py"), *(ROOT / "launch").glob("*.py")]
+    assert sum(len(file.read_text().splitlines()) for file in files) < 300
