@@ -138,7 +138,7 @@ def test_an_interrupted_collection_goes_on_after_the_shards_it_has(tmp_path):
 
 def test_a_killed_worker_leaves_no_half_shard(tmp_path):
     paths = [tmp_path / f"{index}.npz" for index in range(2)]
-    with pytest.raises(InputError, match=r"was killed.*the same command goes on"):
+    with pytest.raises(InputError, match=r"was killed.*making the same dataset again goes on"):
         shards.make(dying_shard, paths, processes=1)
     assert not paths[1].exists()
 

@@ -167,7 +167,7 @@ def test_a_terminal_at_a_timeout(folder, name, row):
     arrays["terminals"][row] = arrays["timeouts"][row] = True
     path = save(folder, name, arrays)
     assert_refused(path, "timeouts", index=row)
-    with pytest.raises(InputError, match="--resolve=terminal or --resolve=timeout"):
+    with pytest.raises(InputError, match=r"resolve='terminal' or 'timeout'"):
         load(path)
 
 

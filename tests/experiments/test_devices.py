@@ -87,7 +87,7 @@ def test_the_first_line_and_the_records_of_a_run_have_its_devices(
     def begin(run):
         raise Begins
 
-    monkeypatch.setattr(train, "to_the_end", begin)
+    monkeypatch.setattr(train, "train_with_restarts", begin)
     monkeypatch.setattr(devices, "forgotten", lambda found, platforms: f"{found['platform']}, {platforms}?")
     config, folder, told = make(), tmp_path / "run", []
     mine = devices.layout(config)

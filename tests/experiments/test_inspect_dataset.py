@@ -120,9 +120,9 @@ def test_shapes_of_another_task_end_the_inspection(tmp_path):
     ("arguments", "words"),
     [
         ([f"--task={TASK}", "--dataset=nowhere/at-all-v0", "--picture=x.pdf"], ["--picture=x.pdf", ".png"]),
-        ([f"--task={TASK}", "--dataset=x", "--discount=1"], ["--discount=1.0", "(0, 1)"]),
+        ([f"--task={TASK}", "--dataset=x", "--discount=1"], ["--discount=1:", "between 0 and 1"]),
         ([f"--task={TASK}", "--dataset=x", "--reading=taks"], ["taks", "Did you mean 'task'"]),
-        ([f"--task={TASK}", "--dataset=x", "--reward_scale=nan"], ["--reward_scale=nan", "finite"]),
+        ([f"--task={TASK}", "--dataset=x", "--reward_scale=nan"], ["--reward-scale=nan", "finite"]),
     ],
 )
 def test_wrong_flags(arguments, words):
@@ -139,7 +139,7 @@ def described(task, dataset, reading="task", **how):
 
 
 def test_the_best_return_exceeds_the_minimal_one(tmp_path):
-    with pytest.raises(InputError, match="--best_return=0 must exceed --minimal_return=0"):
+    with pytest.raises(InputError, match="--best-return=0 must exceed --minimal-return=0"):
         described(tasks.find(TASK), walk(tmp_path / "walks.npz"), best=0.0)
 
 
@@ -157,7 +157,7 @@ def test_a_dense_task_is_judged_by_its_returns(tmp_path):
     dense = tasks.find(TASK)._replace(success=None)
     *_, numbers = described(dense, walk(tmp_path / "walks.npz"))
     assert numbers["raw return of an episode"] == "0 to 0, median 0, mean 0"
-    assert "needs --minimal_return" in numbers["trajectory quality (TQ)"]
+    assert "needs --minimal-return" in numbers["trajectory quality (TQ)"]
     _, data, numbers = described(dense, walk(tmp_path / "walks.npz"), minimal=-3.0, best=1.0)
     assert numbers["trajectory quality (TQ)"].startswith("0.7500 ")
     assert all(one.finding.ok is None for one in inspection.judge_labels("x", data))

@@ -94,7 +94,7 @@ def test_a_run_trains_with_the_balanced_weight(tmp_path, capsys, monkeypatch):
         raise Begins
 
     monkeypatch.setitem(AGENTS, "rankq", spec._replace(make=watched))
-    monkeypatch.setattr(train, "to_the_end", begin)
+    monkeypatch.setattr(train, "train_with_restarts", begin)
     asked = config("balanced", 7.0, **{"online.env_steps": 0})
     for _ in range(2):
         with pytest.raises(Begins):
