@@ -54,8 +54,8 @@ def test_every_job_can_be_built_and_shares_the_budget_of_its_task(name, budget):
         plan = build.experiment(config).plan
         for phase in plan:
             field = "updates" if phase.name == "offline" else "env_steps"
-            known = lengths.setdefault((config.task, phase.name), config[phase.name][field])
-            assert config[phase.name][field] == known, job.name
+            known = lengths.setdefault((config.task, phase.name), config.flat()[f"{phase.name}.{field}"])
+            assert config.flat()[f"{phase.name}.{field}"] == known, job.name
         published = budget == "paper" and name in ("antmaze.py", "adroit.py")
         assert config.seeds == (4 if published or name == "smoke.py" else 3)
 

@@ -182,8 +182,8 @@ class Nursery(Shell):
 
 
 def _preload() -> None:
-    from rankq_jax.cli import command as cli  # noqa: F401
-    from rankq_jax.configs import rankq  # noqa: F401
+    from rankq_jax import configs  # noqa: F401
+    from rankq_jax.cli import main  # noqa: F401
     from rankq_jax.training import build, datasets, preferences, report, resume, train, workdir  # noqa: F401
 
 
