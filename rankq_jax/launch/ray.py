@@ -7,7 +7,6 @@ Every machine needs this checkout and the folder of the workdirs under the same 
 
 import argparse
 import hashlib
-import importlib.util
 import os
 import signal
 import socket
@@ -33,8 +32,10 @@ def ready(address: str | None) -> None:
     Raises:
       InputError: if not.
     """
-    if importlib.util.find_spec("ray") is None:
-        raise InputError("ray: is not installed; run pip install 'rankq-jax[ray]'.")
+    try:
+        import ray  # noqa: F401
+    except ImportError as error:
+        raise InputError("ray: is not installed; run pip install 'rankq-jax[ray]'.") from error
     host, _, port = (address or "").rpartition(":")
     if host and port.isdecimal():
         try:  # Ray itself would try for minutes
