@@ -87,8 +87,6 @@ def test_events_alone_meet_the_full_disk(small_disk, train, stopped):
     one_line(train(stopped).result(60), 2, "tensorboard")
 
 
-# The nursery knows the training command's flag of that name.
-OTHER_FLAGS = "from absl import flags\ndelattr(flags.FLAGS, 'processes')\n"
 DIE = """
 import os, signal
 count = 0
@@ -111,7 +109,7 @@ def test_a_killed_maker_leaves_nothing_that_its_command_does_not_remove(nursery,
 
     def make(text):
         prelude = tmp_path / "prelude.py"
-        prelude.write_text(OTHER_FLAGS + text)
+        prelude.write_text(text)
         return nursery.start(
             "--task=pointmaze-umaze",
             "--steps=300",
@@ -139,13 +137,11 @@ SIZES = ("4k", "12k", "24k", "48k", "96k", "160k")
 def test_making_a_dataset_on_a_full_disk(small_disk, nursery, tmp_path):
     """HDF5 itself ends the process when it cannot write, wherever in the file that is."""
     place, remount = small_disk
-    prelude = tmp_path / "prelude.py"
-    prelude.write_text(OTHER_FLAGS)
 
     def make():
         root = {"MINARI_DATASETS_PATH": str(place)}
         words = ("--task=pointmaze-umaze", "--steps=1000", "--seed=4")
-        return nursery.start(*words, environment=root, prelude=prelude, module="experiments.make_dataset")
+        return nursery.start(*words, environment=root, module="experiments.make_dataset")
 
     for size in SIZES:
         remount(f"size={size}")
