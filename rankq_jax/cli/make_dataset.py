@@ -6,9 +6,8 @@ rankq dataset make --task=pointmaze-medium --steps=150000 --seed=0
 import argparse
 
 from rankq_jax import tasks
-from rankq_jax.data.generate.store import check_absent
 from rankq_jax.data.sources.minari import dataset_folder
-from rankq_jax.tasks.datasets import dataset_name, generator_of
+from rankq_jax.tasks.datasets import generator_of
 from rankq_jax.training import datasets
 
 
@@ -16,6 +15,5 @@ def main(values: argparse.Namespace) -> None:
     """Makes the dataset that the values of the flags describe."""
     task = tasks.find(values.task)
     steps = generator_of(task, values.kind)[1].steps if values.steps is None else values.steps
-    check_absent(dataset_name(task, steps, values.seed, values.kind))  # before a bar is drawn
     name = datasets.make(task, steps, values.seed, values.kind, values.processes)
     print(f"{name}: written to {dataset_folder(name)}")

@@ -17,7 +17,8 @@ def make(task: Task, steps: int, seed: int, kind: str = "", processes: int = 0) 
     Raises:
       InputError: as `tasks.datasets.make_dataset`.
     """
-    with tqdm(total=steps, unit="step", desc=f"making {task.name} data", dynamic_ncols=True) as bar:
+    about = f"making {task.name} data"  # drawn late, so that a refusal stands on a line of its own
+    with tqdm(total=steps, unit="step", desc=about, dynamic_ncols=True, delay=0.2) as bar:
         # Rows run in step, so a few more steps are taken than are kept.
 
         def progress(taken: int) -> None:
