@@ -103,7 +103,7 @@ def aimed(watched: Watched, aim: str, pace: Pace, random: np.random.Generator) -
         prefix = "rows-" if aim == "rows" else ""
         for _ in range(int(random.integers(1, 4))):
             until(lambda: not watched.unfinished(), pause=0.001)
-            until(lambda: any(name.startswith(prefix) for name in watched.unfinished()), pause=0.0005)
+            until(lambda: any(prefix in name for name in watched.unfinished()), pause=0.0005)
         return float(random.choice([0.0, 0.0, 0.01, 0.03]))
     if aim == "evaluating":
         until(watched.evaluating, pause=0.0005)
