@@ -22,9 +22,9 @@ def make_run(dataset, **changes):
     small = dict(
         offline_updates=20, updates_per_iteration=10, updates_per_dispatch=5, env_steps=1_040,
         env_steps_per_iteration=260, updates_per_step=0.05, train_envs=2, batch_size=16,
-        offline=Schedules(2, 1), online=Schedules(2, 1), online_agent=sac(make_parts()),
+        offline=Schedules(2, 1), online=Schedules(2, 1), online_agent=sac(*make_parts()),
     )  # fmt: skip
-    plan = offline_to_online(rankq(make_parts()), **{**small, **changes})
+    plan = offline_to_online(rankq(*make_parts()), **{**small, **changes})
     return Run(plan, TASK, dataset, seeds=SEEDS, evaluation_episodes=3, threads=1)
 
 
@@ -139,6 +139,6 @@ def test_a_plan_that_does_not_fit_is_refused(changes, message, dataset):
 
 
 def test_seeds_are_distinct(dataset):
-    plan = offline_to_online(rankq(make_parts()))
+    plan = offline_to_online(rankq(*make_parts()))
     with pytest.raises(ValueError, match=r"seeds=\[1, 1\]: must be distinct"):
         Run(plan, TASK, dataset, seeds=[1, 1])
