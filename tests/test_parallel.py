@@ -123,7 +123,7 @@ SHARDS = """
 import jax
 jax.config.update("jax_num_cpu_devices", 8)
 import chex, optax, jax.numpy as jnp
-from rankq_jax.lifting import seeded
+from rankq_jax.lifting import vmap_seeds
 from rankq_jax.parallel import averaged, batch_over_devices, cross_device_mean
 from rankq_jax.parallel import distributed, seeds_over_devices
 from tests.conftest import make_agent, make_batch
@@ -161,7 +161,7 @@ keys = jax.random.split(key, 5)
 results = []
 for count in (1, 4, 8):
     layout = seeds_over_devices(5, jax.devices()[:count])
-    spread = distributed(seeded(make_agent("iql", rule=optax.sgd)), layout, data_axes=None)
+    spread = distributed(vmap_seeds(make_agent("iql", rule=optax.sgd)), layout, data_axes=None)
     shared = layout.replicate(batch)
     state, _ = spread.update(spread.init(layout.split(keys), shared), shared, layout.split(keys))
     results.append(jax.device_get(layout.merge(state)))
