@@ -161,10 +161,10 @@ def test_actions_that_are_not_those_of_the_agent_are_not_written(tmp_path):
     restored = restore.of_state(
         config, *drawn(config, np.random.default_rng(0)), {"updates": 40, "env_steps": 0}
     )
-    networks = restored.built.networks
-    wrong = networks._replace(policy=networks.policy._replace(squash="tanh"))
-    restored = restored._replace(built=restored.built._replace(networks=wrong))
-    with pytest.raises(ArithmeticError, match="differ from those of the agent"):
+    inner = restored.agent.act_greedy
+    halved = restored.agent._replace(act_greedy=lambda params, seen, key: 0.5 * inner(params, seen, key))
+    restored = restored._replace(agent=halved)
+    with pytest.raises(InputError, match="differ from those of the agent"):
         weights.export(restored, recorded(config, tmp_path / "run"))
 
 
