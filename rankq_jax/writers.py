@@ -19,6 +19,17 @@ from rankq_jax.errors import InputError
 FLUSH_SECONDS = 120.0  # between two looks that TensorBoard can take at new events
 
 
+def flattened(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"a": {"b": 1}}` as `{"a.b": 1}`."""
+    found: dict[str, Any] = {}
+    for name, value in nested.items():
+        if isinstance(value, Mapping):
+            found |= flattened(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value
+    return found
+
+
 def plain(value: Any) -> Any:
     """`value` with every numpy scalar and array, tuple and mapping turned into what JSON knows."""
     if isinstance(value, Mapping):

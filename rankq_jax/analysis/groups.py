@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from rankq_jax.analysis import evaluations, results
 from rankq_jax.analysis.evaluations import Curve
 from rankq_jax.analysis.results import Run
 from rankq_jax.errors import InputError
+from rankq_jax.writers import flattened
 
 SEEDS = ("seed", "seeds")  # configuration fields that tell runs of one arm apart
 # What is read of every configuration.
@@ -134,17 +135,11 @@ class Group(NamedTuple):
         return Curve(positions, np.concatenate(columns, axis=1) if columns else np.empty((0, 0)))
 
 
-def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"online.env_steps": value}` of a nested configuration."""
-    pairs: dict[str, Any] = {}
-    for key, value in config.items():
-        pairs |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return pairs
-
-
 def settings_of(run: Run) -> dict[str, str]:
     """Every field that an arm is known by, as text."""
-    own = {field: value for field, value in flat(run.config).items() if field not in (*SEEDS, *results.FREE)}
+    own = {
+        field: value for field, value in flattened(run.config).items() if field not in (*SEEDS, *results.FREE)
+    }
     return {field: json.dumps(value, sort_keys=True) for field, value in own.items()}
 
 
@@ -157,7 +152,7 @@ def _varied(runs: Sequence[Run]) -> list[str]:
 
 def _label(run: Run, fields: Sequence[str]) -> str:
     """The name of the run and its values of the fields; those of its own algorithm go without its name."""
-    settings, own = flat(run.config), f"{run.setting('algorithm')}."
+    settings, own = flattened(run.config), f"{run.setting('algorithm')}."
     shown = [f"{field.removeprefix(own)}={settings.get(field, '-')}" for field in fields[:NAMED]]
     shown += [f"{len(fields) - NAMED} more"] if len(fields) > NAMED else []
     return f"{run.name} ({', '.join(shown)})" if shown else run.name

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from rankq_jax.analysis import kinds, results
 from rankq_jax.analysis.comparison import SHARED
-from rankq_jax.analysis.groups import SEEDS, Group, Member, flat, grouped, member
+from rankq_jax.analysis.groups import SEEDS, Group, Member, grouped, member
 from rankq_jax.errors import InputError
+from rankq_jax.writers import flattened
 
 RECORD = "job.json"  # the launcher's, about the last attempt
 DAMAGED, UNFINISHED, LEFT_OUT = "damaged", "unfinished", "left out"  # beside the launcher's own states
@@ -209,7 +210,7 @@ def differences(sweep: Sweep) -> list[str]:
         for field in (*BUDGET, *LENGTHS):
             chosen: dict[str, list[str]] = {}
             for group in groups:
-                value: Any = flat(group.members[0].run.config).get(field, "-")
+                value: Any = flattened(group.members[0].run.config).get(field, "-")
                 if not (field in LENGTHS and value == 0):
                     chosen.setdefault(str(value) or "the default", []).append(group.label)
             if len(chosen) > 1:

@@ -18,12 +18,13 @@ from rankq_jax.agents import AGENTS
 from rankq_jax.configs import checks, layers
 from rankq_jax.configs.arms import ARMS, DEFAULT_TASK, Product
 from rankq_jax.configs.domains.values import Layer
-from rankq_jax.configs.fields import flattened, nested
+from rankq_jax.configs.fields import nested
 from rankq_jax.configs.names import unknown
 from rankq_jax.configs.reading import read_value
 from rankq_jax.configs.registered import CONFIGS
 from rankq_jax.configs.run_config import ARGUMENTS, PARTS, SHARED, RunConfig, from_dict
 from rankq_jax.errors import InputError, suggestion
+from rankq_jax.writers import flattened
 
 FOLDER = "experiments/configs/"  # where the files of arms once lay; still accepted before their names
 

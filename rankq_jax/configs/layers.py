@@ -16,10 +16,11 @@ from rankq_jax.agents import AGENTS
 from rankq_jax.configs import domains
 from rankq_jax.configs.arms import ARMS, DEFAULT_TASK, Arm
 from rankq_jax.configs.domains.values import Layer, Values
-from rankq_jax.configs.fields import defaults_of_sections, flattened
+from rankq_jax.configs.fields import defaults_of_sections
 from rankq_jax.configs.run_config import SHARED
 from rankq_jax.errors import InputError, suggestion
 from rankq_jax.tasks import datasets
+from rankq_jax.writers import flattened
 
 CAL_QL_CODE = ("sac", "cql", "cal_ql", "rankq")  # what the Cal-QL code trains, and RankQ, built on it
 

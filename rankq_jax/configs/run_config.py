@@ -20,8 +20,9 @@ from rankq_jax.bounds import (
     Widths,
 )
 from rankq_jax.configs import fields as kinds
-from rankq_jax.configs.fields import defaults_of_sections, field, flattened
+from rankq_jax.configs.fields import defaults_of_sections, field
 from rankq_jax.networks.mlp import LayerNorm
+from rankq_jax.writers import flattened
 
 # Of a phase, what says whether there is one.
 LENGTHS = {"offline": "updates", "online": "env_steps"}

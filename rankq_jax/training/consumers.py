@@ -27,7 +27,6 @@ class Lines:
         self,
         folder: Path,
         config: RunConfig,
-        task: tasks.Task,
         stopwatch: Stopwatch,
         keep: dict[str, Any],
     ) -> None:

@@ -42,7 +42,7 @@ class Records:
         nothing = {"metrics": 0, "evaluations": 0, "updates": None, "env_steps": 0}
         keep: dict[str, Any] = found.notes if found else nothing
         self._task = tasks.find(config.task)
-        self._lines = Lines(folder, config, self._task, stopwatch, keep)
+        self._lines = Lines(folder, config, stopwatch, keep)
         seeds = [config.seed + i for i in range(config.seeds)]
         self._board = Board(TensorBoard(folder / "tensorboard", keep["updates"]), seeds, self._task)
         self._bar = Bar(config, self._task, keep["env_steps"])

@@ -18,12 +18,11 @@ import numpy as np
 from rankq_jax import registry
 from rankq_jax.analysis import results
 from rankq_jax.configs import RunConfig
-from rankq_jax.configs.fields import flattened
 from rankq_jax.errors import InputError
 from rankq_jax.files import PREFIX
 from rankq_jax.training import devices
 from rankq_jax.types import Transition
-from rankq_jax.writers import plain, write_json
+from rankq_jax.writers import flattened, plain, write_json
 
 PACKAGES = (
     "rankq-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "chex", "distrax", "minari",
