@@ -27,11 +27,11 @@ with warnings.catch_warnings():
     import distrax  # noqa: F401
 
 import jax
-import numpy as np
 import optax
 
 from rankq_jax.agents import AGENTS, Optimizers
 from rankq_jax.networks import FAMILIES, Networks
+from rankq_jax.testing.cases import ACTION_SIZE, random_batch
 from rankq_jax.types import Agent, Transition
 
 jax.config.update("jax_platforms", "cpu")
@@ -47,7 +47,7 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 jax.config.update("jax_compilation_cache_dir", _cache.name)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
-OBSERVATION_SIZE, ACTION_SIZE, BATCH = 3, 2, 8
+BATCH = 8
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -106,24 +106,7 @@ def make_parts(
 
 def make_batch(seed: int = 0, rows: int = BATCH) -> Transition:
     """Random transitions, half of them of successful trajectories."""
-    random = np.random.default_rng(seed)
-
-    def normal(*shape: int) -> np.ndarray:
-        return random.normal(size=shape).astype(np.float32)
-
-    return Transition(
-        observation=normal(rows, OBSERVATION_SIZE),
-        action=random.uniform(-0.95, 0.95, (rows, ACTION_SIZE)).astype(np.float32),
-        reward=normal(rows),
-        discount=np.where(random.random(rows) < 0.2, 0.0, 0.99).astype(np.float32),
-        next_observation=normal(rows, OBSERVATION_SIZE),
-        extras={
-            "success": (np.arange(rows) % 2).astype(np.float32),
-            "mc_return": normal(rows),
-            "next_action": random.uniform(-0.95, 0.95, (rows, ACTION_SIZE)).astype(np.float32),
-            "preferred_action": random.uniform(-0.95, 0.95, (rows, ACTION_SIZE)).astype(np.float32),
-        },
-    )
+    return random_batch(seed, rows)
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ def check_restoring(make: Environment, steps: int) -> None:
     kept = EnvState(*(np.array(leaf) for leaf in middle))
     straight, seen = _rolled(env, middle, actions[steps // 2 :])
     _same(middle, kept, "a state that was stepped from is written to")
-    again, seen_again = _rolled(make(3, 1), kept, actions[steps // 2 :])
+    again, seen_again = _rolled(make(3, 2), kept, actions[steps // 2 :])
     _same(again, straight, "a state that was set back")
     for left, right in zip(seen, seen_again, strict=True):
         _same(right, left, "a step from a state that was set back")
@@ -115,6 +115,8 @@ def check_inactive_rows(make: Environment) -> None:
     active, action = np.array([True, False, True]), np.ones((3, env.action_size))
     after, _ = make(3, 1).step(state, action, active)
     _same(EnvState(*(x[1] for x in after)), EnvState(*(x[1] for x in state)), "a row that is not active")
+    counted = state.step + active
+    _check(np.array_equal(after.step, counted), f"steps are {after.step} where {counted} were made")
     together, _ = env.step(state, action, np.ones(3, bool))
     late, _ = env.step(after, action, ~active)
     _same(late, together, "a row that is stepped later than the others")
