@@ -14,7 +14,7 @@ from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.envs.batch import streams
 from rankq_jax.envs.rollout import collect, recorder
 from rankq_jax.tasks import Generator, Task
-from rankq_jax.types import BatchEnv, EnvState, Episodes, Snapshot, Step
+from rankq_jax.types import BatchEnv, EnvState, Episodes, Step
 
 GOAL, RADIUS, SPEED, HORIZON = 0.8, 0.1, 0.1, 25
 
@@ -60,13 +60,7 @@ def environment(rows: int, threads: int) -> BatchEnv:
         )
         return new, Step(observation, success.astype(float), success, truncated, success)
 
-    def place(state: EnvState, ids: np.ndarray, at: Snapshot) -> EnvState:
-        raise NotImplementedError
-
-    def snapshot(state: EnvState) -> Snapshot:
-        raise NotImplementedError
-
-    return BatchEnv(reset, step, place, snapshot, rows, HORIZON, observation_size=2, action_size=1)
+    return BatchEnv(reset, step, rows, HORIZON, observation_size=2, action_size=1)
 
 
 def generate(steps: int, seed: int, threads: int, progress: object) -> Episodes:

@@ -212,20 +212,20 @@ class BatchEnv(NamedTuple):
       reset: `streams [n, 2] -> EnvState`, every row at the start of its first episode.
       step: `(EnvState, action [n, *A], active [n] bool) -> (EnvState, Step)`; rows that are not active
         stay as they are, rows that end an episode are reset.
-      place: `(EnvState, ids [m], Snapshot of m) -> EnvState`, the rows `ids` moved to where the snapshots
-        were taken. The same actions then lead to the same states, bit for bit.
-      snapshot: `EnvState -> Snapshot` of all rows.
       rows: n.
       horizon: steps until truncation.
       observation_size: length of an observation vector.
       action_size: length of an action vector.
+      place: `(EnvState, ids [m], Snapshot of m) -> EnvState`, the rows `ids` moved to where the snapshots
+        were taken. The same actions then lead to the same states, bit for bit. None without MuJoCo.
+      snapshot: `EnvState -> Snapshot` of all rows, or None like `place`.
     """
 
     reset: Callable[[np.ndarray], EnvState]
     step: Callable[[EnvState, np.ndarray, np.ndarray], tuple[EnvState, Step]]
-    place: Callable[[EnvState, np.ndarray, Snapshot], EnvState]
-    snapshot: Callable[[EnvState], Snapshot]
     rows: int
     horizon: int
     observation_size: int
     action_size: int
+    place: Callable[[EnvState, np.ndarray, Snapshot], EnvState] | None = None
+    snapshot: Callable[[EnvState], Snapshot] | None = None

@@ -23,6 +23,8 @@ class Recorder(NamedTuple):
 
 
 def _simulator_state(env: BatchEnv, state: EnvState) -> dict[str, np.ndarray]:
+    if env.snapshot is None:
+        raise ValueError("simulator_state=True: the environment has no snapshots; leave it out")
     snapshot = env.snapshot(state)
     return {name: getattr(snapshot, name) for name in SIMULATOR_STATE}
 
