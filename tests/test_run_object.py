@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rankq_jax import loop
-from rankq_jax.agents import rankq, sac
+from rankq_jax.agents import cql, rankq, sac
 from rankq_jax.loop import Run, Schedules, Stage, offline_to_online
 from rankq_jax.loop.keys import initial_keys, iteration_keys
 from tests.conftest import make_parts
@@ -18,13 +18,13 @@ __all__ = ["dataset"]  # a fixture
 SEEDS = [0, 3]
 
 
-def make_run(dataset, **changes):
+def make_run(dataset, agent=None, **changes):
     small = dict(
         offline_updates=20, updates_per_iteration=10, updates_per_dispatch=5, env_steps=1_040,
         env_steps_per_iteration=260, updates_per_step=0.05, train_envs=2, batch_size=16,
         offline=Schedules(2, 1), online=Schedules(2, 1), online_agent=sac(*make_parts()),
     )  # fmt: skip
-    plan = offline_to_online(rankq(*make_parts()), **{**small, **changes})
+    plan = offline_to_online(agent or rankq(*make_parts()), **{**small, **changes})
     return Run(plan, TASK, dataset, seeds=SEEDS, evaluation_episodes=3, threads=1)
 
 
@@ -142,3 +142,19 @@ def test_seeds_are_distinct(dataset):
     plan = offline_to_online(rankq(*make_parts()))
     with pytest.raises(ValueError, match=r"seeds=\[1, 1\]: must be distinct"):
         Run(plan, TASK, dataset, seeds=[1, 1])
+
+
+@pytest.mark.parametrize("begin", [sac, cql])
+def test_a_phase_with_another_algorithm_has_the_dual_variables_of_its_own(begin, dataset):
+    follow = cql if begin is sac else sac
+    few = dict(offline_updates=5, updates_per_iteration=5, env_steps=260, online_agent=follow(*make_parts()))
+    run = make_run(dataset, agent=begin(*make_parts()), **few)
+    seen = {}
+    for event in run:
+        if isinstance(event, loop.IterationEnd):
+            seen[event.phase] = set(event.state.agent.duals)
+    lagrange = {"temperature", "cql_weight"}
+    assert seen == {
+        "offline": lagrange if begin is cql else {"temperature"},
+        "online": lagrange if begin is sac else {"temperature"},
+    }
