@@ -21,24 +21,23 @@ def how_to_read(reference: str) -> str:
     """What every column means, as a list."""
     named = markdown(reference)
     points = (
-        "*offline* and *final success*: percent of greedy evaluation episodes that reach the goal, after the "
-        "last update of the offline phase and of the whole run: the last value, not the best. Interquartile "
-        "mean over the seeds with its 95 % interval (stratified bootstrap over the seeds, "
-        "[arXiv 2108.13264](https://arxiv.org/abs/2108.13264)), then the value of each seed. With three "
-        "seeds nothing is trimmed: the interquartile mean is the mean, and the interval reaches from the "
-        f"lowest seed to the highest. An arm without an offline phase has `{NONE}`; the final value of an "
-        "arm without an online phase is its offline value. Where a task has no success, the columns are "
+        "*offline* and *final success*: the percentage of greedy evaluation episodes that reach the goal. "
+        "*Offline* is after the last offline update, *final* after the last update of the run. Both are the "
+        "last value, not the best. The number is the interquartile mean over the seeds. Its 95 % interval is "
+        "a stratified bootstrap over the seeds ([arXiv 2108.13264](https://arxiv.org/abs/2108.13264)). The "
+        "value of each seed follows. With three seeds the interquartile mean is the mean. Its interval then "
+        f"reaches from the lowest seed to the highest. An arm without an offline phase has `{NONE}`. The "
+        "final value of an arm without an online phase is its offline value. A task without a success has "
         "*offline* and *final return*: the sum of raw rewards of an episode.",
-        f"*P({named} better)*: probability that a seed of {named} ends with a higher final success "
-        "rate (or return) than a seed of this arm, ties counting half, with its 95 % interval. 0.50 is no "
-        "difference.",
-        "*final length*: steps of a final evaluation episode, mean over the seeds, then the mean of each "
-        "seed. A failed episode counts with its full length.",
-        "*updates/s*: updates of the agent per second, summed over the seeds, which train side by side in "
-        "one program; without compilation. An update with several critic updates counts once.",
+        f"*P({named} better)*: the probability that a seed of {named} ends higher than a seed of this arm. "
+        "Ties count half. Its 95 % interval follows. 0.50 is no difference.",
+        "*final length*: the steps of a final evaluation episode. The mean over the seeds comes first, then "
+        "the mean of each seed. A failed episode counts with its full length.",
+        "*updates/s*: updates of the agent per second, without compilation. They are summed over the seeds, "
+        "which train side by side in one program. An update with several critic updates counts once.",
         "*wall*: seconds of all seeds together, with compilation, collection and evaluation.",
     )
-    end = f"Every arm that finished is listed, in the order of the runs; results against {named} stay in."
+    end = f"Every arm that finished is listed, in the order of the runs. Results against {named} stay in."
     return "\n".join(f"- {point}" for point in points) + f"\n\n{end}"
 
 

@@ -219,6 +219,6 @@ def test_the_text_says_what_the_numbers_are():
     text = tables.how_to_read("rankq")
     for words in (
         "the last value, not the best", "A failed episode counts with its full length",
-        "results against rankq stay in", "95 % interval", "without compilation",
+        "Results against rankq stay in", "95 % interval", "without compilation",
     ):  # fmt: skip
         assert words in text
