@@ -8,14 +8,14 @@ BUDGET ?= cores
 
 .PHONY: demo test slow results clean
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt rankq_jax/__init__.py
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' --constraint constraints.txt
 	touch $@
 
 demo: $(STAMP)
 	rm -rf $(DEMO)
-	$(BIN)/python -m experiments.train --config=experiments/configs/rankq.py:pointmaze-umaze --workdir=$(DEMO)
+	$(BIN)/python -m experiments.train --config=rankq:pointmaze-umaze --workdir=$(DEMO)
 
 test: $(STAMP)
 	$(BIN)/ruff check .

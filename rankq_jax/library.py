@@ -12,6 +12,7 @@ from rankq_jax.analysis import results
 from rankq_jax.configs import RunConfig
 from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.data.sources import minari
+from rankq_jax.errors import InputError
 from rankq_jax.exporting import greedy_of, to_numpy
 from rankq_jax.loop import Run
 from rankq_jax.tasks import Task, training_data
@@ -77,8 +78,9 @@ def train(
     A run that was stopped or killed continues from its newest checkpoint, bit for bit.
 
     Args:
-      config: what to train: `"rankq:pointmaze-umaze,smoke"`, the words of a command line
-        (`["--config=rankq:pointmaze-umaze", "--config.seeds=4"]`), or a `RunConfig`.
+      config: what to train: `"rankq:pointmaze-umaze,smoke"`, the words of a configuration
+        (`["--config=rankq:pointmaze-umaze", "--config.seeds=4"]`), or a `RunConfig`. Packages with agents or
+        tasks are imported before (`load_plugins`).
       workdir: the folder of the run.
       accept_changes: whether to continue though configuration, code or dataset have changed.
 
@@ -108,11 +110,12 @@ def save_policy(run: Run, path: str | Path, seed: int | None = None) -> None:
       seed: the seed whose policy is written; None takes the first.
 
     Raises:
-      InputError: if the run has no such seed, the policy is not a plain perceptron, or the file cannot be
-        written.
+      InputError: if the policy is not a plain perceptron, or the file cannot have this name.
       ValueError: if the run has no such seed.
     """
-    seeds = list(run.setup.seeds)
+    target, seeds = Path(path), list(run.setup.seeds)
+    if target.suffix != ".npz" or not target.parent.is_dir():
+        raise InputError(f"{target}: must end in .npz, in a folder that exists.")
     if seed is not None and seed not in seeds:
         raise ValueError(f"seed={seed}: the run has the seeds {', '.join(map(str, seeds))}")
     index = 0 if seed is None else seeds.index(seed)
@@ -125,4 +128,4 @@ def save_policy(run: Run, path: str | Path, seed: int | None = None) -> None:
         task=run.task.name,
         provenance={"updates": run.state.progress.updates, "env_steps": run.state.progress.env_steps},
     )
-    write_policy(policy, Path(path))
+    write_policy(policy, target)

@@ -99,6 +99,8 @@ def load_plugins(modules: Sequence[str] = ()) -> list[str]:
 
 
 def _load(name: str) -> None:
+    if not all(part.isidentifier() for part in name.split(".")) or name.endswith(".py"):
+        raise InputError(f"module {name!r}: is no name of a module; write {Path(name).stem} for {name}.")
     try:
         importlib.import_module(name)
     except ModuleNotFoundError as error:

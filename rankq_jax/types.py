@@ -58,7 +58,7 @@ class Agent(NamedTuple):
 
     Attributes:
       init: `(key, example) -> state`; `example` is a `Transition` of any batch size, a whole dataset where a
-        wrapper takes statistics of it.
+        wrapper takes statistics of it. The state has a field `step`, the number of updates.
       update: `(state, batch, key) -> (state, metrics)`. Wrappers in `lifting` change what `batch` is.
       act: `(params, observation, key) -> action [B, *A]`, exploring.
       act_greedy: `(params, observation, key) -> action [B, *A]`, greedy.

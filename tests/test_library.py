@@ -107,3 +107,23 @@ def test_training_in_python_is_that_of_the_command(tmp_path):
     assert rq.train("bc:pointmaze-umaze,smoke", tmp_path / "run") == summary  # finished already
     with pytest.raises(rq.InputError, match="Did you mean"):
         rq.train("bcc:pointmaze-umaze,smoke", tmp_path / "other")
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_trained(tmp_path):
+    task, other = rq.make_task("pointmaze-umaze"), rq.make_task("antmaze-umaze-play")
+    data = rq.load_dataset(task, task.generators["waypoints"].make(600, 0, 1, lambda steps: None))
+    plan = rq.offline_to_online(rq.agents.bc(rq.networks.td3(task.spec), rq.Optimizers.adam(1e-3)))
+    with pytest.raises(ValueError, match=r"data has observations and actions of 4 and 2 .* of 29 and 8"):
+        rq.Run(plan, other, data)
+    with pytest.raises(ValueError, match=r"discount=2\.0 must be"):
+        rq.Run(plan, task, data, discount=2.0)
+    with pytest.raises(ValueError, match="evaluation_episodes=0 must be at least 1"):
+        rq.Run(plan, task, data, evaluation_episodes=0)
+    run = rq.Run(plan, task, data, evaluation_episodes=1)
+    for path in ("f.txt", "no/such/f.npz"):
+        with pytest.raises(rq.InputError, match=r"must end in \.npz, in a folder that exists"):
+            rq.save_policy(run, tmp_path / path)
+    with pytest.raises(ValueError, match="seed=4: the run has the seeds 0"):
+        rq.save_policy(run, tmp_path / "f.npz", seed=4)
+    with pytest.raises(rq.InputError, match="--import=x: is no word of a configuration"):
+        rq.train(["--config=bc:pointmaze-umaze,smoke", "--import=x"], tmp_path / "run")

@@ -83,3 +83,19 @@ def test_a_sweep_trains_it(run, folder):
         json.loads(path.read_text())["config"] for path in sorted((folder / "swept").glob("*/config.json"))
     ]
     assert [config["margin_q"]["margin"] for config in configs] == [1.0, 5.0]
+
+
+def test_a_run_notices_that_their_code_has_changed(run, folder):
+    shutil.copytree(run, folder / "again")
+    (folder / "again" / "summary.json").unlink()  # so that something is left to do
+    own = folder / "own_agent.py"
+    text = own.read_text()
+    own.write_text(text + "\n# another line\n")
+    try:
+        process = command(
+            folder, "train", *IMPORTS, CONFIG, "--workdir=again", "--config.checkpoint_minutes=0"
+        )
+        _, error = process.communicate(timeout=600)
+    finally:
+        own.write_text(text)
+    assert process.returncode == 2 and "source is" in error.strip().splitlines()[-1], error

@@ -62,6 +62,9 @@ def test_a_module_that_is_missing_or_takes_a_name_is_refused_in_one_line(outside
     (tmp_path / "lacking_another.py").write_text("import no_such_module_at_all\n")
     with pytest.raises(InputError, match="module 'no_such_package': cannot be imported; install it"):
         registry.load_plugins(["no_such_package"])
+    for wrong in ("./own_agent", "own_agent.py", "/tmp/own_agent.py"):
+        with pytest.raises(InputError, match=r"is no name of a module; write own_agent"):
+            registry.load_plugins([wrong])
     with pytest.raises(InputError, match="module 'taking_a_name': task 'pointmaze-umaze': the name belongs"):
         registry.load_plugins(["taking_a_name"])
     with pytest.raises(ModuleNotFoundError, match="no_such_module_at_all"):  # a bug keeps its traceback

@@ -99,6 +99,8 @@ def _in_place_of(parser: "Parser", word: str) -> str:
         return f"write {near[0]}={value}." if near else "values go to flags, --name=value."
     from rankq_jax import configs, tasks
 
+    if equals and (near := [f for f in parser.flags if _plain(f) == field.replace("-", "_")]):
+        return f"write {near[0]}={value}."
     if equals:
         name = field.removeprefix("config.")
         found = _named(name, _fields([]))

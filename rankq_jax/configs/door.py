@@ -164,6 +164,8 @@ def _split(words: Sequence[str]) -> tuple[str, dict[str, str]]:
         key, equals, text = word.lstrip("-").partition("=")
         if key == "config":
             name = text
+        elif not key.startswith("config."):
+            raise InputError(f"{word}: is no word of a configuration; write --config.FIELD=VALUE.")
         elif not equals:
             raise InputError(f"--{key}: has no value; write --{key}=VALUE.")
         else:
@@ -200,7 +202,7 @@ def _maker(file: str) -> Callable[..., Any]:
     """The function `get_config` of a file or of an importable module."""
     try:
         module = _from_path(Path(file)) if file.endswith(".py") else importlib.import_module(file)
-    except (FileNotFoundError, ModuleNotFoundError) as error:
+    except (FileNotFoundError, ModuleNotFoundError, TypeError) as error:
         stem = Path(file).stem
         hint = suggestion(stem, {**ARMS, **AGENTS})
         why = f"no configuration of the project, file or module has that name ({error})"

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import jax
 
+from rankq_jax.bounds import Interval, refuse
 from rankq_jax.data.prepare import RewardTransform, prepare, with_preferences
 from rankq_jax.loop.event import Event
 from rankq_jax.loop.plans import Plan
@@ -64,10 +65,19 @@ class Run:
           stopwatch: what the parts of the run take.
 
         Raises:
-          ValueError: if there is no seed, or one stands twice.
+          ValueError: if there is no seed, or one stands twice; if a number is out of bounds, or the data has
+            not the sizes of the task.
         """
         if not seeds or len(set(seeds)) < len(seeds):
             raise ValueError(f"seeds={list(seeds)}: must be distinct, and at least one")
+        refuse("discount", discount, Interval(0.0, 1.0, above=True))
+        refuse("evaluation_episodes", evaluation_episodes, Interval(1, integer=True))
+        sizes = data.observation.shape[-1], data.action.shape[-1]
+        if sizes != task.spec[:2]:
+            raise ValueError(
+                f"data has observations and actions of {sizes[0]} and {sizes[1]} numbers, task {task.name!r} "
+                f"of {task.spec[0]} and {task.spec[1]}; load the dataset for this task"
+            )
         count, chosen = len(seeds), transform or task.transform
 
         def labeled(episodes: Episodes) -> Transition:

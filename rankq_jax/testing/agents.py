@@ -72,6 +72,7 @@ def check_update(case: Case) -> None:
     state, batch, key = case.start(), case.example(), jax.random.key(7)
     new, metrics = case.agent.update(state, batch, key)
     case.check(_kinds(new) == _kinds(state), "update changes the structure, shapes or types of the state")
+    case.check(hasattr(state, "step"), "the state has no field step, which counts the updates")
     case.check(int(new.step) == int(state.step) + 1, "update does not add 1 to the field step of the state")
     later, _ = case.agent.update(new, batch, key)  # a delayed policy moves on the second update
     moved = not _equal(case.agent.params(later), case.agent.params(state))

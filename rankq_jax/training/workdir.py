@@ -15,6 +15,7 @@ import filelock
 import jax
 import numpy as np
 
+import rankq_jax
 from rankq_jax import registry
 from rankq_jax.analysis import results
 from rankq_jax.configs import RunConfig
@@ -25,7 +26,7 @@ from rankq_jax.types import Transition
 from rankq_jax.writers import flattened, plain, write_json
 
 PACKAGES = (
-    "rankq-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "chex", "distrax", "minari",
+    "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "chex", "distrax", "minari",
     "gymnasium", "gymnasium-robotics", "mujoco", "ml-collections", "numpy",
 )  # fmt: skip
 
@@ -36,12 +37,13 @@ OTHERS = (PART, "job.", PREFIX)
 PATIENCE = 2.0  # seconds for a folder that somebody looks at, or is about to leave
 
 # Parts of the library that no number of a run depends on.
-APART = ("analysis", "cli", "configs", "launch")
+APART = ("analysis", "cli", "configs", "launch", "testing")
 
 
 def versions() -> dict[str, str]:
     """Installed versions of what a result depends on."""
     found = {"python": sys.version.split()[0]}
+    found["rankq-jax"] = rankq_jax.__version__  # of this code, whatever was installed once
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)
@@ -65,14 +67,27 @@ def git_commit() -> str:
         return "unknown"
 
 
+def _imported() -> Iterator[tuple[str, Path]]:
+    """The source files of the packages that `--import` names, each with the name of its module."""
+    for name in registry.imports():
+        file = Path(sys.modules[name].__file__ or "")
+        files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
+        yield from ((f"{name}/{path.relative_to(file.parent).as_posix()}", path) for path in files)
+
+
 def source() -> str:
-    """A digest of the code that a run's results depend on: not of tables and pages, not of configurations."""
+    """A digest of the code that a run's results depend on: not of tables and pages, not of configurations.
+
+    The packages that it has imported are part of it.
+    """
     root = Path(__file__).resolve().parents[1]
     library = [path for path in root.rglob("*") if path.suffix in (".py", ".xml")]
     files = [path for path in library if path.relative_to(root).parts[0] not in APART]
     found = hashlib.sha256()
     for path in sorted(files):
         found.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    for name, path in _imported():
+        found.update(name.encode() + b"\0" + path.read_bytes())
     return found.hexdigest()[:12]
 
 

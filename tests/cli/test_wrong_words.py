@@ -46,6 +46,8 @@ WRONG = {
     f"train {CONFIG} lr=3": "write --config.actor_learning_rate=3",
     "train": "--config: missing; give --config=NAME:TASK",
     "train --config=rankq:antmaze-umaze": "'antmaze-umaze-diverse' or 'antmaze-umaze-play'",
+    f"train {CONFIG} workdir=x": "unexpected argument 'workdir=x'; write --workdir=x.",
+    f"train {CONFIG} --import=./own": "module './own': is no name of a module; write own",
     f"train {CONFIG} --import=no_such_package": "module 'no_such_package': cannot be imported",
     "evaluate": "--workdir: missing; see `rankq evaluate --help`",
     "evaluate --workdir": "--workdir: takes a value",
