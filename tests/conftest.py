@@ -29,8 +29,10 @@ with warnings.catch_warnings():
 import jax
 import optax
 
+from rankq_jax import registry
 from rankq_jax.agents import AGENTS, Optimizers
 from rankq_jax.networks import FAMILIES, Networks
+from rankq_jax.tasks import TASKS
 from rankq_jax.testing.cases import ACTION_SIZE, random_batch
 from rankq_jax.types import Agent, Transition
 
@@ -48,6 +50,18 @@ jax.config.update("jax_compilation_cache_dir", _cache.name)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 BATCH = 8
+
+
+@pytest.fixture
+def registrations():
+    """What a test registers is forgotten when it ends."""
+    known = (AGENTS, TASKS, FAMILIES, registry.CONFIGS, registry.FORMATS)
+    before = [dict(mapping) for mapping in known]
+    yield
+    for mapping, entries in zip(known, before, strict=True):
+        mapping.clear()
+        mapping.update(entries)
+    registry._imports.clear()
 
 
 @pytest.fixture(scope="session", autouse=True)

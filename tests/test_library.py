@@ -80,7 +80,7 @@ SHORT = {
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "examples").glob("*.py")))
-def test_the_examples_run(name, tmp_path, monkeypatch, capsys):
+def test_the_examples_run(name, tmp_path, monkeypatch, capsys, registrations):
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(ROOT / "examples" / f"{name}.py"))["main"](**SHORT[name])
     assert "offline 100" in capsys.readouterr().out

@@ -16,17 +16,10 @@ PACKAGES = ["own_agent", "own_environment"]
 
 
 @pytest.fixture
-def outside(monkeypatch):
+def outside(monkeypatch, registrations):
     """The package, importable; what it registers is forgotten afterwards."""
     monkeypatch.syspath_prepend(str(PLUGINS))
-    known = [
-        (mapping, dict(mapping)) for mapping in (AGENTS, TASKS, FAMILIES, registry.CONFIGS, registry.FORMATS)
-    ]
     yield
-    for mapping, before in known:
-        mapping.clear()
-        mapping.update(before)
-    registry._imports.clear()
     for name in [name for name in sys.modules if name in PACKAGES]:
         del sys.modules[name]
 

@@ -20,8 +20,8 @@ from rankq_jax.parallel import (
     seeds_over_devices,
 )
 from rankq_jax.testing.agents import CHECKS, check_seeds
-from rankq_jax.testing.cases import Case
-from tests.conftest import ACTION_SIZE, ARGUMENTS, BATCH, OBSERVATION_SIZE, make_agent, make_batch
+from rankq_jax.testing.cases import ACTION_SIZE, OBSERVATION_SIZE, Case
+from tests.conftest import ARGUMENTS, BATCH, make_agent, make_batch
 
 # Agents whose update, or whose acting, draws nothing.
 UPDATE_DRAWS_NOTHING = {"bc", "iql", "oap_iql"}
