@@ -124,7 +124,7 @@ def measure(case: Case, threads: int, rounds: int) -> Rates:
     controls = actions if simulation.control is None else [simulation.control(a) for a in actions]
 
     def bare(start: int) -> float:
-        batch.state[:] = env.reset(streams(start, case.rows)).physics
+        batch.state[:] = env.reset(streams(start, case.rows)).simulator
         begin = time.perf_counter()
         for row_controls in controls:
             control[:] = row_controls

@@ -14,7 +14,7 @@ from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.envs.batch import streams
 from rankq_jax.envs.rollout import collect, recorder
 from rankq_jax.tasks import Generator, Task
-from rankq_jax.types import BatchEnv, EnvState, Episodes, Step
+from rankq_jax.types import BatchEnv, EnvState, Episodes, Step, TaskSpec, unit_box, vector
 
 GOAL, RADIUS, SPEED, HORIZON = 0.8, 0.1, 0.1, 25
 
@@ -39,28 +39,26 @@ def environment(rows: int, threads: int) -> BatchEnv:
         episode = np.zeros(rows, np.int64)
         at = _starts(stream, episode)
         step = np.zeros(rows, np.int32)
-        return EnvState(
-            at, np.full((rows, 1), GOAL), step, np.asarray(stream, np.uint64), episode + 1, at.copy()
-        )
+        return EnvState(at, step, np.asarray(stream, np.uint64), episode + 1, at.copy())
 
     def step(state: EnvState, action: np.ndarray, active: np.ndarray) -> tuple[EnvState, Step]:
         movement = SPEED * np.clip(action[:, 0], -1.0, 1.0)
-        position = np.clip(state.physics[:, 0] + movement, -1.0, 1.0)
-        observation = np.where(active[:, None], np.stack([position, movement], axis=1), state.physics)
+        position = np.clip(state.simulator[:, 0] + movement, -1.0, 1.0)
+        observation = np.where(active[:, None], np.stack([position, movement], axis=1), state.simulator)
         elapsed = state.step + active
         success = reached(observation)
         truncated = (elapsed >= HORIZON) & ~success
         ended = (success | truncated) & active
         at = np.where(ended[:, None], _starts(state.stream, state.episode), observation)
         new = state._replace(
-            physics=at,
+            simulator=at,
             observation=at.copy(),
             step=np.where(ended, 0, elapsed).astype(np.int32),
             episode=state.episode + ended,
         )
         return new, Step(observation, success.astype(float), success, truncated, success)
 
-    return BatchEnv(reset, step, rows, HORIZON, observation_size=2, action_size=1)
+    return BatchEnv(reset, step, TaskSpec(vector(2), unit_box(1), HORIZON), rows)
 
 
 def generate(steps: int, seed: int, threads: int, progress: object) -> Episodes:

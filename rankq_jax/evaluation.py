@@ -8,7 +8,7 @@ import numpy as np
 
 from rankq_jax.envs.batch import streams
 from rankq_jax.envs.rollout import Act, collecting, driven, recorder
-from rankq_jax.types import BatchEnv, Episodes, Key, Params
+from rankq_jax.types import BatchEnv, Episodes, Key, Params, seen
 
 
 class Evaluation(NamedTuple):
@@ -18,15 +18,15 @@ class Evaluation(NamedTuple):
       returns: sum of raw rewards.
       length: environment steps.
       success: whether the task was solved at any step.
-      start: first observation, `[S, n, O]`.
-      goal: `[S, n, G]`.
+      start: first observation, `[S, n, *O]`.
+      goal: `[S, n, G]`; G is 0 where a task has none.
       episodes: the episodes themselves, row by row, seed after seed.
     """
 
     returns: np.ndarray
     length: np.ndarray
     success: np.ndarray
-    start: np.ndarray
+    start: Any
     goal: np.ndarray
     episodes: list[Episodes]
 
@@ -39,11 +39,11 @@ class Evaluation(NamedTuple):
 def for_all_rows(step: Callable[..., jax.Array], params: Params, keys: Key, seeds: int) -> Act:
     """What `rollout.collect` calls, from a `lifting.jit_act` function with its parameters bound.
 
-    The rows of one seed lie together. Observations reach the agent as float32.
+    The rows of one seed lie together. Numbers of observations reach the agent as float32.
     """
 
     def act(observation: np.ndarray, t: int) -> np.ndarray:
-        grouped = observation.astype(np.float32).reshape(seeds, -1, *observation.shape[1:])
+        grouped = jax.tree.map(lambda x: x.reshape(seeds, -1, *x.shape[1:]), seen(observation))
         action = np.asarray(step(params, grouped, keys, np.int32(t)))
         return action.reshape(-1, *action.shape[2:])
 
@@ -75,14 +75,16 @@ def evaluating(env: BatchEnv, act: Act, starts: list[int]) -> Generator[int, Non
     episodes = [episode for _, episode in sorted(collected.episodes, key=lambda pair: pair[0])]
 
     def table(value: Callable[[Episodes], Any]) -> np.ndarray:
-        column = np.asarray([value(episode) for episode in episodes])
-        return column.reshape(seeds, rows, *column.shape[1:])
+        return stacked([np.asarray(value(episode)) for episode in episodes])
+
+    def stacked(values: list[np.ndarray]) -> np.ndarray:
+        return np.stack(values).reshape(seeds, rows, *values[0].shape)
 
     return Evaluation(
         returns=table(lambda e: e.reward.sum()),
         length=table(lambda e: len(e.reward)),
         success=table(lambda e: e.success.any()),
-        start=table(lambda e: e.observation[0]),
-        goal=state.goal.reshape(seeds, rows, -1),
+        start=jax.tree.map(lambda *x: stacked([leaf[0] for leaf in x]), *[e.observation for e in episodes]),
+        goal=np.zeros((seeds, rows, 0)) if state.goal is None else state.goal.reshape(seeds, rows, -1),
         episodes=episodes,
     )

@@ -4,6 +4,7 @@ Shapes: `B` batch rows, `N` candidate actions, `E` critic members, `K` updates p
 `D` devices, `T` recorded steps, `n` environment rows, `*O` an observation event, `*A` an action event.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,18 +18,105 @@ PREFERRED_ACTION = "preferred_action"  # column of `Transition.extras` that pref
 Schedule = Callable[[jax.typing.ArrayLike], jax.typing.ArrayLike]  # environment steps -> value
 
 
-class TaskSpec(NamedTuple):
-    """What networks and plans need to know of a task.
+class ActionSpec(NamedTuple):
+    """What an environment takes as an action. Policies act in [-1, 1]; `to_box` scales.
 
     Attributes:
-      observation_size: length of an observation vector.
-      action_size: length of an action vector.
+      shape: `*A`, of one action.
+      low: `[*A]`, smallest value of each number.
+      high: `[*A]`, largest value of each number.
+    """
+
+    shape: tuple[int, ...]
+    low: np.ndarray
+    high: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """The numbers of an action."""
+        return math.prod(self.shape)
+
+    def to_box(self, action: np.ndarray) -> np.ndarray:
+        """`[..., *A] -> [..., *A]`: from [-1, 1] to the limits; values beyond are clipped before."""
+        return self.low + (np.clip(action, -1.0, 1.0) + 1.0) * (0.5 * (self.high - self.low))
+
+    def from_box(self, action: np.ndarray) -> np.ndarray:
+        """`[..., *A] -> [..., *A]`: from the limits to [-1, 1]. Nothing is clipped."""
+        return (action - self.low) / (0.5 * (self.high - self.low)) - 1.0
+
+
+def unit_box(size: int) -> ActionSpec:
+    """Vectors of `size` numbers in [-1, 1]."""
+    return ActionSpec((size,), np.full(size, -1.0), np.full(size, 1.0))
+
+
+def vector(size: int, dtype: Any = np.float64) -> jax.ShapeDtypeStruct:
+    """The specification of a vector."""
+    return jax.ShapeDtypeStruct((size,), np.dtype(dtype))
+
+
+class TaskSpec(NamedTuple):
+    """What networks, buffers and plans need to know of a task.
+
+    Attributes:
+      observation: pytree of `jax.ShapeDtypeStruct`, without a batch axis: a vector, an image `[H, W, C]` of
+        uint8, or a dictionary of both. Simulators may report float64; agents see float32, see `seen`.
+      action: what the environment takes.
       horizon: steps until truncation.
     """
 
-    observation_size: int
-    action_size: int
+    observation: Any
+    action: ActionSpec
     horizon: int
+
+    @property
+    def flat(self) -> bool:
+        """Whether an observation is one vector of floating-point numbers."""
+        leaf = self.observation
+        return (
+            isinstance(leaf, jax.ShapeDtypeStruct)
+            and len(leaf.shape) == 1
+            and np.issubdtype(leaf.dtype, np.floating)
+        )
+
+    @property
+    def observation_size(self) -> int:
+        """The numbers of an observation, in all its arrays."""
+        return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(self.observation))
+
+    @property
+    def action_size(self) -> int:
+        """The numbers of an action."""
+        return self.action.size
+
+    def empty(self, *lead: int) -> Any:
+        """Observations of zeros `[*lead, *O]` in the types of the environment."""
+        return jax.tree.map(lambda leaf: np.zeros((*lead, *leaf.shape), leaf.dtype), self.observation)
+
+
+def seen(observation: Any) -> Any:
+    """Observations as agents, datasets and replay buffers hold them: floating-point numbers in float32.
+
+    Other types stay as they are: an image is uint8 on disk, in memory and on the device.
+    """
+
+    def one(leaf: Any) -> Any:
+        return leaf.astype(np.float32, copy=False) if np.issubdtype(leaf.dtype, np.floating) else leaf
+
+    return jax.tree.map(one, observation)
+
+
+def describe_observation(observation: Any) -> str:
+    """What an observation is made of, in words: `float32[17]`, or `image uint8[48,64,3], proprio float32[7]`.
+
+    Args:
+      observation: arrays or their specifications, without a batch axis.
+    """
+    found = []
+    for path, leaf in jax.tree_util.tree_leaves_with_path(observation):
+        name = ".".join(str(getattr(part, "key", getattr(part, "idx", part))) for part in path)
+        found.append(f"{name} {leaf.dtype}{list(leaf.shape)}".strip().replace(", ", ","))
+    return ", ".join(found)
 
 
 class Transition(NamedTuple):
@@ -131,10 +219,10 @@ class Episodes(NamedTuple):
       info: further `[T, ...]` arrays by name.
     """
 
-    observation: np.ndarray
+    observation: Any
     action: np.ndarray
     reward: np.ndarray
-    next_observation: np.ndarray
+    next_observation: Any
     terminated: np.ndarray
     truncated: np.ndarray
     success: np.ndarray
@@ -145,23 +233,25 @@ class Episodes(NamedTuple):
 class EnvState(NamedTuple):
     """n environments as one value: read it out, set it back, and the future is the same.
 
+    Where `BatchEnv.exact` is False it is the newest value only that can be stepped.
+
     Attributes:
-      physics: `[n, nstate]` float64, MuJoCo integration states (warm start and controls included).
-      goal: `[n, G]` float64, what counts as success in the running episode.
+      simulator: pytree of arrays `[n, ...]` that belongs to the simulator; nobody else reads it.
       step: `[n]` int32, steps since the reset.
       stream: `[n, 2]` uint64, seed and row: which random stream a row draws its resets from.
       episode: `[n]` int64, how many resets the stream has served. Resets are a pure function of
         `(stream, episode)`, so no generator needs saving.
-      observation: `[n, *O]` float64, what the agent sees. Kept, because simulators report some quantities one
-        substep late, so that it is no function of `physics`.
+      observation: `[n, *O]`, what the agent sees. Kept, because simulators report some quantities one
+        substep late, so that it is no function of `simulator`.
+      goal: `[n, G]` float64, what counts as success in the running episode; None where there is no goal.
     """
 
-    physics: np.ndarray
-    goal: np.ndarray
+    simulator: Any
     step: np.ndarray
     stream: np.ndarray
     episode: np.ndarray
-    observation: np.ndarray
+    observation: Any
+    goal: np.ndarray | None = None
 
 
 class Snapshot(NamedTuple):
@@ -198,7 +288,7 @@ class Step(NamedTuple):
       success: `[n]` bool.
     """
 
-    next_observation: np.ndarray
+    next_observation: Any
     reward: np.ndarray
     terminated: np.ndarray
     truncated: np.ndarray
@@ -206,16 +296,18 @@ class Step(NamedTuple):
 
 
 class BatchEnv(NamedTuple):
-    """n environments stepped at once, as functions of one `EnvState`.
+    """n environments stepped at once, as functions of one `EnvState`. Any simulator keeps this protocol.
 
     Attributes:
       reset: `streams [n, 2] -> EnvState`, every row at the start of its first episode.
       step: `(EnvState, action [n, *A], active [n] bool) -> (EnvState, Step)`; rows that are not active
         stay as they are, rows that end an episode are reset.
+      spec: of observations and actions, and the time limit.
       rows: n.
-      horizon: steps until truncation.
-      observation_size: length of an observation vector.
-      action_size: length of an action vector.
+      exact: whether an `EnvState` says everything. Where it does not, a run that is resumed begins its
+        running episodes again, by `restart`.
+      restart: `EnvState -> EnvState`, every row at the start of its next episode; None where `exact`.
+      close: gives back processes and windows; None where there are none.
       place: `(EnvState, ids [m], Snapshot of m) -> EnvState`, the rows `ids` moved to where the snapshots
         were taken. The same actions then lead to the same states, bit for bit. None without MuJoCo.
       snapshot: `EnvState -> Snapshot` of all rows, or None like `place`.
@@ -223,9 +315,25 @@ class BatchEnv(NamedTuple):
 
     reset: Callable[[np.ndarray], EnvState]
     step: Callable[[EnvState, np.ndarray, np.ndarray], tuple[EnvState, Step]]
+    spec: TaskSpec
     rows: int
-    horizon: int
-    observation_size: int
-    action_size: int
+    exact: bool = True
+    restart: Callable[[EnvState], EnvState] | None = None
+    close: Callable[[], None] | None = None
     place: Callable[[EnvState, np.ndarray, Snapshot], EnvState] | None = None
     snapshot: Callable[[EnvState], Snapshot] | None = None
+
+    @property
+    def horizon(self) -> int:
+        """Steps until truncation."""
+        return self.spec.horizon
+
+    @property
+    def observation_size(self) -> int:
+        """The numbers of an observation."""
+        return self.spec.observation_size
+
+    @property
+    def action_size(self) -> int:
+        """The numbers of an action."""
+        return self.spec.action.size

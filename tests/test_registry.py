@@ -29,7 +29,8 @@ def test_a_package_registers_what_it_has_when_it_is_imported(outside):
     assert registry.load_plugins(PACKAGES) == PACKAGES
     assert registry.load_plugins(PACKAGES) == PACKAGES  # and once more does nothing
     assert AGENTS["margin_q"].columns == ("success",) and AGENTS["margin_q"].networks == "cal_ql"
-    assert find("own-line").spec == (2, 1, 25)
+    spec = find("own-line").spec
+    assert (spec.observation_size, spec.action_size, spec.horizon) == (2, 1, 25)
     config = registry.CONFIGS["margin_q_wide"]("own-line,smoke")
     assert (config.algorithm, config.task, config.margin_q.margin) == ("margin_q", "own-line", 5.0)
 

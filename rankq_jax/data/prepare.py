@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from rankq_jax.data.episodes import last_rows, success_of_episode
-from rankq_jax.types import PREFERRED_ACTION, Episodes, Transition
+from rankq_jax.types import PREFERRED_ACTION, Episodes, Transition, seen
 
 # Dataset actions stay inside the open box, where a tanh policy has a density (published Cal-QL code).
 ACTION_LIMIT = 0.99999
@@ -66,8 +66,8 @@ def prepare(episodes: Episodes, transform: RewardTransform, gamma: float) -> Tra
       gamma: discount per environment step.
 
     Returns:
-      A `Transition` of float32 numpy arrays `[T, ...]` with `extras` `success`, `mc_return` and
-      `next_action`.
+      A `Transition` of numpy arrays `[T, ...]`, float32 besides images and other whole numbers, with
+      `extras` `success`, `mc_return` and `next_action`.
     """
     reward = transform(episodes.reward)
     discount = (gamma * (1.0 - episodes.terminated)).astype(np.float32)
@@ -83,11 +83,11 @@ def prepare(episodes: Episodes, transform: RewardTransform, gamma: float) -> Tra
     # Never an action of the next episode. At a time limit none was recorded, and the row keeps its own.
     following = np.where(last, np.arange(len(action)), np.arange(1, len(action) + 1))
     return Transition(
-        observation=episodes.observation.astype(np.float32),
+        observation=seen(episodes.observation),
         action=action,
         reward=reward,
         discount=discount,
-        next_observation=episodes.next_observation.astype(np.float32),
+        next_observation=seen(episodes.next_observation),
         extras={
             "success": success.astype(np.float32),
             "mc_return": mc_return,

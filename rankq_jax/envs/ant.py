@@ -60,7 +60,7 @@ def run_where_told() -> Simulation:
     def reset(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return *rest(model(), random), random.uniform(-np.pi, np.pi, DIRECTIONS)
 
-    def judge(before: View, after: View, observation: np.ndarray) -> Outcome:
+    def judge(before: View, action: np.ndarray, after: View, observation: np.ndarray) -> Outcome:
         way = after.qpos[:, :2] - before.qpos[:, :2]
         height = after.qpos[:, 2]
         fallen = (height < HEALTHY[0]) | (height > HEALTHY[1])

@@ -111,7 +111,7 @@ def simulate(
         horizon=maze.horizon,
         reset=reset,
         observe=lambda view: observe_state(view.qpos, view.qvel),
-        judge=lambda before, after, observation: sparse(
+        judge=lambda before, action, after, observation: sparse(
             near(observation, after.goal), (0.0, 1.0), terminates
         ),
     )

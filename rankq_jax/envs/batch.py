@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 
 from rankq_jax.envs.physics import Physics
-from rankq_jax.types import BatchEnv, EnvState, Snapshot, Step
+from rankq_jax.types import BatchEnv, EnvState, Snapshot, Step, TaskSpec, unit_box, vector
 
 
 class View(NamedTuple):
@@ -51,7 +51,8 @@ class Simulation(NamedTuple):
       horizon: environment steps until truncation.
       reset: `generator -> (qpos [nq], qvel [nv], goal [G])` of one new episode.
       observe: `View -> [n, O]` float64, a new array.
-      judge: `(before: View, after: View, next_observation [n, O]) -> Outcome`; `before` has nothing derived.
+      judge: `(before: View, action [n, A], after: View, next_observation [n, O]) -> Outcome`; `before` has
+        nothing derived, the action is clipped to [-1, 1].
       control: `action [n, A] in [-1, 1] -> [n, nu]`; None if they are the same.
       limit: `qvel [n, nv] -> [n, nv]`, applied before each step; None if there is none.
       derived: names of the data fields that `observe` and `judge` read.
@@ -64,7 +65,7 @@ class Simulation(NamedTuple):
     horizon: int
     reset: Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray, np.ndarray]]
     observe: Callable[[View], np.ndarray]
-    judge: Callable[[View, View, np.ndarray], Outcome]
+    judge: Callable[[View, np.ndarray, View, np.ndarray], Outcome]
     control: Callable[[np.ndarray], np.ndarray] | None = None
     limit: Callable[[np.ndarray], np.ndarray] | None = None
     derived: tuple[str, ...] = ()
@@ -123,6 +124,10 @@ class _Rows:
         probe = self._view(goals, np.zeros(rows, np.int32))
         self.observation_size = simulation.observe(probe).shape[1]
 
+    def _goals(self, state: EnvState) -> np.ndarray:
+        """`[n, G]`; G may be 0."""
+        return np.zeros((self.rows, 0)) if state.goal is None else state.goal
+
     def _view(self, goal: np.ndarray, step: np.ndarray) -> View:
         """The live rows."""
         return View(self.physics.qpos, self.physics.qvel, self.physics.derived, goal, step)
@@ -134,42 +139,44 @@ class _Rows:
     def _settle(self, state: EnvState, ids: np.ndarray, warm: np.ndarray | None = None) -> EnvState:
         """`state` with the live rows `ids`, that were just written to, and their observations."""
         physics = self.physics
-        self._configure(state.goal)
+        self._configure(self._goals(state))
         physics.forward(ids)
         if warm is not None:
             physics.rows[ids, self.columns["qacc_warmstart"]] = warm
         observation = state.observation.copy()
-        observation[ids] = self.simulation.observe(self._view(state.goal, state.step))[ids]
-        return state._replace(physics=physics.rows.copy(), observation=observation)
+        observation[ids] = self.simulation.observe(self._view(self._goals(state), state.step))[ids]
+        return state._replace(simulator=physics.rows.copy(), observation=observation)
 
     def _fresh(self, state: EnvState, ids: np.ndarray) -> EnvState:
         """The rows `ids` at the start of their next episode."""
         physics = self.physics
-        physics.rows[:] = state.physics
+        physics.rows[:] = state.simulator
         physics.rows[ids] = physics.initial
-        goal, step, episode = state.goal.copy(), state.step.copy(), state.episode.copy()
+        goal, step, episode = self._goals(state).copy(), state.step.copy(), state.episode.copy()
         for i in ids:
             draw = _generator(state.stream[i], int(episode[i]))
             physics.qpos[i], physics.qvel[i], goal[i] = self.simulation.reset(draw)
         step[ids] = 0
         episode[ids] += 1
-        return self._settle(state._replace(goal=goal, step=step, episode=episode), ids)
+        fresh = state._replace(goal=goal if goal.size else None, step=step, episode=episode)
+        return self._settle(fresh, ids)
 
     def place(self, state: EnvState, ids: np.ndarray, at: Snapshot) -> EnvState:
         """See `BatchEnv`."""
         physics = self.physics
-        physics.rows[:] = state.physics
+        physics.rows[:] = state.simulator
         physics.rows[ids] = physics.initial
         physics.qpos[ids], physics.qvel[ids] = at.qpos, at.qvel
-        goal, step = state.goal.copy(), state.step.copy()
+        goal, step = self._goals(state).copy(), state.step.copy()
         goal[ids], step[ids] = at.goal, at.step
-        return self._settle(state._replace(goal=goal, step=step), ids, at.qacc_warmstart)
+        moved = state._replace(goal=goal if goal.size else None, step=step)
+        return self._settle(moved, ids, at.qacc_warmstart)
 
     def snapshot(self, state: EnvState) -> Snapshot:
         """See `BatchEnv`."""
         names = ("qpos", "qvel", "qacc_warmstart")
-        positions, velocities, warm = (state.physics[:, self.columns[name]].copy() for name in names)
-        return Snapshot(positions, velocities, warm, state.goal.copy(), state.step.copy())
+        positions, velocities, warm = (state.simulator[:, self.columns[name]].copy() for name in names)
+        return Snapshot(positions, velocities, warm, self._goals(state).copy(), state.step.copy())
 
     def reset(self, stream: np.ndarray) -> EnvState:
         """See `BatchEnv`."""
@@ -177,12 +184,12 @@ class _Rows:
         if stream.shape != (rows, 2):
             raise ValueError(f"{rows} rows need streams of shape {(rows, 2)}, not {stream.shape}")
         blank = EnvState(
-            physics=np.tile(self.physics.initial, (rows, 1)),
-            goal=np.zeros((rows, len(self.goal))),
+            simulator=np.tile(self.physics.initial, (rows, 1)),
             step=np.zeros(rows, np.int32),
             stream=np.asarray(stream, np.uint64),
             episode=np.zeros(rows, np.int64),
             observation=np.zeros((rows, self.observation_size)),
+            goal=np.zeros((rows, len(self.goal))),
         )
         return self._fresh(blank, np.arange(rows))
 
@@ -192,22 +199,23 @@ class _Rows:
         # No index where every row moves: that is the usual case, and copies by index cost more.
         ids = None if active.all() else np.flatnonzero(active)
         moving = slice(None) if ids is None else ids
-        physics.rows[:] = state.physics
-        self._configure(state.goal)
+        physics.rows[:] = state.simulator
+        self._configure(self._goals(state))
         if simulation.limit is not None:
             physics.qvel[moving] = simulation.limit(physics.qvel[moving])
         action = bounded(action, 1.0)
         control = action if simulation.control is None else simulation.control(action)
         physics.step(control, simulation.substeps, ids)
         elapsed = state.step + active
-        qpos, qvel = (state.physics[:, self.columns[name]] for name in ("qpos", "qvel"))
-        before, after = View(qpos, qvel, {}, state.goal, state.step), self._view(state.goal, elapsed)
+        qpos, qvel = (state.simulator[:, self.columns[name]] for name in ("qpos", "qvel"))
+        goal = self._goals(state)
+        before, after = View(qpos, qvel, {}, goal, state.step), self._view(goal, elapsed)
         observation = simulation.observe(after)
-        reward, terminated, success = simulation.judge(before, after, observation)
+        reward, terminated, success = simulation.judge(before, action, after, observation)
         truncated = (elapsed >= simulation.horizon) & ~terminated  # success wins over the time limit
         # Derived fields of rows that did not move are not current; they keep the observation they had.
         kept = observation if ids is None else np.where(active[:, None], observation, state.observation)
-        moved = state._replace(physics=physics.rows.copy(), step=elapsed, observation=kept)
+        moved = state._replace(simulator=physics.rows.copy(), step=elapsed, observation=kept)
         (ended,) = ((terminated | truncated) & active).nonzero()
         if len(ended):
             moved = self._fresh(moved, ended)
@@ -234,7 +242,5 @@ def batch_env(simulation: Simulation, rows: int, threads: int) -> BatchEnv:
         place=shared.place,
         snapshot=shared.snapshot,
         rows=rows,
-        horizon=simulation.horizon,
-        observation_size=shared.observation_size,
-        action_size=simulation.model.nu,
+        spec=TaskSpec(vector(shared.observation_size), unit_box(simulation.model.nu), simulation.horizon),
     )

@@ -80,7 +80,7 @@ def simulate(maze: PointMaze, terminates: bool = True) -> Simulation:
         horizon=maze.horizon,
         reset=reset,
         observe=lambda view: np.concatenate([view.qpos, view.qvel], axis=1),
-        judge=lambda before, after, observation: sparse(
+        judge=lambda before, action, after, observation: sparse(
             near(observation, after.goal), (0.0, 1.0), terminates
         ),
         limit=lambda qvel: bounded(qvel, MAX_SPEED),

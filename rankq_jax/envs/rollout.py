@@ -8,7 +8,7 @@ import numpy as np
 
 from rankq_jax.types import SIMULATOR_STATE, BatchEnv, EnvState, Episodes
 
-# (observation [n, *O] float64, step within this call) -> action [n, *A], or (action, info [n, ...])
+# (observation [n, *O], step within this call) -> action [n, *A], or (action, info [n, ...])
 Act = Callable[[np.ndarray, int], Any]
 
 
@@ -45,13 +45,12 @@ def recorder(
         before = _simulator_state(env, env.reset(np.zeros((env.rows, 2), np.uint64)))
         shapes |= {name: value.shape[1:] for name, value in before.items()}
     n, horizon = env.rows, env.horizon
-    observation = np.zeros((n, horizon, env.observation_size))
     flag = np.zeros((n, horizon), bool)
     steps = Episodes(
-        observation=observation,
-        action=np.zeros((n, horizon, env.action_size), np.float32),
+        observation=env.spec.empty(n, horizon),
+        action=np.zeros((n, horizon, *env.spec.action.shape), np.float32),
         reward=np.zeros((n, horizon)),
-        next_observation=observation.copy(),
+        next_observation=env.spec.empty(n, horizon),
         terminated=flag,
         truncated=flag.copy(),
         success=flag.copy(),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import jax
+import numpy as np
 
 from rankq_jax.bounds import Interval, refuse
 from rankq_jax.data.prepare import RewardTransform, prepare, with_preferences
@@ -13,7 +14,21 @@ from rankq_jax.loop.state import RunState, Setup
 from rankq_jax.parallel import seeds_over_devices
 from rankq_jax.tasks import Task
 from rankq_jax.timing import Stopwatch
-from rankq_jax.types import PREFERRED_ACTION, Episodes, Transition
+from rankq_jax.types import PREFERRED_ACTION, Episodes, Transition, describe_observation, seen
+
+
+def _check_spec(data: Transition, task: Task) -> None:
+    rows = jax.tree.map(lambda leaf: leaf[0], (data.observation, data.action))
+    empty = task.spec.empty(1), np.zeros((1, *task.spec.action.shape), np.float32)
+    found, needed = (
+        tuple(describe_observation(seen(part)) for part in parts)
+        for parts in (rows, jax.tree.map(lambda leaf: leaf[0], empty))
+    )
+    if found != needed:
+        raise ValueError(
+            f"data has observations of {found[0]} and actions of {found[1]}, task {task.name!r} of "
+            f"{needed[0]} and {needed[1]}; load the dataset for this task"
+        )
 
 
 class Run:
@@ -72,12 +87,7 @@ class Run:
             raise ValueError(f"seeds={list(seeds)}: must be distinct, and at least one")
         refuse("discount", discount, Interval(0.0, 1.0, above=True))
         refuse("evaluation_episodes", evaluation_episodes, Interval(1, integer=True))
-        sizes = data.observation.shape[-1], data.action.shape[-1]
-        if sizes != task.spec[:2]:
-            raise ValueError(
-                f"data has observations and actions of {sizes[0]} and {sizes[1]} numbers, task {task.name!r} "
-                f"of {task.spec[0]} and {task.spec[1]}; load the dataset for this task"
-            )
+        _check_spec(data, task)
         count, chosen = len(seeds), transform or task.transform
 
         def labeled(episodes: Episodes) -> Transition:

@@ -11,7 +11,7 @@ import numpy as np
 from rankq_jax.checkpoints import Held, Rows
 from rankq_jax.data import buffer as ring
 from rankq_jax.data.intake import ROWS_PER_BLOCK, stacked
-from rankq_jax.envs.rollout import Recorder
+from rankq_jax.envs.rollout import Recorder, recorder
 from rankq_jax.metrics import check_finite
 from rankq_jax.parallel import Layout
 from rankq_jax.types import BatchEnv, EnvState, Episodes, Transition
@@ -172,5 +172,7 @@ def restored(
     if (reached != end).any():
         raise ValueError(f"the replay buffers end at rows {reached}, and not at {end}")
     progress = Progress(*(np.asarray(number).item() for number in parts["progress"]))
-    kept = {name: parts[name] for name in ("env", "recorder", "labels")}
-    return RunState(agent=layout.split(parts["agent"]), buffer=buffer, progress=progress, **kept)
+    env, running = parts["env"], parts["recorder"]
+    if setup.env.restart is not None:  # the simulator could not be saved: the running episodes are dropped
+        env, running = setup.env.restart(env), recorder(setup.env)
+    return RunState(layout.split(parts["agent"]), buffer, env, running, progress, parts["labels"])

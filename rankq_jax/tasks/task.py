@@ -73,7 +73,9 @@ class Scene(NamedTuple):
 @functools.cache
 def _spec(environment: Callable[[int, int], BatchEnv]) -> TaskSpec:
     env = environment(1, 1)
-    return TaskSpec(env.observation_size, env.action_size, env.horizon)
+    if env.close is not None:
+        env.close()
+    return env.spec
 
 
 class Task(NamedTuple):

@@ -41,12 +41,12 @@ def recordings(task: Task, dataset: Dataset) -> Iterator[tuple[str, Recorded]]:
     Raises:
       InputError: if a source is missing, damaged or of another format.
     """
-    env, scene = task.environment(1, 1), task.scene
+    spec, scene = task.spec, task.scene
     maze = (scene.max_step, functools.partial(inside, scene.map)) if scene else (None, None)
-    longest = env.horizon + 1 if task.longest is None else task.longest
-    for source, (episodes, origin) in _read(dataset, env.observation_size):
+    longest = spec.horizon + 1 if task.longest is None else task.longest
+    for source, (episodes, origin) in _read(dataset, spec.observation_size):
         plain = episodes._replace(info={})
-        sizes = env.observation_size, env.action_size
+        sizes = spec.observation_size, spec.action_size
         allowed = Recorded(plain, *sizes, *maze)
         yield source, allowed._replace(limits=task.limits, longest=longest, origin=origin)
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 
 from rankq_jax.envs.batch import streams
 from rankq_jax.tasks import Task
-from rankq_jax.types import BatchEnv, EnvState, Step
+from rankq_jax.types import BatchEnv, EnvState, Step, describe_observation
 
 Environment = Callable[[int, int], BatchEnv]  # (rows, threads) -> environments
 
@@ -40,11 +41,27 @@ def _check(condition: Any, message: str) -> None:
 def _same(left: tuple[Any, ...], right: tuple[Any, ...], message: str) -> None:
     """Compares NamedTuples of arrays bit for bit."""
     for name, one, other in zip(type(left)._fields, left, right, strict=True):  # type: ignore[attr-defined]
-        _check(np.array_equal(one, other, equal_nan=True), f"{message}: {name} differs")
+        _check(_alike(one, other), f"{message}: {name} differs")
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two pytrees hold the same bits."""
+    leaves, others = jax.tree.leaves(one), jax.tree.leaves(other)
+    return len(leaves) == len(others) and all(map(_equal, leaves, others))
+
+
+def _equal(one: np.ndarray, other: np.ndarray) -> bool:
+    numbers = np.issubdtype(np.asarray(one).dtype, np.floating)
+    return np.array_equal(one, other, equal_nan=bool(numbers))
+
+
+def _rows(state: Any, rows: Any) -> Any:
+    """Some rows of a state or a step."""
+    return jax.tree.map(lambda leaf: leaf[rows], state)
 
 
 def _drawn(env: BatchEnv, steps: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(-1.0, 1.0, (steps, env.rows, env.action_size))
+    return np.random.default_rng(seed).uniform(-1.0, 1.0, (steps, env.rows, *env.spec.action.shape))
 
 
 def _rolled(env: BatchEnv, state: EnvState, actions: np.ndarray) -> tuple[EnvState, list[Step]]:
@@ -64,10 +81,11 @@ def check_shapes(make: Environment) -> None:
     env = make(3, 1)
     _check(env.rows == 3, f"an environment of 3 rows says that it has {env.rows}")
     state = env.reset(streams(5, 3))
-    state, step = env.step(state, np.zeros((3, env.action_size)), np.ones(3, bool))
+    state, step = env.step(state, np.zeros((3, *env.spec.action.shape)), np.ones(3, bool))
     for name, value in (("observation", state.observation), ("next_observation", step.next_observation)):
-        shape = (3, env.observation_size)
-        _check(value.shape == shape, f"{name} has the shape {value.shape} and not {shape}")
+        for row in range(3):
+            found, declared = (describe_observation(_rows(x, row)) for x in (value, env.spec.empty(3)))
+            _check(found == declared, f"{name} is {found} and not {declared}")
     _check(step.reward.shape == (3,), f"reward has the shape {step.reward.shape} and not (3,)")
     for name in ("terminated", "truncated", "success"):
         value = getattr(step, name)
@@ -87,11 +105,11 @@ def check_independence(make: Environment, steps: int) -> None:
     other, _ = _rolled(two, two.reset(streams(5, 4)), actions)
     _same(other, final, "with two threads")
     shuffled, again = _rolled(one, one.reset(streams(5, 4)[order]), actions[:, order])
-    _same(shuffled, EnvState(*(leaf[order] for leaf in final)), "with rows in another order")
-    _same(again[-1], Step(*(leaf[order] for leaf in seen[-1])), "a step with rows in another order")
+    _same(shuffled, _rows(final, order), "with rows in another order")
+    _same(again[-1], _rows(seen[-1], order), "a step with rows in another order")
     alone = make(1, 1)
     single, _ = _rolled(alone, alone.reset(streams(5, 4)[2:3]), actions[:, 2:3])
-    _same(single, EnvState(*(leaf[2:3] for leaf in final)), "a row alone")
+    _same(single, _rows(final, slice(2, 3)), "a row alone")
 
 
 def check_restoring(make: Environment, steps: int) -> None:
@@ -99,7 +117,7 @@ def check_restoring(make: Environment, steps: int) -> None:
     env = make(3, 1)
     actions = _drawn(env, 2 * steps, seed=2)
     middle, _ = _rolled(env, env.reset(streams(1, 3)), actions[: steps // 2])
-    kept = EnvState(*(np.array(leaf) for leaf in middle))
+    kept = jax.tree.map(np.array, middle)
     straight, seen = _rolled(env, middle, actions[steps // 2 :])
     _same(middle, kept, "a state that was stepped from is written to")
     again, seen_again = _rolled(make(3, 2), kept, actions[steps // 2 :])
@@ -112,9 +130,9 @@ def check_inactive_rows(make: Environment) -> None:
     """Rows that are not active do not move, and do not disturb those that do."""
     env = make(3, 1)
     state, _ = _rolled(env, env.reset(streams(0, 3)), _drawn(env, 2, seed=0))
-    active, action = np.array([True, False, True]), np.ones((3, env.action_size))
+    active, action = np.array([True, False, True]), np.ones((3, *env.spec.action.shape))
     after, _ = make(3, 1).step(state, action, active)
-    _same(EnvState(*(x[1] for x in after)), EnvState(*(x[1] for x in state)), "a row that is not active")
+    _same(_rows(after, 1), _rows(state, 1), "a row that is not active")
     counted = state.step + active
     _check(np.array_equal(after.step, counted), f"steps are {after.step} where {counted} were made")
     together, _ = env.step(state, action, np.ones(3, bool))
@@ -127,7 +145,7 @@ def check_time_limit(make: Environment) -> None:
     env = make(2, 1)
     state = env.reset(streams(0, 2))
     last = state._replace(step=np.array([env.horizon - 1, 0], np.int32))
-    after, step = env.step(last, np.zeros((2, env.action_size)), np.ones(2, bool))
+    after, step = env.step(last, np.zeros((2, *env.spec.action.shape)), np.ones(2, bool))
     ended = step.truncated | step.terminated
     _check(ended.tolist() == [True, False], f"at the time limit of one row the ends are {ended.tolist()}")
     _check(not (step.truncated & step.terminated).any(), "a step is truncated and terminated at once")
@@ -136,10 +154,12 @@ def check_time_limit(make: Environment) -> None:
     )
     episodes = (after.episode - state.episode).tolist()
     _check(episodes == [1, 0], f"the time limit of one row adds {episodes} to the episodes")
-    running = np.array_equal(after.observation[1], step.next_observation[1])
+    running = all(
+        map(_equal, *map(jax.tree.leaves, (_rows(after.observation, 1), _rows(step.next_observation, 1))))
+    )
     _check(running, "the observation of a running row is not what the step led to")
-    other, _ = env.step(last, -np.ones((2, env.action_size)), np.ones(2, bool))
-    same = np.array_equal(other.observation[0], after.observation[0])
+    other, _ = env.step(last, -np.ones((2, *env.spec.action.shape)), np.ones(2, bool))
+    same = _alike(_rows(other.observation, 0), _rows(after.observation, 0))
     _check(same, "how an episode starts depends on how the one before it went")
 
 
@@ -147,6 +167,6 @@ def check_clipping(make: Environment) -> None:
     """Actions beyond [-1, 1] are clipped."""
     env = make(1, 1)
     state, one = env.reset(streams(0, 1)), np.ones(1, bool)
-    inside, _ = env.step(state, np.full((1, env.action_size), -1.0), one)
-    outside, _ = env.step(state, np.full((1, env.action_size), -3.0), one)
+    inside, _ = env.step(state, np.full((1, *env.spec.action.shape), -1.0), one)
+    outside, _ = env.step(state, np.full((1, *env.spec.action.shape), -3.0), one)
     _same(outside, inside, "an action of -3 in place of -1")

@@ -14,7 +14,7 @@ from rankq_jax.loop.agents import Draw, lift
 from rankq_jax.networks import FAMILIES, Networks
 from rankq_jax.parallel import Layout, cross_device_mean
 from rankq_jax.training.execution import arithmetic_of, execution_of
-from rankq_jax.types import Agent, Schedule
+from rankq_jax.types import Agent, Schedule, TaskSpec
 
 
 def check(condition: bool, message: str) -> None:
@@ -42,8 +42,8 @@ def _clips(norm: float, groups: str) -> Sequence[optax.GradientTransformation | 
     return (whole, whole, None) if groups == "networks" else (whole, clip_members(norm), whole)
 
 
-def networks_of(config: RunConfig, action_size: int) -> Networks:
-    """The networks of a configuration.
+def networks_of(config: RunConfig, spec: TaskSpec | int) -> Networks:
+    """The networks of a configuration, for a task, or for actions of so many numbers.
 
     Raises:
       InputError: if one of their values is refused.
@@ -55,7 +55,7 @@ def networks_of(config: RunConfig, action_size: int) -> Networks:
     execution = execution_of(config.execution)
     try:
         return FAMILIES[config.networks](
-            action_size,
+            spec,
             actor_hidden=config.actor_hidden,
             critic_hidden=config.critic_hidden,
             critics=config.critics,

@@ -23,7 +23,7 @@ from rankq_jax.phases import Phase
 from rankq_jax.tasks import Task
 from rankq_jax.training.agents import agent_of, check, lifted, networks_of
 from rankq_jax.training.devices import Devices, devices_of
-from rankq_jax.types import PREFERRED_ACTION, Agent, Episodes, Schedule, Transition
+from rankq_jax.types import PREFERRED_ACTION, Agent, Episodes, Schedule, Transition, seen
 
 
 class Experiment(NamedTuple):
@@ -136,7 +136,7 @@ def plan_of(config: RunConfig, task: Task, layout: Layout) -> tuple[tuple[Phase,
     Raises:
       InputError: names the field whose value does not fit.
     """
-    networks, phases, agents = networks_of(config, task.spec.action_size), [], []
+    networks, phases, agents = networks_of(config, task.spec), [], []
     if config.offline.updates > 0:
         agents.append(agent_of(config, config.offline.algorithm or config.algorithm, networks, {}))
         phases.append(_offline(config, agents[-1], layout))
@@ -189,7 +189,7 @@ def experiment(config: RunConfig, devices: Sequence[jax.Device] | None = None) -
         seeds=[config.seed + i for i in range(config.seeds)],
         layout=layout,
         plan=plan,
-        networks=networks_of(config, task.spec.action_size),
+        networks=networks_of(config, task.spec),
         acting=chosen.acting,
         training=chosen.training,
         state=state,
@@ -230,8 +230,7 @@ def world(config: RunConfig, built: Experiment, dataset: Transition) -> Setup:
 
 def example(config: RunConfig, task: Task) -> Transition:
     """One transition of zeros in the task's shapes, which is all that `Agent.init` looks at."""
-    env = task.spec
-    observation = np.zeros((1, env.observation_size), np.float32)
-    action, scalar = np.zeros((1, env.action_size), np.float32), np.zeros(1, np.float32)
+    observation = seen(task.spec.empty(1))
+    action, scalar = np.zeros((1, *task.spec.action.shape), np.float32), np.zeros(1, np.float32)
     extras: dict[str, Any] = {"success": scalar, "mc_return": scalar, "next_action": action}
     return columns(config, Transition(observation, action, scalar, scalar, observation, extras))

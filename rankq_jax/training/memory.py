@@ -101,7 +101,7 @@ def beside(config: RunConfig, built: Experiment) -> list[Part]:
     """What lies on the host in any case: recorded steps of the environments, and the dataset that is made."""
     probe = built.task.spec
     # Both observations, the reward and the number of the episode in 8 bytes, the action in 4, three flags.
-    step = 16 * probe.observation_size + 4 * probe.action_size + 8 + 8 + 3
+    step = 2 * _bytes(probe.observation) + 4 * probe.action_size + 8 + 8 + 3
     row = _bytes(example(config, built.task))
     rows = 0 if config.dataset or not built.task.generators else config.dataset_steps
     collecting = config.seeds * config.train_envs * probe.horizon * step

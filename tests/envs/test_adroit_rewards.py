@@ -11,7 +11,8 @@ from rankq_jax.envs.batch import View, batch_env, streams
 def judged(name, observation, terminates=True):
     """Reward, termination and success at observations."""
     nothing = View(np.zeros(0), np.zeros(0), {}, np.zeros(0), np.zeros(0))
-    return adroit.simulate(adroit.HANDS[name], terminates=terminates).judge(nothing, nothing, observation)
+    simulation = adroit.simulate(adroit.HANDS[name], terminates=terminates)
+    return simulation.judge(nothing, None, nothing, observation)
 
 
 def assert_judged(name, observation, success):
@@ -94,7 +95,7 @@ def dense(name, observation, qvel=None, heights=None):
         bodies[:, mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, "Object"), 2] = heights
     qvel = np.full((rows, model.nv), 3.0) if qvel is None else qvel
     view = View(np.zeros((rows, model.nq)), qvel, {"xpos": bodies}, np.zeros((rows, 6)), np.zeros(rows, int))
-    return simulation.judge(view, view, observation).reward
+    return simulation.judge(view, None, view, observation).reward
 
 
 @pytest.mark.parametrize("height", [0.074, 0.076])
@@ -147,5 +148,5 @@ def test_what_an_expert_is_trained_on_counts_successes_too(name, size):
         nothing = np.zeros((1, simulation.model.nv))
         bodies = {"xpos": np.zeros((1, simulation.model.nbody, 3))}
         view = View(nothing, nothing, bodies, nothing, np.zeros(1, int))
-        outcome = simulation.judge(view, view, observation)
+        outcome = simulation.judge(view, None, view, observation)
         assert outcome.success[0] and outcome.terminated[0] == terminates

@@ -29,7 +29,7 @@ def unit(angle):
 def test_one_step_is_a_tenth_of_a_second(env):
     # The time comes first in an integration state.
     state, _ = env.step(env.reset(streams(0, 4)), np.zeros((4, 8)), np.ones(4, bool))
-    np.testing.assert_allclose(state.physics[:, 0], 0.1, rtol=1e-12)
+    np.testing.assert_allclose(state.simulator[:, 0], 0.1, rtol=1e-12)
 
 
 def test_full_actions_are_30_newton_metres_with_armature_and_damping_1():
@@ -108,7 +108,9 @@ def test_heights_below_20_cm_and_above_1_m_end_the_episode():
     qpos = np.tile(np.zeros(15), (6, 1))
     qpos[:, 2] = height
     view = View(qpos, np.zeros((6, 14)), {}, np.zeros((6, 10)), np.ones(6, np.int32))
-    outcome = ant.run_where_told().judge(view._replace(step=np.zeros(6, np.int32)), view, np.zeros((6, 29)))
+    outcome = ant.run_where_told().judge(
+        view._replace(step=np.zeros(6, np.int32)), np.zeros((6, 8)), view, np.zeros((6, 29))
+    )
     np.testing.assert_array_equal(outcome.terminated, [True, False, False, False, False, True])
     assert not outcome.success.any()
 

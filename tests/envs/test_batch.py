@@ -48,7 +48,7 @@ def test_a_step_returns_what_it_led_to_and_the_state_what_comes_next(kind):
     # How an episode starts does not depend on how the one before it went.
     other, _ = env.step(last, -np.ones((2, env.action_size)), np.ones(2, bool))
     np.testing.assert_array_equal(state.observation[0], other.observation[0])
-    np.testing.assert_array_equal(state.physics[0], other.physics[0])
+    np.testing.assert_array_equal(state.simulator[0], other.simulator[0])
     np.testing.assert_array_equal(state.goal[0], other.goal[0])
 
 

@@ -115,19 +115,19 @@ def test_other_rows_do_not_notice(kind, recording):
 def test_any_number_of_rows_is_placed(kind, recording):
     env, state = elsewhere(kind, 1)
     nowhere = env.place(state, np.zeros(0, np.int64), of_rows(recording.snapshots[0], np.zeros(0, np.int64)))
-    np.testing.assert_array_equal(nowhere.physics, state.physics)
+    np.testing.assert_array_equal(nowhere.simulator, state.simulator)
     single = env.place(state, np.array([3]), of_rows(recording.snapshots[MIDDLE], np.array([1])))
     together = env.place(state, OTHER, recording.snapshots[MIDDLE])
-    np.testing.assert_array_equal(single.physics[3], together.physics[OTHER[1]])
+    np.testing.assert_array_equal(single.simulator[3], together.simulator[OTHER[1]])
     np.testing.assert_array_equal(single.observation[3], together.observation[OTHER[1]])
 
 
 def test_a_snapshot_is_a_copy(kind, recording):
     env, state = elsewhere(kind, 1)
-    before = state.physics.copy()
+    before = state.simulator.copy()
     for leaf in env.snapshot(state):
         leaf[:] = 0
-    np.testing.assert_array_equal(state.physics, before)
+    np.testing.assert_array_equal(state.simulator, before)
     assert state.step.all()
 
 

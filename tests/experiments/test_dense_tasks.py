@@ -25,7 +25,7 @@ SLIDER = """<mujoco><option timestep="0.05"/><worldbody><body>
 def simulate():
     """A mass that is paid for lying at 0; it sees where it lies, and nothing else."""
 
-    def judge(before, after, seen):
+    def judge(before, action, after, seen):
         nothing = np.zeros(len(seen), bool)
         return Outcome(-np.abs(seen[:, 0]), nothing, nothing)
 

@@ -101,7 +101,7 @@ def simulate(hand: Hand, dense: bool = False, terminates: bool = True) -> Simula
 
     reward = hand.dense(model)
 
-    def judge(before: View, after: View, observation: np.ndarray) -> Outcome:
+    def judge(before: View, action: np.ndarray, after: View, observation: np.ndarray) -> Outcome:
         success = hand.success(observation)
         if dense:
             return Outcome(reward(after, observation), success & terminates, success)
