@@ -87,11 +87,23 @@ def normalize_observations(agent: Agent, epsilon: Positive = 1e-3) -> Agent:
     )
 
 
+def sampling_keys(key: Key, updates: int) -> Key:
+    """`[K]`: the keys that `with_sampling` under `scan_updates` draws the batches of one call with."""
+    return jax.vmap(lambda own: jax.random.split(own)[0])(jax.random.split(key, updates))
+
+
 @checked()
-def scan_updates(agent: Agent, updates: Count) -> Agent:
+def scan_updates(
+    agent: Agent, updates: Count, select: Callable[[Any, jax.Array], Any] | None = None
+) -> Agent:
     """`update` applies `updates` updates in one `lax.scan`, each from the same source with its own key.
 
     Metrics gain a leading `[K]`.
+
+    Args:
+      agent: any agent.
+      updates: K.
+      select: `(source, i) -> source` of the i-th update, `i` `[]` int32; None: all have the same.
 
     Raises:
       ValueError: if `updates` is below 1.
@@ -99,7 +111,10 @@ def scan_updates(agent: Agent, updates: Count) -> Agent:
 
     def update(state: Any, source: Any, key: Key) -> tuple[Any, Metrics]:
         keys = jax.random.split(key, updates)
-        return jax.lax.scan(lambda s, k: agent.update(s, source, k), state, keys)
+        if select is None:
+            return jax.lax.scan(lambda s, k: agent.update(s, source, k), state, keys)
+        each = (keys, jnp.arange(updates, dtype=jnp.int32))
+        return jax.lax.scan(lambda s, x: agent.update(s, select(source, x[1]), x[0]), state, each)
 
     return agent._replace(update=update)
 

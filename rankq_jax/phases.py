@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from rankq_jax.data.mixture import Sampler
 from rankq_jax.types import Agent, Schedule
 
 
@@ -48,6 +49,7 @@ class Phase(NamedTuple):
         ended before the iteration, one iteration fewer than in the order of the papers (collect, then
         update), which is the one difference; the policy that acts is in both cases that of the iteration's
         start.
+      draw: how the agent draws its batches; only read where the dataset stays on disk, see `loop.disk`.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Phase(NamedTuple):
     checkpoint_every: int
     relabeler: Relabeler | None = None
     overlap: bool = False
+    draw: Sampler | None = None
 
 
 def due(every: int, done: int, last: int) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import (
     checkpoints,
+    dataset,
     devices,
     envs,
     layouts,
@@ -166,6 +167,15 @@ def test_online():
     assert positive(*figures.seconds.values())
     assert all(set(sections) == set(online.SECTIONS) for sections in figures.sections.values())
     assert len(online.lines(figures)) == 2 and "target" in online.judged(figures, targets.CPU)
+
+
+def test_dataset(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(dataset, "PLACES", dataset.PLACES[:2])
+    sizes = ("--rows=500", "--hidden=8", "--batch=8", "--updates=2", "--dispatches=1", "--rounds=1")
+    dataset.main([*sizes, f"--out={tmp_path / 'dataset.json'}"])
+    measured = json.loads((tmp_path / "dataset.json").read_text())["results"]
+    assert positive(*(rate for rates in measured["updates_per_second"].values() for rate in rates))
+    assert "| disk |" in capsys.readouterr().out and measured["bytes"] > 500 * 4 * 60
 
 
 def test_the_rounds_that_count_are_those_after_the_first():

@@ -79,12 +79,13 @@ def warn_of_no_failure(source: str) -> None:
     )
 
 
-def check_labels(labels: rules.Labelled, source: str) -> None:
+def check_labels(labels: rules.Labelled, source: str, outcomes: bool = True) -> None:
     """The rules of labelled data that are fatal, those of `check_outcomes` among them.
 
     Args:
       labels: the data and what it was made with.
       source: the file or dataset name that messages begin with.
+      outcomes: whether some episode must succeed.
 
     Raises:
       InputError: names `source`, the rule, the labelled episode and the first bad row of it.
@@ -94,7 +95,8 @@ def check_labels(labels: rules.Labelled, source: str) -> None:
     """
     for rule in rules.LABEL_RULES:
         if rule is OUTCOMES and labels.rewards is not None:
-            check_outcomes(labels.episodes, source)
+            if outcomes:
+                check_outcomes(labels.episodes, source)
         elif rule.fatal:
             finding = rule.test(labels)
             if finding.ok is False:

@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Sequence
 
-import jax
-import jax.numpy as jnp
-
 from rankq_jax.data import mixture
 from rankq_jax.lifting import go_on, scan_updates, vmap_seeds, with_sampling
+from rankq_jax.loop.disk import examples
 from rankq_jax.loop.keys import phase_keys
 from rankq_jax.loop.state import RunState, Setup
 from rankq_jax.parallel import Layout, averaged, distributed
 from rankq_jax.phases import Phase
-from rankq_jax.types import Agent, Key, Transition
+from rankq_jax.types import Agent
 
-Draw = Callable[[int], Callable[[mixture.Sources, Key], Transition]]  # rows of a batch -> how it is drawn
+Draw = Callable[[int], mixture.Sampler]  # rows of a batch -> how it is drawn
 
 
 def lift(
@@ -25,6 +23,7 @@ def lift(
     draw: Draw = mixture.uniform,
     sequential: bool = False,
     shared_batch: bool = False,
+    on_disk: bool = False,
 ) -> Agent:
     """`agent` on the devices of `layout`, as a `Phase` takes it.
 
@@ -36,12 +35,19 @@ def lift(
       draw: `batch_size -> (sources, key) -> Transition`.
       sequential: see `lifting.vmap_seeds`; faster on CPU.
       shared_batch: one seed, whose batch lies over all devices: see `parallel.averaged`.
+      on_disk: whether the dataset stays on disk: see `loop.disk`.
+
+    Raises:
+      ValueError: if a batch would lie over all devices and the dataset on disk.
     """
-    agent = scan_updates(with_sampling(agent, draw(batch_size)), updates_per_dispatch)
+    if shared_batch and on_disk:
+        raise ValueError("a dataset on disk is for seeds that lie over devices, not for a shared batch")
+    select = mixture.of_update if on_disk else None
+    agent = scan_updates(with_sampling(agent, draw(batch_size)), updates_per_dispatch, select)
     if shared_batch:
         agent = averaged(agent)
     agent = vmap_seeds(agent, mixture.of_seed, sequential=sequential)
-    return distributed(agent, layout, mixture.DEVICE_AXES)
+    return distributed(agent, layout, mixture.DISK_AXES if on_disk else mixture.DEVICE_AXES)
 
 
 def at_phase(plan: Sequence[Phase], setup: Setup, layout: Layout, state: RunState, index: int) -> RunState:
@@ -57,6 +63,6 @@ def at_phase(plan: Sequence[Phase], setup: Setup, layout: Layout, state: RunStat
     agent = state.agent
     for later in range(state.progress.phase + 1, index + 1):
         keys = layout.split(phase_keys(setup.seeds, later, state.progress.attempt))
-        dataset = layout.replicate(jax.tree.map(jnp.asarray, setup.dataset))
+        dataset = layout.replicate(examples(setup.dataset))
         agent = go_on(plan[later].agent, agent, keys, dataset)
     return state._replace(agent=agent)

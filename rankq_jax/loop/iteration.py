@@ -1,9 +1,10 @@
 """The parts of an iteration, in their order: collect, update, relabel, evaluate."""
 
 from collections.abc import Callable, Generator, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from rankq_jax import metrics
@@ -13,6 +14,7 @@ from rankq_jax.envs import rollout
 from rankq_jax.envs.batch import stream_seed
 from rankq_jax.envs.rollout import Act
 from rankq_jax.evaluation import Evaluation, evaluating, for_all_rows
+from rankq_jax.loop import disk
 from rankq_jax.loop.event import PendingUpdates
 from rankq_jax.loop.state import Progress, RunState, Setup, Stage
 from rankq_jax.parallel import Layout
@@ -28,11 +30,12 @@ class Work(NamedTuple):
       phase: the phase.
       setup: environments and data.
       layout: how seeds lie on devices.
-      dataset: the offline data on the devices.
+      dataset: the offline data on the devices; None where it stays on disk.
       act: the exploring policy, from `lifting.jit_act`.
       mode: the greedy policy, likewise.
       add: `buffer.add` on the devices.
       stopwatch: what the parts take.
+      draw_rows: from `disk.row_drawer`; None where the dataset is in memory.
     """
 
     phase: Phase
@@ -43,6 +46,7 @@ class Work(NamedTuple):
     mode: Callable[..., jax.Array]
     add: Callable[..., Any]
     stopwatch: Stopwatch
+    draw_rows: Callable[..., np.ndarray] | None = None
 
 
 def policy(work: Work, step: Callable[..., jax.Array], state: RunState, keys: Key) -> Act:
@@ -107,8 +111,10 @@ def update(work: Work, state: RunState, keys: Key) -> Iterator[tuple[RunState, P
 
     Nothing waits for the devices, and nothing is read back from them.
     """
+    count = _dispatches_due(work, state)
     sources = _sources(work, state)
-    for _ in range(_dispatches_due(work, state)):
+    each = [sources] * count if work.draw_rows is None else _read_ahead(work, state, sources, keys, count)
+    for sources in each:
         with work.stopwatch("update"):
             state, pending = dispatch_updates(state, work, sources, keys)
         yield state, pending
@@ -158,7 +164,21 @@ def _sources(work: Work, state: RunState) -> Sources:
     phase, layout = work.phase, work.layout
     ratio = np.full(len(work.setup.seeds), phase.mixing_ratio(state.progress.env_steps), np.float32)
     labels = phase.relabeler.columns(state.labels) if phase.relabeler is not None else {}
-    return Sources(work.dataset, state.buffer, layout.split(ratio), layout.split(labels))
+    if work.draw_rows is None:
+        return Sources(work.dataset, state.buffer, layout.split(ratio), layout.split(labels))
+    recorded = layout.replicate(jnp.int32(len(work.setup.dataset.reward)))
+    return Sources(cast(Any, None), state.buffer, layout.split(ratio), {}, recorded)
+
+
+def _read_ahead(work: Work, state: RunState, sources: Sources, keys: Key, count: int) -> Iterator[Sources]:
+    """`sources` with the rows of a dataset on disk that each of `count` dispatches draws."""
+    first, layout = state.progress.dispatches, work.layout
+    own = jax.vmap(lambda i: jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, i))(
+        jnp.arange(first, first + count)
+    )
+    assert work.draw_rows is not None  # a phase on a dataset that is not in memory has it
+    for window in disk.read_ahead(work.setup.dataset, work.draw_rows(sources, own)):
+        yield sources._replace(offline=layout.split(window))
 
 
 def dispatch_updates(

@@ -15,12 +15,12 @@ class Plan(NamedTuple):
     """Phases that do not know yet how many seeds they train, and on which devices.
 
     Attributes:
-      phases: `(layout, sequential) -> phases`; `sequential` is that of `lifting.vmap_seeds`.
+      phases: `(layout, sequential, on_disk) -> phases`; see `loop.agents.lift`.
       train_envs: environments per seed that data is collected from.
       replay_capacity: transitions that the replay buffer of a seed holds.
     """
 
-    phases: Callable[[Layout, bool], tuple[Phase, ...]]
+    phases: Callable[[Layout, bool, bool], tuple[Phase, ...]]
     train_envs: int
     replay_capacity: int
 
@@ -101,11 +101,16 @@ def offline_to_online(
     collect = _parts("env_steps_per_iteration", steps, "train_envs", train_envs)
     ratio: Schedule = mixing_ratio if callable(mixing_ratio) else lambda env_steps: mixing_ratio
 
-    def phases(layout: Layout, sequential: bool) -> tuple[Phase, ...]:
+    def phases(layout: Layout, sequential: bool, on_disk: bool) -> tuple[Phase, ...]:
         first = Phase(
             name="offline",
             agent=lift(
-                agent, layout, batch_size=rows, updates_per_dispatch=max(dispatch, 1), sequential=sequential
+                agent,
+                layout,
+                batch_size=rows,
+                updates_per_dispatch=max(dispatch, 1),
+                sequential=sequential,
+                on_disk=on_disk,
             ),
             iterations=offline_iterations,
             collect=0,
@@ -114,6 +119,7 @@ def offline_to_online(
             updates_per_dispatch=dispatch,
             mixing_ratio=lambda env_steps: 1.0,
             warmup=0,
+            draw=mixture.uniform(rows),
             **offline._asdict(),
         )
         second = Phase(
@@ -125,6 +131,7 @@ def offline_to_online(
                 updates_per_dispatch=updates_per_dispatch,
                 draw=draw,
                 sequential=sequential,
+                on_disk=on_disk,
             ),
             iterations=online_iterations,
             collect=collect,
@@ -134,6 +141,7 @@ def offline_to_online(
             mixing_ratio=ratio,
             warmup=warmup,
             overlap=overlap,
+            draw=draw(rows),
             **online._asdict(),
         )
         return tuple(phase for phase in (first, second) if phase.iterations)

@@ -12,6 +12,7 @@ from rankq_jax.envs.batch import stream_seed, streams
 from rankq_jax.envs.rollout import recorder
 from rankq_jax.lifting import jit_act
 from rankq_jax.loop.agents import at_phase
+from rankq_jax.loop.disk import examples, on_disk, row_drawer
 from rankq_jax.loop.event import (
     Collected,
     Evaluated,
@@ -42,7 +43,7 @@ from rankq_jax.types import Episodes
 
 def initial(plan: Sequence[Phase], setup: Setup, layout: Layout) -> RunState:
     """The state before the first iteration. Phases with a relabeler share its state."""
-    dataset = jax.tree.map(jnp.asarray, setup.dataset)
+    dataset = examples(setup.dataset)
     relabeler = next((phase.relabeler for phase in plan if phase.relabeler is not None), None)
     keys = initial_keys(setup.seeds)
     rows = setup.env.rows // len(setup.seeds)
@@ -93,14 +94,16 @@ def events(
     Raises:
       NumericsError: after a dispatch with a metric that is NaN or infinite; names metric, seed, update.
     """
-    dataset = layout.replicate(jax.tree.map(jnp.asarray, setup.dataset))
+    stays = on_disk(setup.dataset)
+    dataset = None if stays else layout.replicate(jax.tree.map(jnp.asarray, setup.dataset))
     add = layout.lift(jax.vmap(ring.add), in_axes=(0, 0, 0), donate=0)
     for index in range(state.progress.phase, len(plan)):
         phase = plan[index]
         state = at_phase(plan, setup, layout, state, index)
         state = state._replace(progress=enter_phase(state.progress, index))
         act, mode = jit_act(phase.agent.act), jit_act(phase.agent.act_greedy)
-        work = Work(phase, setup, layout, dataset, act, mode, add, stopwatch or Stopwatch())
+        draw = row_drawer(phase, layout) if stays else None
+        work = Work(phase, setup, layout, dataset, act, mode, add, stopwatch or Stopwatch(), draw)
         while state.progress.iteration < phase.iterations:
             last = index + 1 == len(plan) and state.progress.iteration + 1 == phase.iterations
             keys = iteration_keys(setup.seeds, state.progress)

@@ -7,6 +7,7 @@ import numpy as np
 
 from rankq_jax.bounds import Interval, refuse
 from rankq_jax.data.prepare import RewardTransform, prepare, with_preferences
+from rankq_jax.loop.disk import on_disk
 from rankq_jax.loop.event import Event
 from rankq_jax.loop.plans import Plan
 from rankq_jax.loop.run import events, initial
@@ -97,7 +98,7 @@ class Run:
         self.task = task
         self.layout = seeds_over_devices(count, devices or jax.local_devices())
         in_turn = jax.default_backend() == "cpu" if sequential is None else sequential
-        self.phases = plan.phases(self.layout, in_turn)
+        self.phases = plan.phases(self.layout, in_turn, on_disk(data))
         self.setup = Setup(
             env=task.environment(count * plan.train_envs, threads),
             evaluation_env=task.environment(count * evaluation_episodes, threads),

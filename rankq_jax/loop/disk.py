@@ -1,0 +1,78 @@
+"""Datasets that stay on disk: rows are drawn as in memory, and read ahead of the updates.
+
+The numbers of the rows are a function of the keys, so that training on a dataset on disk equals training on
+the same dataset in memory bit for bit.
+"""
+
+import concurrent.futures
+from collections.abc import Callable, Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rankq_jax.data import mixture
+from rankq_jax.data.mixture import Sources
+from rankq_jax.lifting import sampling_keys
+from rankq_jax.parallel import Layout
+from rankq_jax.phases import Phase
+from rankq_jax.types import Key, Transition
+
+MOST_EXAMPLES = 100_000  # rows of a dataset on disk that an agent's first state sees
+
+
+def on_disk(dataset: Transition) -> bool:
+    """Whether the leaves of a dataset are mapped files."""
+    return any(isinstance(leaf, np.memmap) for leaf in jax.tree.leaves(dataset))
+
+
+def examples(dataset: Transition) -> Transition:
+    """The dataset for `Agent.init`, which takes statistics of it; of one on disk evenly spaced rows."""
+    rows = len(dataset.reward)
+    if not on_disk(dataset):
+        return jax.tree.map(jnp.asarray, dataset)
+    chosen = np.linspace(0, rows - 1, min(rows, MOST_EXAMPLES)).astype(np.int64)
+    return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf[chosen])), dataset)
+
+
+def row_drawer(phase: Phase, layout: Layout) -> Callable[[Sources, Key], np.ndarray]:
+    """`(sources, keys [n, S]) -> [n, S, K, B]`: the rows of the dataset that n dispatches of updates draw.
+
+    Args:
+      phase: of the updates.
+      layout: how the seeds lie on the devices.
+
+    Raises:
+      ValueError: if the phase does not say how it draws.
+    """
+    if phase.draw is None:
+        raise ValueError(f"phase {phase.name!r}: a dataset on disk needs Phase.draw")
+    draw, updates = phase.draw, phase.updates_per_dispatch
+
+    def of_seed(sources: Sources, seed: jax.Array, key: Key) -> jax.Array:
+        own = mixture.of_seed(sources, seed)
+        return jax.vmap(lambda k: draw.pick(own, k).old)(sampling_keys(key, updates))
+
+    def of_block(sources: Sources, keys: Key) -> jax.Array:
+        seeds = jnp.arange(keys.shape[0], dtype=jnp.int32)
+        return jax.vmap(of_seed, in_axes=(None, 0, 0))(sources, seeds, keys)
+
+    run = layout.lift(of_block, in_axes=(mixture.DISK_AXES, 0))
+    return lambda sources, keys: np.stack(
+        [np.asarray(layout.merge(run(sources, layout.split(own)))) for own in keys]
+    )
+
+
+def read_ahead(dataset: Transition, rows: np.ndarray) -> Iterator[Transition]:
+    """The rows `[n, ...]` of a dataset, one of the n after another; the next ones are read meanwhile."""
+
+    def read(index: np.ndarray) -> Transition:
+        order, places = np.unique(index, return_inverse=True)  # in the order of the file, each row once
+        return jax.tree.map(lambda leaf: np.asarray(leaf[order])[places.reshape(index.shape)], dataset)
+
+    with concurrent.futures.ThreadPoolExecutor(1, "dataset") as reader:
+        waiting = [reader.submit(read, index) for index in rows[:1]]
+        for index in range(len(rows)):
+            window = waiting.pop().result()
+            waiting = [reader.submit(read, following) for following in rows[index + 1 : index + 2]]
+            yield window

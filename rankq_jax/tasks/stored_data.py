@@ -1,0 +1,129 @@
+"""Training data larger than memory: each source is labeled in turn and kept on disk."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rankq_jax import files
+from rankq_jax.data import sources, stored
+from rankq_jax.data.prepare import RewardTransform
+from rankq_jax.data.readings import Summary, summary
+from rankq_jax.data.sources.root import dataset_folder
+from rankq_jax.data.validate import check_labels, check_recorded, warn_of_no_failure
+from rankq_jax.errors import InputError
+from rankq_jax.tasks.task import Task
+from rankq_jax.tasks.training_data import labelled, prepared, recordings
+from rankq_jax.types import Transition
+
+
+def described(
+    task: Task,
+    dataset: str,
+    transform: RewardTransform,
+    gamma: float,
+    reading: str = "task",
+    needs_success: bool = False,
+) -> tuple[Transition, Summary]:
+    """As `training_data.described`, for data that does not fit into memory.
+
+    Sources are read one after another, so that each of them must fit, and not all together. The labeled rows
+    lie below Minari's root, in a folder of their own, and are made once for the same files and labels.
+
+    Args:
+      task: what the data is labeled for.
+      dataset: comma-separated names and paths.
+      transform: of the raw rewards.
+      gamma: discount per environment step.
+      reading: name in `data.readings.READINGS`.
+      needs_success: as `training_data.described`.
+
+    Returns:
+      A `Transition` of mapped files `[N, ...]`, and what it holds.
+
+    Raises:
+      InputError: as `training_data.described`, and if the disk refuses the rows.
+    """
+    key = {
+        "task": task.name,
+        "dataset": dataset,
+        "files": _files(dataset),
+        "transform": list(transform),
+        "gamma": gamma,
+        "reading": reading,
+    }
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    folder = dataset_folder("x").parent / f".labeled-{digest}"
+    with files.claimed(folder.with_suffix(".lock")):
+        if stored.read_about(folder) is None:
+            _write(task, dataset, transform, gamma, reading, needs_success, folder)
+    return stored.read(folder), Summary(**stored.read_about(folder))
+
+
+def _write(
+    task: Task,
+    dataset: str,
+    transform: RewardTransform,
+    gamma: float,
+    reading: str,
+    needs: bool,
+    folder: Path,
+) -> None:
+    """Labels the sources one after another into a new folder, and removes it again if one is refused."""
+    summaries: list[Summary] = []
+
+    def labeled() -> Iterator[Transition]:
+        for source, recorded in recordings(task, dataset):
+            check_recorded(recorded, source)
+            episodes, origin = labelled(task, recorded, reading, source, needs)
+            part = prepared(task, [episodes], reading, transform, gamma)
+            check_labels(part, source, outcomes=False)
+            summaries.append(summary(reading, origin, part.episodes.episode, part.prepared))
+            yield part.prepared
+
+    def total() -> dict[str, Any]:
+        whole = _total(summaries)
+        if task.success is not None and whole.successful == 0:
+            raise InputError(f"{dataset}: field 'success': no episode succeeds; choose other data.")
+        if task.success is not None and whole.successful == whole.episodes:
+            warn_of_no_failure(dataset)
+        return whole._asdict()
+
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir(parents=True)
+        stored.write(labeled(), folder, total)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise InputError(f"{folder}: cannot be written ({error.strerror}); make room.") from error
+    except InputError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _total(parts: list[Summary]) -> Summary:
+    """One summary of all sources."""
+    rows = sum(part.rows for part in parts)
+    return Summary(
+        reading=parts[0].reading,
+        success_from=", ".join(dict.fromkeys(part.success_from for part in parts)),
+        rows=rows,
+        episodes=sum(part.episodes for part in parts),
+        successful=sum(part.successful for part in parts),
+        share=sum(part.share * part.rows for part in parts) / rows,
+        terminals=sum(part.terminals for part in parts),
+    )
+
+
+def _files(dataset: str) -> list[list[Any]]:
+    """Name, size and time of change of every file of a dataset, by which changed data is noticed."""
+    found = []
+    for name in sources.names(dataset):
+        place = Path(sources.origin(name))
+        inside = sorted(place.rglob("*")) if place.is_dir() else [place]
+        found += [
+            [str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in inside if path.is_file()
+        ]
+    return found

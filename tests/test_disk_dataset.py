@@ -1,0 +1,98 @@
+"""A dataset on disk trains as the same dataset in memory, bit for bit, and is made once."""
+
+import jax
+import numpy as np
+import pytest
+
+import rankq_jax as rq
+from rankq_jax.data import mixture, stored
+from rankq_jax.loop import disk
+from rankq_jax.tasks import stored_data, training_data
+
+TASK = rq.make_task("pointmaze-umaze")
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory):
+    """Two files of recorded episodes."""
+    folder = tmp_path_factory.mktemp("recorded")
+    paths = []
+    for seed in range(2):
+        episodes = TASK.generators["waypoints"].make(1_500, seed, 1, lambda steps: None)
+        paths.append(folder / f"part{seed}.npz")
+        np.savez(
+            paths[-1], observations=episodes.observation, actions=episodes.action, rewards=episodes.reward,
+            next_observations=episodes.next_observation, terminals=episodes.terminated,
+            timeouts=episodes.truncated,
+        )  # fmt: skip
+    return ",".join(map(str, paths))
+
+
+@pytest.fixture(scope="module")
+def datasets(names):
+    arguments = (TASK, names, TASK.transform, 0.99)
+    return training_data.described(*arguments), stored_data.described(*arguments)
+
+
+def test_the_rows_are_those_of_the_dataset_in_memory(datasets):
+    (memory, said), (on_disk, told) = datasets
+    assert disk.on_disk(on_disk) and not disk.on_disk(memory)
+    jax.tree.map(np.testing.assert_array_equal, on_disk, memory)
+    assert jax.tree.map(lambda x: x.dtype, on_disk) == jax.tree.map(lambda x: x.dtype, memory)
+    assert told._replace(share=0) == said._replace(share=0) and told.share == pytest.approx(said.share)
+
+
+@pytest.mark.parametrize("draw", [mixture.uniform, mixture.merged], ids=["uniform", "merged"])
+def test_training_is_that_of_the_dataset_in_memory(datasets, draw):
+    agent = rq.agents.td3_bc(rq.networks.td3(TASK.spec, hidden=(16,)), rq.Optimizers.adam(1e-3))
+    plan = rq.offline_to_online(
+        agent, offline_updates=60, env_steps=800, updates_per_iteration=30, env_steps_per_iteration=400,
+        updates_per_dispatch=10, updates_per_step=0.05, batch_size=32, draw=draw,
+    )  # fmt: skip
+
+    def trained(data):
+        run = rq.Run(plan, TASK, data, seeds=[0, 1, 2], evaluation_episodes=1)
+        seen = [event.metrics for event in run if isinstance(event, rq.Evaluated)]
+        return run.state.agent, seen
+
+    memory, on_disk = (trained(data) for data, _ in datasets)
+    jax.tree.map(np.testing.assert_array_equal, on_disk, memory)
+
+
+def test_rows_are_read_in_any_order_and_more_than_once(datasets):
+    (memory, _), (on_disk, _) = datasets
+    rows = np.random.default_rng(0).integers(0, len(memory.reward), (3, 2, 4, 5))
+    rows[0, 0, 0] = 7
+    for window, index in zip(disk.read_ahead(on_disk, rows), rows, strict=True):
+        expected = jax.tree.map(lambda leaf, i=index: leaf[i], memory)
+        jax.tree.map(np.testing.assert_array_equal, window, expected)
+
+
+def test_a_reader_that_fails_ends_the_run(datasets):
+    with pytest.raises(IndexError):
+        list(disk.read_ahead(datasets[1][0], np.full((2, 1, 1, 1), 10**9)))
+
+
+def test_it_is_made_once_and_again_when_a_file_changes(names, monkeypatch):
+    def refused(*arguments):
+        raise AssertionError("made again")
+
+    monkeypatch.setattr(stored, "write", refused)
+    stored_data.described(TASK, names, TASK.transform, 0.99)  # made by the fixture or before
+    path = names.split(",")[0]
+    content = dict(np.load(path))
+    np.savez(path, **content)
+    with pytest.raises(AssertionError, match="made again"):
+        stored_data.described(TASK, names, TASK.transform, 0.99)
+
+
+def test_an_unfinished_or_cut_folder_is_not_taken(tmp_path):
+    part = rq.load_dataset(TASK, TASK.generators["waypoints"].make(600, 0, 1, lambda steps: None))
+    stored.write([part], tmp_path, lambda: {"a": 1})
+    assert stored.read_about(tmp_path) == {"a": 1}
+    with (tmp_path / "00.bin").open("ab") as file:
+        file.truncate(8)
+    with pytest.raises(rq.InputError, match=r"00\.bin: is not the \d+ bytes of field 'action'"):
+        stored.read(tmp_path)
+    (tmp_path / "index.json").unlink()
+    assert stored.read_about(tmp_path) is None
