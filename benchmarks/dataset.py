@@ -17,7 +17,8 @@ from benchmarks import report, work
 from rankq_jax.data import stored
 from rankq_jax.types import Transition
 
-PLACES = ("memory", "disk", "disk, out of the cache")
+COLD = "disk, out of the cache"
+PLACES = ("memory", "disk", COLD)
 SHARE = 0.8
 
 
@@ -63,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         size = sum(path.stat().st_size for path in folder.iterdir())
         for _ in range(arguments.rounds):
             for place in PLACES:
-                if place == PLACES[2]:
+                if place == COLD:
                     forget(folder)
                 data = memory if place == "memory" else stored.read(folder)
                 rates[place].append(updates_per_second(data, arguments))
