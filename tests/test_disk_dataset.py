@@ -92,7 +92,7 @@ def test_an_unfinished_or_cut_folder_is_not_taken(tmp_path):
     assert stored.read_about(tmp_path) == {"a": 1}
     with (tmp_path / "00.bin").open("ab") as file:
         file.truncate(8)
-    with pytest.raises(rq.InputError, match=r"00\.bin: is not the \d+ bytes of field 'action'"):
+    with pytest.raises(rq.InputError, match=r"00\.bin: does not have the \d+ bytes that index\.json says"):
         stored.read(tmp_path)
     (tmp_path / "index.json").unlink()
     assert stored.read_about(tmp_path) is None

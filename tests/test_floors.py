@@ -16,7 +16,7 @@ FLOORS = [
     {"networks"},
     {"agents"},
     {"lifting", "parallel", "timing", "metrics"},
-    {"data", "envs", "checkpoints", "writers", "exporting"},
+    {"data", "envs", "checkpoints", "writers", "exporting", "transfer"},
     {"tasks", "phases", "evaluation"},
     {"loop", "analysis", "preferences"},
     {"configs"},

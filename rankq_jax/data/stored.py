@@ -1,23 +1,19 @@
 """Training data that stays on disk: one file of raw numbers for each array, mapped when it is read."""
 
 import json
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
 
 from rankq_jax import files
 from rankq_jax.errors import InputError
 from rankq_jax.types import Transition
 
 INDEX = "index.json"  # written last: a folder without it is unfinished
-
-
-def _arrays(data: Transition) -> dict[str, np.ndarray]:
-    """`{"observation": ..., "extras/success": ...}`."""
-    return flatten_dict(data._asdict(), sep="/")
 
 
 def write(parts: Iterable[Transition], folder: Path, about: Callable[[], Any]) -> None:
@@ -32,22 +28,23 @@ def write(parts: Iterable[Transition], folder: Path, about: Callable[[], Any]) -
       ValueError: if there is no row.
       OSError: if the disk refuses it.
     """
-    rows, leaves = 0, dict[str, Any]()
+    rows, layout = 0, None
     for part in parts:
-        for number, (name, array) in enumerate(sorted(_arrays(part).items())):
-            entry: Any = {
-                "file": f"{number:02}.bin",
-                "dtype": array.dtype.str,
-                "shape": list(array.shape[1:]),
-            }
-            if leaves.setdefault(name, entry) != entry:
-                raise ValueError(f"{name}: {array.dtype}{array.shape[1:]} after {leaves[name]}")
-            with (folder / entry["file"]).open("ab") as file:
+        arrays, structure = jax.tree.flatten(part._asdict())
+        entries = [
+            {"file": f"{number:02}.bin", "dtype": array.dtype.str, "shape": list(array.shape[1:])}
+            for number, array in enumerate(arrays)
+        ]
+        layout = layout or jax.tree.unflatten(structure, entries)
+        if layout != jax.tree.unflatten(structure, entries):
+            raise ValueError(f"parts with the arrays {layout} and {entries}")
+        for entry, array in zip(entries, arrays, strict=True):
+            with (folder / str(entry["file"])).open("ab") as file:
                 file.write(np.ascontiguousarray(array).data)
         rows += len(part.reward)
     if rows == 0:
         raise ValueError("a dataset needs at least one row")
-    index = {"rows": rows, "leaves": leaves, "about": about()}
+    index = {"rows": rows, "arrays": layout, "about": about()}
     files.write(folder / INDEX, json.dumps(index).encode())
 
 
@@ -66,11 +63,12 @@ def read(folder: Path) -> Transition:
       InputError: if a file is missing or shorter than the index says.
     """
     index = json.loads((folder / INDEX).read_text())
-    found = {}
-    for name, entry in index["leaves"].items():
+
+    def mapped(entry: dict[str, Any]) -> np.memmap:
         path, shape = folder / entry["file"], (index["rows"], *entry["shape"])
-        size = int(np.prod(shape)) * np.dtype(entry["dtype"]).itemsize
+        size = math.prod(shape) * np.dtype(entry["dtype"]).itemsize
         if not path.is_file() or path.stat().st_size != size:
-            raise InputError(f"{path}: is not the {size} bytes of field {name!r}; delete {folder}.")
-        found[name] = np.memmap(path, entry["dtype"], mode="r", shape=shape)
-    return Transition(**unflatten_dict(found, sep="/"))
+            raise InputError(f"{path}: does not have the {size} bytes that {INDEX} says; delete {folder}.")
+        return np.memmap(path, entry["dtype"], mode="r", shape=shape)
+
+    return Transition(**jax.tree.map(mapped, index["arrays"], is_leaf=lambda x: "file" in x))

@@ -1,0 +1,95 @@
+"""The state of one agent as the start of another one's training."""
+
+from typing import Any, NamedTuple
+
+import jax
+
+from rankq_jax.agents.state import Trainable
+from rankq_jax.lifting import Normalized
+from rankq_jax.types import Agent
+
+KEPT = ("step",)  # what counts the updates of the run itself
+
+
+class Transferred(NamedTuple):
+    """A state that begins with parts of another one.
+
+    Attributes:
+      state: of the new agent.
+      copied: names of the parts that come from the other state.
+      initialized: names of the parts that were initialized.
+    """
+
+    state: Any
+    copied: tuple[str, ...]
+    initialized: tuple[str, ...]
+
+
+def transfer(agent: Agent, new: Any, old: Any, policy_only: bool = False) -> Transferred:
+    """Copies what two states both have, by name: parameters, targets, dual variables, optimizers.
+
+    A part is copied whole or not at all: a critic with another number of members is initialized. Counts of
+    updates start at 0.
+
+    Args:
+      agent: the agent that goes on.
+      new: its first state.
+      old: a state of the same agent or of another one, with the same leading axes.
+      policy_only: whether the parameters that `Agent.params` returns, and their targets, are all that is
+        copied; optimizers are then initialized too.
+
+    Raises:
+      ValueError: if only one of the states normalizes observations, or the two have nothing in common.
+    """
+    if isinstance(new, Normalized) != isinstance(old, Normalized):
+        which = "the other" if isinstance(old, Normalized) else "this"
+        raise ValueError(f"only {which} run normalizes observations; let both or neither do so")
+    if isinstance(new, Normalized):
+        inner = agent._replace(params=lambda state: agent.params(new._replace(inner=state)).inner)
+        found = transfer(inner, new.inner, old.inner, policy_only)
+        return found._replace(state=old._replace(inner=found.state))
+    acting = {id(leaf) for leaf in jax.tree.leaves(agent.params(new))}
+    fields, parts, copied, initialized = old._asdict(), {}, list[str](), list[str]()
+    for name, part in new._asdict().items():
+        source, wanted = fields.get(name), not policy_only or _acts(name, new, acting)
+        if name in KEPT or source is None or not wanted:
+            parts[name] = part
+            initialized += [] if name in KEPT else [name]
+        else:
+            parts[name] = _taken(part, source, name, policy_only, copied, initialized)
+    if not copied:
+        raise ValueError(f"a {type(old).__name__} and a {type(new).__name__} have no part in common")
+    return Transferred(type(new)(**parts), tuple(copied), tuple(initialized))
+
+
+def _acts(name: str, state: Any, acting: set[int]) -> bool:
+    """Whether a field holds parameters that acting needs, or their target."""
+    part = getattr(state, name.removeprefix("target_"), None)
+    return any(id(leaf) in acting for leaf in jax.tree.leaves(part))
+
+
+def _taken(
+    new: Any, old: Any, name: str, policy_only: bool, copied: list[str], initialized: list[str]
+) -> Any:
+    """`old` where it has the shapes of `new`; of a `Trainable` or a dictionary part by part."""
+    if isinstance(new, Trainable) and isinstance(old, Trainable):
+        params = _taken(new.params, old.params, name, policy_only, copied, initialized)
+        fits = params is old.params and _alike(new.opt_state, old.opt_state) and not policy_only
+        if params is old.params and not fits:
+            initialized.append(f"{name}'s optimizer")
+        return Trainable(params, old.opt_state if fits else new.opt_state)
+    duals = isinstance(new, dict) and all(isinstance(part, Trainable) for part in new.values())
+    if duals and isinstance(old, dict):
+        return {
+            key: _taken(part, old.get(key), f"{name}.{key}", policy_only, copied, initialized)
+            for key, part in new.items()
+        }
+    fits = _alike(new, old)
+    (copied if fits else initialized).append(name)
+    return old if fits else new
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two pytrees have the same structure, shapes and types."""
+    kinds = [jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), tree) for tree in (one, other)]
+    return bool(kinds[0] == kinds[1])
