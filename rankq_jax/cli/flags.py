@@ -16,6 +16,7 @@ def train(parser: Parser) -> None:
         "--config.FIELD=VALUE changes a field, any number of times."
     )
     add("--workdir", type=Path, help="where results go; a new temporary folder if left out")
+    add("--init-from", metavar="DIR", help="a run whose weights this one begins with: config.init_from")
     add("--show", action="store_true", help="print the resolved values with their sources; train nothing")
     text = "go on in a workdir though its configuration, code or dataset has changed"
     add("--accept-changes", action="store_true", help=text)

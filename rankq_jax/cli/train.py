@@ -36,7 +36,8 @@ def explain(words: Sequence[str]) -> None:
 def main(values: argparse.Namespace) -> None:
     """Trains as the values of the flags say, and `values.words`, those of the configuration."""
     warnings.showwarning = lambda message, *rest: print(f"warning: {message}", file=sys.stderr)
-    found = configs.read(values.words)
+    begin = [f"--config.init_from={values.init_from}"] if values.init_from else []
+    found = configs.read([*values.words, *begin])
     if values.show:
         print(configs.show(found))
         return

@@ -157,6 +157,8 @@ def _of_the_whole(change: Change, field: str) -> str:
     if field in ("seed", "seeds"):
         seeds = ", ".join(str(old.seed + i) for i in range(old.seeds))
         return f"the state of the run has the shapes and the numbers of seed {seeds}"
+    if field in ("init_from", "init_parts"):
+        return "the run has begun with other weights"
     if field == "train_envs":
         return f"the state of the run has the shapes of {old.train_envs} environments for each seed"
     if field == "replay_capacity":

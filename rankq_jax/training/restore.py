@@ -28,7 +28,8 @@ class Restored(NamedTuple):
       config: resolved configuration.
       built: what the configuration describes.
       agent: lifted, of the phase that the checkpoint lies in.
-      params: what acting needs, leaves `[S, ...]`.
+      state: of the agent, leaves `[S, ...]`.
+      params: what acting needs of it.
       notes: of the checkpoint, among them `updates` and `env_steps`.
       value: `(seed index) -> (observation [B, O], action [B, A]) -> [B]`, the minimum over critic members;
         None if the agent has no critic.
@@ -37,6 +38,7 @@ class Restored(NamedTuple):
     config: RunConfig
     built: Experiment
     agent: Agent
+    state: Any
     params: Any
     notes: dict[str, Any]
     value: Callable[[int], Callable[[jax.Array, jax.Array], jax.Array]] | None
@@ -96,7 +98,7 @@ def of_state(config: RunConfig, built: Experiment, state: Any, notes: dict[str, 
 
     has_critic = hasattr(state.inner if isinstance(state, Normalized) else state, "critic")
     params = agent.params(built.layout.split(state))
-    return Restored(config, built, agent, params, notes, value if has_critic else None)
+    return Restored(config, built, agent, state, params, notes, value if has_critic else None)
 
 
 def restore(folder: Path, best: bool = False, *, exact: bool = False) -> Restored:

@@ -13,6 +13,7 @@ from rankq_jax.errors import InputError, NumericsError, Stopped
 from rankq_jax.timing import Stopwatch
 from rankq_jax.training import processes
 from rankq_jax.training.build import Experiment
+from rankq_jax.training.initialization import initialize
 from rankq_jax.training.records import Records
 from rankq_jax.training.stopping import Requests
 
@@ -96,7 +97,7 @@ def initial_or_restored(
                 "what it wrote before is written again.",
                 file=sys.stderr,
             )
-        return state, None
+        return _first(run, state), None
     for line in found.damaged:
         print(f"warning: {line}; going on from {checkpoints.path(found.number)}", file=sys.stderr)
     processes.wait("the checkpoint is read")
@@ -105,6 +106,16 @@ def initial_or_restored(
         return loop.restored(state, found.parts, found.rows, run.setup, layout), found
     except ValueError as error:
         raise InputError(f"{checkpoints.path(found.number)}: {error}; delete that folder.") from error
+
+
+def _first(run: TrainingRun, state: loop.RunState) -> loop.RunState:
+    """The state before the first iteration; see `config.init_from`."""
+    if not run.config.init_from:
+        return state
+    state, told = initialize(run.config, run.built, state)
+    if processes.first():
+        print(told, flush=True)
+    return state
 
 
 def _like(run: TrainingRun, state: loop.RunState, notes: dict[str, Any]) -> dict[str, Any]:

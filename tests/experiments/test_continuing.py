@@ -64,6 +64,8 @@ CHANGES = [
     ("replay_capacity", 4_000, "gggn"),
     ("name", "mine", "gggg"),
     ("threads", 1, "gggg"),
+    ("init_from", "elsewhere", "nnnn"),
+    ("init_parts", "policy", "nnnn"),
 ]
 
 

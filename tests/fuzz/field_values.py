@@ -99,6 +99,8 @@ SHARED = {
     "seeds": whole(1, INT32, 1, 2, 4),
     "parallel": choice("seeds", "batch"),
     "threads": whole(0, 100_000, 0, 1, 2),
+    "init_from": text(),
+    "init_parts": choice("all", "policy"),
     "dataset": text(),
     "dataset_reading": choice("task", "recorded", "d4rl", "cal_ql", "rlpd"),
     "dataset_kind": text(),

@@ -1,0 +1,70 @@
+"""The first state of a run that begins with the weights of another run."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from rankq_jax import loop
+from rankq_jax.configs import RunConfig
+from rankq_jax.errors import InputError
+from rankq_jax.tasks import Task
+from rankq_jax.training import restore
+from rankq_jax.training.agents import agent_of
+from rankq_jax.training.build import Experiment
+from rankq_jax.transfer import transfer
+from rankq_jax.types import describe_observation
+
+
+def initialize(config: RunConfig, built: Experiment, state: loop.RunState) -> tuple[loop.RunState, str]:
+    """`state` with what the newest checkpoint of `config.init_from` gives it, and what that was, in words.
+
+    The seed i takes the weights of the other run's seed i, and begins again with its first one where it has
+    fewer seeds. Replay buffers, counts and random numbers are those of the new run.
+
+    Args:
+      config: of the new run.
+      built: what the configuration describes.
+      state: before the first iteration.
+
+    Raises:
+      InputError: if the folder is no run's or holds no checkpoint, if the observations or actions of the two
+        tasks differ, or nothing of the other run fits.
+    """
+    folder = Path(config.init_from).expanduser()
+    other = restore.restore(folder)
+    _check_spec(folder, other.built.task, built.task)
+    layout = built.layout
+    new = layout.merge(state.agent)
+    seeds = np.arange(len(built.seeds)) % len(other.built.seeds)
+    old = jax.tree.map(lambda leaf: np.asarray(leaf)[seeds], other.state)
+    first = config.offline if config.offline.updates > 0 else config.online
+    name = first.algorithm or config.algorithm
+    try:
+        found = transfer(agent_of(config, name, built.networks, {}), new, old, config.init_parts == "policy")
+    except ValueError as error:
+        raise InputError(f"config.init_from={folder}: {error}.") from error
+    notes = other.notes
+    counts = f"{notes['updates']} updates and {notes['env_steps']} environment steps"
+    parts = f"{', '.join(found.copied)}; initialized: {', '.join(found.initialized) or 'nothing'}"
+    begun = state._replace(agent=layout.split(_owned(found.state)))
+    return begun, f"weights of {folder} after {counts}: {parts}"
+
+
+def _owned(state: Any) -> Any:
+    """A state in which no two leaves share a buffer, because it is donated."""
+    return jax.tree.map(lambda leaf: np.array(leaf), state)
+
+
+def _check_spec(folder: Path, other: Task, task: Task) -> None:
+    for what, theirs, ours in (
+        ("observations", other.spec.observation, task.spec.observation),
+        ("actions", other.spec.action_size, task.spec.action_size),
+    ):
+        if theirs != ours:
+            kinds = [describe_observation(x) if what == "observations" else str(x) for x in (theirs, ours)]
+            raise InputError(
+                f"config.init_from={folder}: its task {other.name!r} has {what} of {kinds[0]}, {task.name!r} "
+                f"has {kinds[1]}; choose a run on a task with the same."
+            )

@@ -1,0 +1,75 @@
+"""A run that begins with the weights of another one, and goes on without it."""
+
+import shutil
+
+import jax
+import numpy as np
+import pytest
+
+from rankq_jax import loop
+from rankq_jax.errors import InputError, Stopped
+from rankq_jax.training import build, datasets, train
+from rankq_jax.training.initialization import initialize
+from rankq_jax.training.restore import restore
+from rankq_jax.training.stopping import Requests
+from tests.experiments.going_on import config_of
+from tests.faults.comparison import compare
+
+
+class AtOnce(Requests):
+    """Somebody who asks from the beginning."""
+
+    def __call__(self):
+        return True
+
+
+def begun(config):
+    """The first state of a run, what it was begun with, and its experiment."""
+    built = build.experiment(config)
+    setup = build.world(config, built, datasets.load(config, built.task)[1])
+    state, told = initialize(config, built, loop.initial(built.plan, setup, built.layout))
+    return jax.tree.map(np.asarray, built.layout.merge(state.agent)), told, state.progress
+
+
+def same(one, other):
+    return all(map(np.array_equal, *map(jax.tree.leaves, (one, other))))
+
+
+def test_every_seed_begins_with_the_other_run(finished_run):
+    old = restore(finished_run).state
+    agent, told, progress = begun(config_of(init_from=str(finished_run), seeds=2, seed=5, discount=0.9))
+    for index in range(2):  # the other run has one seed
+        one = jax.tree.map(lambda leaf, i=index: leaf[i], agent._replace(step=np.zeros(2)))
+        assert same(one, jax.tree.map(lambda leaf: leaf[0], old._replace(step=np.zeros(1))))
+    assert progress == loop.Progress() and agent.step.tolist() == [0, 0]
+    after = "after 48 updates and 1500 environment steps: actor, critic"
+    assert told.startswith(f"weights of {finished_run} {after}")
+    assert told.endswith("initialized: nothing")
+
+
+def test_another_algorithm_takes_the_policy(finished_run):
+    config = config_of("iql", init_from=str(finished_run), init_parts="policy", networks="cal_ql")
+    agent, told, _ = begun(config)
+    assert same(agent.actor.params, restore(finished_run).state.actor.params)
+    assert "initialized: actor's optimizer, critic, value, target_critic" in told
+
+
+def test_other_shapes_are_refused_before_training(finished_run, tmp_path):
+    config = config_of(init_from=str(finished_run), standardise=True)
+    with pytest.raises(InputError, match="only this run normalizes observations; let both or neither do so"):
+        train.train(config, tmp_path / "run")
+    with pytest.raises(InputError, match=r"nowhere: "):
+        train.train(config_of(init_from=str(tmp_path / "nowhere")), tmp_path / "other")
+
+
+def test_it_goes_on_without_the_other_run(finished_run, tmp_path):
+    """Stopped at its first event it needs its own folder only, and ends as if it had not been stopped."""
+    source = tmp_path / "source"
+    shutil.copytree(finished_run, source)
+    config = config_of(init_from=str(source))
+    train.train(config, tmp_path / "straight")
+    with pytest.raises(Stopped):
+        train.train(config, tmp_path / "stopped", AtOnce())
+    shutil.rmtree(source)
+    train.train(config, tmp_path / "stopped")
+    assert compare(tmp_path / "straight", tmp_path / "stopped") == ([], 0)
