@@ -26,11 +26,18 @@ def bounded(values: object, name: str, most: int) -> list[Any]:
     return found
 
 
-def is_value(value: object) -> bool:
-    """Whether a flag can take the text of a value: of a number, a text, a truth value or several of them."""
-    if isinstance(value, tuple | list):
-        return all(is_value(inner) for inner in value)
-    return value is None or isinstance(value, str | Number) or type(value).__name__ == "bool_"
+def check_value(value: object, field: str) -> None:
+    """Refuses a value whose text no flag can take: what is no number, text, truth value or several of them.
+
+    Raises:
+      InputError: if it is of another type; names the field.
+    """
+    inner = value if isinstance(value, tuple | list) else ()
+    for one in inner:
+        check_value(one, field)
+    known = value is inner or value is None or isinstance(value, str | Number)
+    if not known and type(value).__name__ != "bool_":
+        raise InputError(f"field {field!r}: {value!r} is no number, text or tuple of them.")
 
 
 def read_by(runs: Sequence[tuple[str, Mapping[str, object]]]) -> list[dict[str, object]]:

@@ -8,22 +8,16 @@ Every machine needs this checkout and the folder of the workdirs under the same 
 import argparse
 import hashlib
 import os
-import signal
 import socket
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rankq_jax.errors import InputError, one_line
 from rankq_jax.launch import commands, job, states
-from rankq_jax.launch.local import status_of
-
-if TYPE_CHECKING:
-    from rankq_jax.launch.actors import Watch
+from rankq_jax.launch.scheduler import Scheduler, status_of
 
 ROOT = Path(__file__).resolve().parents[2]  # what holds this package
-PAUSE = 0.2  # seconds between two looks while nothing has been submitted
 
 
 def ready(address: str | None) -> None:
@@ -70,51 +64,27 @@ def connect(address: str | None, out: Path) -> None:
         raise InputError(f"--address={address}: no Ray cluster answers ({one_line(error)}).") from error
 
 
-def run(watch: "Watch", own: bool) -> None:
-    """Watches jobs to their end, or until SIGTERM or SIGINT.
-
-    Those of a Ray that is `own` are stopped with a checkpoint then, those of a cluster go on.
-    """
-    asked: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, frame: asked.append(number))
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
-    try:
-        stopping = False
-        while watch.step(submit=not asked):
-            if asked and not own:
-                return
-            if asked and not stopping:
-                watch.stop()
-                stopping = True
-            if not watch.actors:
-                time.sleep(PAUSE)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def main(arguments: argparse.Namespace) -> int:
     """Runs a sweep; returns 0 if all jobs are done, 1 if one failed, 75 if the same command goes on."""
     ready(arguments.address)
     jobs, out = commands.jobs_of(arguments)
     commands.check(jobs, out)
     connect(arguments.address, out)
-    from rankq_jax.launch.actors import Needs, Watch  # names ray, which may be missing
+    import ray
 
-    needs = Needs(arguments.cpus_per_job, arguments.gpus_per_job)
-    watch = Watch(jobs, out, needs, arguments.attempts)
+    from rankq_jax.launch.actors import Actors  # names ray, which may be missing
+
+    detached = arguments.address is not None
+    backend = Actors(out, arguments.attempts, arguments.cpus_per_job, arguments.gpus_per_job, detached)
+    scheduler = Scheduler(jobs, out, arguments.attempts, backend)
     try:
-        run(watch, own=arguments.address is None)
+        outcomes = scheduler.run()
     finally:
-        import ray
-
         ray.shutdown()
     states.show([states.of(job, out) for job in jobs])
-    if watch.actors:
-        rest = len(jobs) - len(watch.outcomes) - len(watch.actors)
-        text = f"stopped watching: {len(watch.actors)} jobs go on in the cluster"
-        print(f"{text}, {rest} wait to be submitted; the same command watches again", file=sys.stderr)
+    if backend.running:
+        text = f"stopped watching: {len(backend.running)} jobs go on in the cluster"
+        rest = f"{len(scheduler.waiting)} wait to be submitted; the same command watches again"
+        print(f"{text}, {rest}", file=sys.stderr)
         return job.STOPPED
-    return status_of(jobs, watch.outcomes)
+    return status_of(jobs, outcomes)

@@ -29,12 +29,10 @@ class Task(NamedTuple):
     Attributes:
       identifier: `12_0`, or `12` outside of arrays.
       state: Slurm's word, e.g. `PENDING`.
-      reason: why it waits or how it ended, in Slurm's words; `None` is one.
     """
 
     identifier: str
     state: str
-    reason: str
 
     @property
     def alive(self) -> bool:
@@ -77,14 +75,14 @@ def new_submission(out: Path, names: Sequence[str]) -> str:
 
 
 def _ask(*filters: str) -> list[list[str]]:
-    command = ["squeue", "--noheader", "--array", "--states=all", "--format=%i|%T|%j|%r", *filters]
+    command = ["squeue", "--noheader", "--array", "--states=all", "--format=%i|%T|%j", *filters]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RuntimeError(f"squeue does not answer ({error}).") from error
     if done.returncode:
         raise RuntimeError(f"squeue: {one_line(done.stderr)}")
-    return [line.split("|", 3) for line in done.stdout.splitlines() if line.count("|") >= 3]
+    return [line.split("|")[:3] for line in done.stdout.splitlines() if line.count("|") >= 2]
 
 
 def state(task: str) -> str:
@@ -105,12 +103,12 @@ def tasks(out: Path) -> dict[str, Task]:
     """
     submissions = {path.stem: path for path in sorted((out / FOLDER).glob("*.json"))}
     found: dict[str, Task] = {}
-    for identifier, word, name, reason in _ask("--me") if submissions else []:
+    for identifier, word, name in _ask("--me") if submissions else []:
         if name not in submissions:
             continue
         index = identifier.partition("_")[2]
         job = json.loads(submissions[name].read_text(encoding="utf-8"))[int(index or 0)]
-        task = Task(identifier, word, reason)
+        task = Task(identifier, word)
         if job not in found or _rank(found[job]) < _rank(task):
             found[job] = task
     return found
