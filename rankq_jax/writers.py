@@ -170,9 +170,5 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file in one move, as `files.atomic`.
-
-    Raises:
-      OSError: if it cannot be written; the old file stays.
-    """
+    """Writes a text file in one move, as `files.atomic`, with the same errors."""
     files.write(path, text.encode())

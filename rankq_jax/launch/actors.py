@@ -20,14 +20,7 @@ class Worker:
     """The actor of one job, gone when that has ended. Ray starts it again elsewhere when its process dies."""
 
     def __init__(self, planned: Job, out: Path, folder: str, attempts: int) -> None:
-        """Starts the job.
-
-        Args:
-          planned: the job.
-          out: folder of all workdirs, as the launcher was given it.
-          folder: working directory of the launcher.
-          attempts: crashes after which the job is given up.
-        """
+        """Starts the job; `folder` is the working directory of the launcher, which `out` may depend on."""
         os.chdir(folder)
         self._stop = job.Stop()
         threading.Thread(target=self._run, args=(planned, out, attempts), daemon=True).start()
@@ -52,8 +45,8 @@ class Actors(Queue):
         Args:
           out: folder of the workdirs.
           attempts: crashes, or deaths of its worker, after which a job is given up.
-          cpus: that each actor occupies.
-          gpus: that each actor occupies; may be a fraction of one.
+          cpus: CPUs that each actor occupies.
+          gpus: GPUs that each actor occupies, or the fraction of one.
           detached: whether the cluster lives on without the launcher.
         """
         super().__init__(out, attempts, SECONDS)

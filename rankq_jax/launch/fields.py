@@ -32,11 +32,10 @@ def check_value(value: object, field: str) -> None:
     Raises:
       InputError: if it is of another type; names the field.
     """
-    inner = value if isinstance(value, tuple | list) else ()
-    for one in inner:
-        check_value(one, field)
-    known = value is inner or value is None or isinstance(value, str | Number)
-    if not known and type(value).__name__ != "bool_":
+    if isinstance(value, tuple | list):
+        for inner in value:
+            check_value(inner, field)
+    elif not isinstance(value, str | Number | None) and type(value).__name__ != "bool_":
         raise InputError(f"field {field!r}: {value!r} is no number, text or tuple of them.")
 
 

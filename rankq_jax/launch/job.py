@@ -45,7 +45,7 @@ class Outcome(NamedTuple):
     """How a job ended.
 
     Attributes:
-      state: DONE, PREEMPTED (the same command goes on) or FAILED.
+      state: DONE, FAILED, or another one with which the same command goes on, as PREEMPTED.
       status: exit status, negative for a signal; None if nothing was started.
       error: one line; empty unless failed.
     """

@@ -84,12 +84,8 @@ def product(
         if argument and task:
             raise InputError(f"{config}: names a task, and so does tasks={task!r}; leave one out.")
         argument = argument or task
-        runs.append(
-            (
-                f"--config={path}" + (f":{argument}" if argument else ""),
-                dict(zip(tried, values, strict=True)),
-            )
-        )
+        flag = f"--config={path}:{argument}" if argument else f"--config={path}"
+        runs.append((flag, dict(zip(tried, values, strict=True))))
         heads.append([Path(path).stem, *argument.split(",")])
     jobs: dict[Job, None] = {}
     for (flag, chosen), kept, head in zip(runs, fields.read_by(runs), heads, strict=True):

@@ -20,6 +20,10 @@ from rankq_jax.launch.scheduler import Scheduler, status_of
 ROOT = Path(__file__).resolve().parents[2]  # what holds this package
 
 
+def _unreachable(address: str | None, error: Exception) -> InputError:
+    return InputError(f"--address={address}: no Ray cluster answers ({one_line(error)}).")
+
+
 def ready(address: str | None) -> None:
     """Returns at once if Ray is installed and something listens at an address.
 
@@ -35,7 +39,7 @@ def ready(address: str | None) -> None:
         try:  # Ray itself would try for minutes
             socket.create_connection((host, int(port)), timeout=10).close()
         except (OSError, OverflowError) as error:
-            raise InputError(f"--address={address}: no Ray cluster answers ({one_line(error)}).") from error
+            raise _unreachable(address, error) from error
 
 
 def connect(address: str | None, out: Path) -> None:
@@ -48,20 +52,17 @@ def connect(address: str | None, out: Path) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    options: dict[str, Any] = {"runtime_env": {"env_vars": {"PYTHONPATH": path}}}
+    if address is None:
+        options |= {"include_dashboard": False, "object_store_memory": 100 * 2**20}
     # Names of actors hold within a namespace: the same folder finds its actors again.
     namespace = "rankq_jax-" + hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:16]
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    common: dict[str, Any] = {
-        "namespace": namespace,
-        "runtime_env": {"env_vars": {"PYTHONPATH": path}},
-        "log_to_driver": False,
-        "logging_level": "ERROR",
-    }
-    own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 100 * 2**20}
+    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
-        ray.init(address=address or "local", **common, **({} if address else own))
+        ray.init(address=address or "local", namespace=namespace, **quiet, **options)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise InputError(f"--address={address}: no Ray cluster answers ({one_line(error)}).") from error
+        raise _unreachable(address, error) from error
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -84,7 +84,7 @@ class Queue(Backend):
                 yield gone.name, outcome
         for queued in self.running.values():
             found = self.state(queued)
-            if self._shown.get(queued.name) != found.state:
+            if found.state not in (record.DONE, self._shown.get(queued.name)):
                 job.say(queued.name, found.state + (f" ({found.detail})" if found.detail else ""))
             self._shown[queued.name] = found.state
 
@@ -155,7 +155,7 @@ def status_of(jobs: Sequence[Job], outcomes: dict[str, Outcome]) -> int:
       The exit status: 0 if all jobs are done, 1 if one has failed, 75 if the same command goes on.
     """
     ended = [outcomes[job.name].state for job in jobs if job.name in outcomes]
-    checkpointed = ended.count(record.PREEMPTED)
+    checkpointed = sum(state not in (record.DONE, record.FAILED) for state in ended)
     if checkpointed or len(ended) < len(jobs):
         rest = len(jobs) - len(ended)
         text = f"stopped: {checkpointed} left a checkpoint, {rest} not started"

@@ -20,7 +20,7 @@ from rankq_jax.errors import InputError, one_line
 from rankq_jax.launch import commands, record, slurm_queue, slurm_task, states
 from rankq_jax.launch.job import STOPPED, Outcome, ended
 from rankq_jax.launch.jobs import Job, needs
-from rankq_jax.launch.scheduler import FAILED, Queue, Scheduler
+from rankq_jax.launch.scheduler import Queue, Scheduler, status_of
 from rankq_jax.launch.slurm_queue import Task
 
 NOTICE = 90  # seconds before the time limit at which a job is asked to stop, a quarter of short limits
@@ -154,6 +154,8 @@ class Tasks(Queue):
                 self.flush()
                 return None
         found = self.state(gone)
+        if found.state == record.QUEUED:
+            return Outcome(record.FAILED, None, f"not started: {found.detail or 'Slurm has lost it'}")
         return Outcome(found.state, None, found.detail)
 
     def state(self, queued: Job) -> states.State:
@@ -210,9 +212,5 @@ def main(arguments: argparse.Namespace) -> int:
         if queue.running:
             queue.say_what_goes_on()
             return STOPPED
-    found = [queue.state(job) for job in jobs]
-    states.show(found)
-    states_found = {state.state for state in found}
-    if arguments.no_watch or states_found == {record.DONE}:
-        return 0
-    return FAILED if record.FAILED in states_found else STOPPED
+    states.show([queue.state(job) for job in jobs])
+    return 0 if arguments.no_watch else status_of(jobs, scheduler.outcomes)

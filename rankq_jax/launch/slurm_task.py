@@ -18,20 +18,16 @@ RETRIES = 5  # of a requeue that the controller does not take
 PAUSE = 2.0  # seconds between them
 
 
-def identifier() -> str:
-    """How Slurm names the task that this process belongs to, e.g. `12_0`; `12` outside of arrays."""
+def _requeue() -> None:
+    """Requeues the task that this process belongs to, unless Slurm has, or somebody has cancelled it."""
     array = os.environ.get("SLURM_ARRAY_JOB_ID")
-    return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ["SLURM_JOB_ID"]
-
-
-def _requeue(task: str) -> None:
+    task = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ["SLURM_JOB_ID"]
     for _ in range(RETRIES):
         try:
             state = slurm_queue.state(task)
         except RuntimeError as error:
             print(f"{task}: {error}", flush=True)
         else:
-            # Slurm has requeued the task itself, or somebody has cancelled it and must not see it again.
             if state != "RUNNING":
                 print(f"{task}: not requeued, it is {state or 'gone'}", flush=True)
                 return
@@ -44,12 +40,7 @@ def _requeue(task: str) -> None:
 
 
 def run(job: Job, out: Path, attempts: int) -> None:
-    """Runs a job to its end, or until Slurm wants the node back; then the task is requeued.
-
-    Args:
-      job: the job.
-      out: folder of all workdirs.
-      attempts: crashes, or stops in a row without progress, after which the job is given up.
+    """Runs a job as `execute` does, or until Slurm wants the node back; then the task is requeued.
 
     Raises:
       SystemExit: unless the job is done. No result is left for submitit then, which would keep a requeued
@@ -65,7 +56,7 @@ def run(job: Job, out: Path, attempts: int) -> None:
         with contextlib.suppress(OSError):
             write(out / job.name, {**read(out / job.name), **outcome._asdict()})
     if outcome.state == PREEMPTED:
-        _requeue(identifier())
+        _requeue()
         sys.exit(STOPPED)
     if outcome.state == FAILED:
         raise SystemExit(f"{job.name}: {outcome.error}")
