@@ -20,10 +20,6 @@ from rankq_jax.launch.scheduler import Scheduler, status_of
 ROOT = Path(__file__).resolve().parents[2]  # what holds this package
 
 
-def _unreachable(address: str | None, error: Exception) -> InputError:
-    return InputError(f"--address={address}: no Ray cluster answers ({one_line(error)}).")
-
-
 def ready(address: str | None) -> None:
     """Returns at once if Ray is installed and something listens at an address.
 
@@ -39,7 +35,7 @@ def ready(address: str | None) -> None:
         try:  # Ray itself would try for minutes
             socket.create_connection((host, int(port)), timeout=10).close()
         except (OSError, OverflowError) as error:
-            raise _unreachable(address, error) from error
+            raise InputError(f"--address={address}: no Ray cluster answers ({one_line(error)}).") from error
 
 
 def connect(address: str | None, out: Path) -> None:
@@ -53,16 +49,16 @@ def connect(address: str | None, out: Path) -> None:
     import ray
 
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    options: dict[str, Any] = {"runtime_env": {"env_vars": {"PYTHONPATH": path}}}
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    options["runtime_env"] = {"env_vars": {"PYTHONPATH": path}}
     if address is None:
         options |= {"include_dashboard": False, "object_store_memory": 100 * 2**20}
     # Names of actors hold within a namespace: the same folder finds its actors again.
     namespace = "rankq_jax-" + hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:16]
-    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
-        ray.init(address=address or "local", namespace=namespace, **quiet, **options)
+        ray.init(address=address or "local", namespace=namespace, **options)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise _unreachable(address, error) from error
+        raise InputError(f"--address={address}: no Ray cluster answers ({one_line(error)}).") from error
 
 
 def main(arguments: argparse.Namespace) -> int:
