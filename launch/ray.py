@@ -1,8 +1,6 @@
 """`rankq sweep ray`, as `python -m launch.ray`."""
 
-import sys
-
 from rankq_jax.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main("sweep", "ray"))
+    raise SystemExit(main("sweep", "ray"))

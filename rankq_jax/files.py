@@ -54,22 +54,14 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
 
 
 def write(path: Path, content: bytes | memoryview) -> None:
-    """Writes a file as `atomic`.
-
-    Raises:
-      OSError: as `atomic`.
-    """
+    """Writes a file as `atomic`, with the same errors."""
     with atomic(path) as file:
         file.write(content)
 
 
 @contextlib.contextmanager
 def staging(top: Path) -> Iterator[Path]:
-    """A folder below `top` to make something in, which `publish` then moves; removed when the block ends.
-
-    Raises:
-      OSError: if it cannot be made.
-    """
+    """A folder below `top` to make something in, which `publish` then moves; removed when the block ends."""
     remove_leftovers(top)
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=top))
@@ -85,11 +77,7 @@ def staging(top: Path) -> Iterator[Path]:
 
 
 def publish(made: Path, final: Path) -> None:
-    """Moves a folder to its final place, once every file in it is on the disk.
-
-    Raises:
-      OSError: if the disk refuses it, or there is something already.
-    """
+    """Moves a folder to its final place, where nothing may be yet, once every file in it is on the disk."""
     for path in made.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:

@@ -40,7 +40,10 @@ def plain(value: Any) -> Any:
 
 
 class JsonLines:
-    """A file with one JSON object per line, appended to and flushed line by line."""
+    """A file with one JSON object per line, appended to and flushed line by line.
+
+    Its methods raise an InputError if the disk does not take what is written.
+    """
 
     def __init__(self, path: Path, keep: int | None = None) -> None:
         """Opens `path` for appending.
@@ -66,32 +69,20 @@ class JsonLines:
             self._file.seek(keep)
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Appends one record.
-
-        Raises:
-          InputError: if the disk does not take it.
-        """
+        """Appends one record."""
         with _named(self._path):
             self._file.write(json.dumps(plain(record)) + "\n")
             self._file.flush()
 
     def sync(self) -> int:
-        """Waits until everything written is on the disk itself; returns how many bytes that is.
-
-        Raises:
-          InputError: if the disk does not take it.
-        """
+        """Waits until everything written is on the disk itself; returns how many bytes that is."""
         with _named(self._path):
             self._file.flush()
             os.fsync(self._file.fileno())
         return self._file.tell()
 
     def close(self) -> None:
-        """Closes the file.
-
-        Raises:
-          InputError: if the disk does not take what is left to write.
-        """
+        """Closes the file."""
         with _named(self._path):
             self._file.close()
 
@@ -122,7 +113,8 @@ class TensorBoard:
     """Event files for TensorBoard, one run per seed.
 
     Written by whoever calls: tensorboardX's own writer hands events to a thread, which a full disk ends, and
-    then waits for ever for that thread to take the next one.
+    then waits for ever for that thread to take the next one. The methods raise an InputError if the disk does
+    not take what is written.
     """
 
     def __init__(self, folder: Path, keep: int | None = None) -> None:
@@ -137,11 +129,7 @@ class TensorBoard:
         self._flushed = time.monotonic()
 
     def write(self, seed: int, step: int, scalars: Mapping[str, float]) -> None:
-        """Scalars of one seed at `step` updates.
-
-        Raises:
-          InputError: if the disk does not take them.
-        """
+        """Writes scalars of one seed at `step` updates."""
         with _named(self._folder):
             if seed not in self._writers:
                 self._writers[seed] = self._opened(seed)
@@ -163,11 +151,7 @@ class TensorBoard:
         return writer
 
     def close(self) -> None:
-        """Flushes and closes every file.
-
-        Raises:
-          InputError: if the disk does not take what is left to write.
-        """
+        """Flushes and closes every file."""
         with _named(self._folder), contextlib.ExitStack() as closing:  # each, whichever of them fails
             for writer in self._writers.values():
                 closing.callback(writer.close)
@@ -186,9 +170,5 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file in one move, as `files.atomic`.
-
-    Raises:
-      OSError: if it cannot be written; the old file stays.
-    """
+    """Writes a text file in one move, as `files.atomic`, with the same errors."""
     files.write(path, text.encode())

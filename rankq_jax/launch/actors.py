@@ -1,180 +1,103 @@
 """Jobs as actors of a Ray cluster: what runs there, and what watches it from here."""
 
-import contextlib
 import os
-import socket
-import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import ray
 
-from rankq_jax.errors import one_line
-from rankq_jax.launch import job, record, sweep
+from rankq_jax.launch import job, record
 from rankq_jax.launch.job import Outcome
+from rankq_jax.launch.jobs import Job
+from rankq_jax.launch.scheduler import Queue
+from rankq_jax.launch.states import State
 
-LINGER = 10.0  # seconds that an outcome waits for a launcher to fetch it
-PAUSE = 0.2  # seconds between two looks at what runs
+SECONDS = 0.5  # between two looks at what runs
 
 
 class Worker:
-    """The actor of one job. Ray starts it again, on another machine if need be, when its process dies."""
+    """The actor of one job, gone when that has ended. Ray starts it again elsewhere when its process dies."""
 
-    def __init__(self, planned: sweep.Job, out: Path, folder: str, attempts: int) -> None:
-        """Starts the job.
-
-        Args:
-          planned: the job.
-          out: folder of all workdirs, as the launcher was given it.
-          folder: working directory of the launcher.
-          attempts: crashes after which the job is given up.
-        """
+    def __init__(self, planned: Job, out: Path, folder: str, attempts: int) -> None:
+        """Starts the job; `folder` is the working directory of the launcher, which `out` may depend on."""
         os.chdir(folder)
-        self._job, self._out, self._attempts = planned, out, attempts
-        self._stop, self._ended, self._fetched = job.Stop(), threading.Event(), threading.Event()
-        self._outcome: Outcome | None = None
-        threading.Thread(target=self._run, daemon=True).start()
+        self._stop = job.Stop()
+        threading.Thread(target=self._run, args=(planned, out, attempts), daemon=True).start()
 
-    def _run(self) -> None:
+    def _run(self, planned: Job, out: Path, attempts: int) -> None:
         try:
-            self._outcome = self._to_its_end()
-        except Exception as error:  # an actor that says nothing would be waited for without end
-            self._outcome = Outcome(record.FAILED, None, f"{type(error).__name__}: {error}")
-        self._ended.set()
-        if not self._fetched.wait(LINGER):
-            # The launcher was stopped meanwhile; other jobs wait for what this actor occupies.
+            job.execute(planned, out, attempts=attempts, stop=self._stop)
+        finally:  # other jobs wait for what this actor occupies
             ray.kill(ray.get_runtime_context().current_actor)
-
-    def _to_its_end(self) -> Outcome:
-        stalls = record.Stalls()
-        while True:
-            outcome = job.execute(self._job, self._out, attempts=self._attempts, stop=self._stop)
-            if outcome.state != record.PREEMPTED or self._stop.requested:
-                return outcome
-            if stalls.after_stop(self._out / self._job.name) >= self._attempts:
-                return outcome
-
-    def outcome(self, patience: float) -> tuple[str, int, Outcome | None]:
-        """Waits so many seconds for the end of the job.
-
-        Returns:
-          Machine and process of this actor, and how the job ended; None while it runs.
-        """
-        if self._ended.wait(patience):
-            self._fetched.set()
-        return socket.gethostname(), os.getpid(), self._outcome
 
     def stop(self) -> None:
         """Asks the job to write a checkpoint and end."""
         self._stop()
 
 
-class Needs(NamedTuple):
-    """What each actor occupies: CPUs, and GPUs, of which it may be a fraction."""
+class Actors(Queue):
+    """A detached actor for each job, which Ray starts where there is room."""
 
-    cpus: float = 1.0
-    gpus: float = 0.0
+    def __init__(self, out: Path, attempts: int, cpus: float, gpus: float, detached: bool) -> None:
+        """Starts nothing yet; Ray is connected already.
 
-
-class Watch:
-    """Actors that run, by the name of their job, and how the others ended."""
-
-    def __init__(self, jobs: Sequence[sweep.Job], out: Path, needs: Needs, attempts: int) -> None:
-        """Starts nothing yet; Ray is connected already."""
-        self.outcomes: dict[str, Outcome] = {}
-        self.actors: dict[str, Any] = {}
-        self._out, self._needs, self._attempts = out, needs, attempts
-        self._waiting = list(jobs)
-        self._places: dict[str, tuple[str, int]] = {}  # machine and process
-        self._answers: dict[Any, str] = {}  # what is asked of an actor, by its reference
-
-    def step(self, submit: bool = True) -> bool:
-        """Submits what can be, unless told not to, and listens for a moment.
-
-        Returns:
-          Whether there is anything left to wait for.
+        Args:
+          out: folder of the workdirs.
+          attempts: crashes, or deaths of its worker, after which a job is given up.
+          cpus: CPUs that each actor occupies.
+          gpus: GPUs that each actor occupies, or the fraction of one.
+          detached: whether the cluster lives on without the launcher.
         """
-        if submit:
-            for waiting in list(self._waiting):
-                self._submit(waiting)
-        if self._answers:
-            ready, _ = ray.wait(list(self._answers), timeout=PAUSE)
-            for answer in ready:
-                self._heard(self._answers.pop(answer), answer)
-        return bool(self.actors or (submit and self._waiting))
+        super().__init__(out, attempts, SECONDS)
+        self.detached, self._cpus, self._gpus = detached, cpus, gpus
+        self._actors: dict[str, Any] = {}
+        self._alive: set[str] = set()
 
-    def stop(self) -> None:
-        """Asks every job that has begun for a checkpoint; drops the others."""
-        print(f"stopping: {len(self._places)} jobs write a checkpoint", file=sys.stderr, flush=True)
-        for name, actor in list(self.actors.items()):
-            if name in self._places:
-                actor.stop.remote()
+    def submit(self, due: Job) -> None:
+        """Makes the actor of a job, or finds the one that an earlier launcher made."""
+        made = ray.remote(Worker).options(
+            name=due.name,
+            get_if_exists=True,
+            lifetime="detached",
+            num_cpus=self._cpus,
+            num_gpus=self._gpus,
+            max_restarts=self.attempts - 1,
+        )
+        self._actors[due.name] = made.remote(due, self.out, os.getcwd(), self.attempts)
+        self.running[due.name] = due
+
+    def stop(self) -> int:
+        """Asks every job that has begun for a checkpoint, drops the others; returns how many have begun."""
+        for name in list(self.running):
+            if record.busy(self.out / name):
+                self._actors[name].stop.remote()
             else:
-                ray.kill(actor)
-                self._forget(name)
+                ray.kill(self._actors[name])
+                del self.running[name]
+        return len(self.running)
 
-    def _forget(self, name: str) -> None:
-        self.actors.pop(name)
-        self._places.pop(name, None)
-        self._answers = {answer: other for answer, other in self._answers.items() if other != name}
+    def look(self) -> None:
+        """Asks Ray for its actors; those that it starts again are among them."""
+        self._alive = set(ray.util.list_named_actors())
 
-    def _end(self, name: str, outcome: Outcome, text: str = "") -> None:
-        self.outcomes[name] = outcome
-        print(f"{name}: {text or ': '.join(filter(None, (outcome.state, outcome.error)))}", flush=True)
+    def alive(self, queued: Job) -> bool:
+        """Whether the actor of a job was there at the last look."""
+        return queued.name in self._alive
 
-    def _submit(self, waiting: sweep.Job) -> None:
-        needed = {name: self.outcomes.get(name) for name in sweep.needs(waiting)}
-        failed = [name for name, ended in needed.items() if ended and ended.state != record.DONE]
-        if not failed and not all(needed.values()):
-            return
-        self._waiting.remove(waiting)
-        if (settled := job.settled(waiting, self._out)) is not None:
-            self._end(waiting.name, settled, "done before" if settled.state == record.DONE else "")
-        elif failed:
-            text = f"not started, because it needs {failed[0]}"
-            self._end(waiting.name, Outcome(record.FAILED, None, text))
-        else:
-            options = {
-                "name": waiting.name,
-                "get_if_exists": True,  # started by an earlier launcher
-                "lifetime": "detached",
-                "num_cpus": self._needs.cpus,
-                "num_gpus": self._needs.gpus,
-                "max_restarts": self._attempts - 1,
-                "max_task_retries": -1,
-                "max_concurrency": 2,  # asked how it is, and to stop
-            }
-            made = ray.remote(Worker).options(**options)
-            self.actors[waiting.name] = made.remote(waiting, self._out, os.getcwd(), self._attempts)
-            self._ask(waiting.name, patience=0.0)  # answers as soon as it has begun
+    def state(self, queued: Job) -> State:
+        """Whether a job runs, and where."""
+        known = record.read(self.out / queued.name)
+        if known.get("state") != record.RUNNING:
+            return State(queued.name, record.QUEUED)
+        log = self.out / queued.name / "job.log"
+        return State(queued.name, record.RUNNING, detail=f"on {known.get('host')}, {log}")
 
-    def _ask(self, name: str, patience: float = 1.0) -> None:
-        self._answers[self.actors[name].outcome.remote(patience)] = name
-
-    def _heard(self, name: str, answer: Any) -> None:
-        try:
-            machine, process, outcome = ray.get(answer)
-        except ray.exceptions.RayError as error:
-            self._forget(name)
-            self._end(name, self._lost(name, error))
-            return
-        before = self._places.get(name)
-        if before != (machine, process):
-            self._places[name] = machine, process
-            again = "its worker died, it goes on" if before else "running"
-            print(f"{name}: {again} on {machine}, {self._out / name / 'job.log'}", flush=True)
-        if outcome is None:
-            self._ask(name)
-            return
-        with contextlib.suppress(ray.exceptions.RayError):
-            ray.kill(self.actors[name])
-        self._forget(name)
-        self._end(name, outcome)
-
-    def _lost(self, name: str, error: Exception) -> Outcome:
-        """How the job of an actor that is gone for good ended."""
-        if record.finished(self._out / name):
-            return Outcome(record.DONE, 0)
-        return Outcome(record.FAILED, None, f"its worker is lost: {one_line(error)}")
+    def outcome(self, gone: Job) -> Outcome:
+        """How the job of an actor ended that is there no more."""
+        if (ended := job.ended(gone, self.out, self.attempts)) is not None:
+            return ended
+        known = record.read(self.out / gone.name)
+        if known.get("state") in (record.FAILED, record.PREEMPTED):
+            return Outcome(known["state"], known.get("status"), known.get("error", ""))
+        return Outcome(record.FAILED, None, "its worker is lost, see the logs of Ray and job.log")

@@ -33,13 +33,3 @@ def cause(status: int, log: Path, position: int) -> str:
             if re.match(pattern, line):
                 return line.removeprefix("error: ")
     return f"ended with status {status} and wrote nothing"
-
-
-def in_use(folder: Path) -> str:
-    """That another process works in a workdir."""
-    return f"{folder}: another process works there; wait for it or stop it, then run the same command."
-
-
-def unwritable(folder: Path, error: OSError) -> str:
-    """That a workdir cannot be made or written to."""
-    return f"{folder}: cannot be written to ({error.strerror}); free the disk or choose another --out."

@@ -26,11 +26,17 @@ def bounded(values: object, name: str, most: int) -> list[Any]:
     return found
 
 
-def is_value(value: object) -> bool:
-    """Whether a flag can take the text of a value: of a number, a text, a truth value or several of them."""
+def check_value(value: object, field: str) -> None:
+    """Refuses a value whose text no flag can take: what is no number, text, truth value or several of them.
+
+    Raises:
+      InputError: if it is of another type; names the field.
+    """
     if isinstance(value, tuple | list):
-        return all(is_value(inner) for inner in value)
-    return value is None or isinstance(value, str | Number) or type(value).__name__ == "bool_"
+        for inner in value:
+            check_value(inner, field)
+    elif not isinstance(value, str | Number | None) and type(value).__name__ != "bool_":
+        raise InputError(f"field {field!r}: {value!r} is no number, text or tuple of them.")
 
 
 def read_by(runs: Sequence[tuple[str, Mapping[str, object]]]) -> list[dict[str, object]]:

@@ -8,14 +8,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rankq_jax.launch import errors
 from rankq_jax.launch.jobs import Job
 from rankq_jax.launch.ownership import foreign
-from rankq_jax.launch.record import DONE, FAILED, PREEMPTED, RUNNING, busy, finished, read, write
+from rankq_jax.launch.record import DONE, FAILED, PREEMPTED, RUNNING, busy, finished, read, size_of, write
 
 STOPPED = 75  # exit status of a command that was asked to stop and wrote a checkpoint first
 WRONG_INPUT = 2
@@ -45,7 +45,7 @@ class Outcome(NamedTuple):
     """How a job ended.
 
     Attributes:
-      state: DONE, PREEMPTED (the same command goes on) or FAILED.
+      state: DONE, FAILED, or another one with which the same command goes on, as PREEMPTED.
       status: exit status, negative for a signal; None if nothing was started.
       error: one line; empty unless failed.
     """
@@ -54,16 +54,10 @@ class Outcome(NamedTuple):
     status: int | None = None
     error: str = ""
 
-    @property
-    def certain(self) -> bool:
-        """Whether starting it again at once would end in the same way."""
-        return self.state == FAILED and (self.status is None or self.status in CERTAIN)
-
 
 class Attempt(NamedTuple):
-    """A started command: of which job, where, as which process, and where its part of the log begins."""
+    """A started command: in which workdir, as which process, and where its part of the log begins."""
 
-    job: Job
     folder: Path
     process: subprocess.Popen[bytes]
     position: int
@@ -117,10 +111,9 @@ def settled(job: Job, out: Path) -> Outcome | None:
     return Outcome(FAILED, WRONG_INPUT, other) if other else Outcome(DONE, 0)
 
 
-def done(job: Job, out: Path) -> bool:
-    """Whether the results of a job are there."""
-    ended = settled(job, out)
-    return ended is not None and ended.state == DONE
+def ended(job: Job, out: Path, attempts: int) -> Outcome | None:
+    """How a job ended that is not started again, done or given up; else None."""
+    return settled(job, out) or exhausted(out / job.name, attempts)
 
 
 def start(
@@ -128,38 +121,26 @@ def start(
 ) -> Attempt:
     """Starts a job's command; its workdir is made, its output goes to `job.log` there.
 
-    Call it from a thread that lives as long as the job: the kernel ties the command to it.
-
-    Args:
-      job: the job.
-      out: folder of all workdirs.
-      environment: variables beside those of this process.
-      cores: that it may run on; all if empty.
+    Call it from a thread that lives as long as the job: the kernel ties the command to it. The arguments are
+    those of `execute`.
 
     Raises:
       OSError: if the workdir cannot be written to.
     """
     folder = out / job.name
     folder.mkdir(parents=True, exist_ok=True)
-    words = command(job, out)
-    before = read(folder)
+    before, words = read(folder), command(job, out)
     tied = [sys.executable, "-S", "-c", _TIED, str(os.getpid()), ",".join(map(str, cores)), *words]
     # A progress bar writes a line into the log every so many seconds.
-    variables = {"TQDM_MININTERVAL": "10", **os.environ, **(environment or {})}
+    env = {"TQDM_MININTERVAL": "10", **os.environ, **(environment or {})}
     with (folder / "job.log").open("ab") as log:
         position = log.tell()
+        # A process group of its own: Ctrl-C is the launcher's, which hands it on once.
         process = subprocess.Popen(
-            tied,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=variables,
-            process_group=0,  # Ctrl-C is the launcher's, which hands it on once
+            tied, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=env, process_group=0
         )
     record = {
-        "state": RUNNING,
-        "status": None,
-        "error": "",
+        **Outcome(RUNNING)._asdict(),
         "failures": before.get("failures", 0),
         "starts": before.get("starts", 0) + 1,
         "host": socket.gethostname(),
@@ -170,7 +151,7 @@ def start(
     }
     with contextlib.suppress(OSError):  # the command itself says that the disk is full
         write(folder, record)
-    return Attempt(job, folder, process, position)
+    return Attempt(folder, process, position)
 
 
 def finish(attempt: Attempt) -> Outcome:
@@ -180,29 +161,32 @@ def finish(attempt: Attempt) -> Outcome:
     if status == STOPPED or -status in REQUESTS:  # a signal before the command could hear it
         outcome = Outcome(PREEMPTED, status)
     elif status:
-        log = attempt.folder / "job.log"
-        outcome = Outcome(FAILED, status, errors.cause(status, log, attempt.position))
+        error = errors.cause(status, attempt.folder / "job.log", attempt.position)
+        outcome = Outcome(FAILED, status, error)
     elif not finished(attempt.folder):
         outcome = Outcome(FAILED, WRONG_INPUT, f"{attempt.folder}: ended well, but left no summary and page")
     record = read(attempt.folder)
     failures = record.get("failures", 0) + (outcome.state == FAILED)
-    ended = {**outcome._asdict(), "failures": failures, "ended": time.time()}
     with contextlib.suppress(OSError):
-        write(attempt.folder, {**record, **ended})
+        write(attempt.folder, {**record, **outcome._asdict(), "failures": failures, "ended": time.time()})
     return outcome
 
 
 @contextlib.contextmanager
-def _handled(stop: Stop) -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, stop) for number in REQUESTS}
+def hearing(handler: Callable[[int, Any], None], numbers: Sequence[int] = REQUESTS) -> Iterator[None]:
+    """Inside, `handler` is called with signals of this process; not in threads, which get none."""
+    heard = numbers if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, handler) for number in heard}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, known in before.items():
+            signal.signal(number, known)
+
+
+def say(name: str, text: str) -> None:
+    """Prints a line about a job, whole though other threads print too."""
+    print(f"{name}: {text}\n", end="", flush=True)
 
 
 def execute(
@@ -211,38 +195,52 @@ def execute(
     environment: Mapping[str, str] | None = None,
     attempts: int = ATTEMPTS,
     stop: Stop | None = None,
+    cores: Sequence[int] = (),
 ) -> Outcome:
-    """Runs a job to its end, again after a crash; a finished one is skipped.
+    """Runs a job to its end, again after a crash and after a stop that nobody asked for.
 
-    SIGTERM, SIGINT, SIGUSR1 and SIGUSR2 are handed on to the command, which then writes a checkpoint; so is
-    a call of `stop`.
+    A finished job is skipped, and a process that is in the workdir already is waited for. SIGTERM, SIGINT,
+    SIGUSR1 and SIGUSR2 are handed on to the command, which then writes a checkpoint; so is a call of `stop`.
 
     Args:
       job: the job.
       out: folder of all workdirs.
       environment: variables beside those of this process.
-      attempts: crashes, counted over all launchers, after which it is not started again.
+      attempts: crashes, counted over all launchers, after which it is not started again; also stops in a row
+        without new metrics.
       stop: for a caller without signals; made here if None.
+      cores: that it may run on; all if empty.
     """
     folder, stop = out / job.name, stop or Stop()
-    with _handled(stop):
-        patience = time.monotonic() + PATIENCE
-        while not stop.requested:
-            if (ended := settled(job, out)) is not None:
-                return ended
-            if (hopeless := exhausted(folder, attempts)) is not None:
-                return hopeless
+    before: Outcome | None = None  # of the command before
+    since, measured, stalls = time.monotonic(), 0, 0
+    with hearing(stop):
+        while True:
+            if (found := ended(job, out, attempts)) is not None:
+                return found
+            if stop.requested:
+                return Outcome(PREEMPTED)
             if busy(folder):
-                if time.monotonic() > patience:
-                    return Outcome(FAILED, None, errors.in_use(folder))
+                if time.monotonic() > since + PATIENCE:
+                    text = "another process works there; wait for it or stop it, then run the same command"
+                    return Outcome(FAILED, None, f"{folder}: {text}.")
                 time.sleep(0.1)
                 continue
+            if before is not None:
+                say(job.name, f"{before.state} {before.error}".rstrip() + "; starts again")
             try:
-                attempt = start(job, out, environment)
+                attempt = start(job, out, environment, cores)
             except OSError as error:
-                return Outcome(FAILED, WRONG_INPUT, errors.unwritable(folder, error))
+                text = f"cannot be written to ({error.strerror}); free the disk or choose another --out"
+                return Outcome(FAILED, WRONG_INPUT, f"{folder}: {text}.")
+            say(job.name, f"running, {folder / 'job.log'}")
             stop.watch(attempt.process)
-            outcome = finish(attempt)
-            if outcome.state != FAILED or outcome.certain:
-                return outcome
-    return Outcome(PREEMPTED)
+            before, since = finish(attempt), time.monotonic()
+            if before.state == DONE or before.status in CERTAIN:
+                return before
+            if before.state == PREEMPTED:
+                size = size_of(folder / "metrics.jsonl")
+                stalls = 0 if size > measured else stalls + 1
+                measured = max(size, measured)
+                if stop.requested or stalls >= attempts:
+                    return before

@@ -4,19 +4,83 @@ rankq sweep local launch/sweeps/smoke.py --parallel=2
 """
 
 import argparse
+import contextlib
 import os
-import signal
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import NamedTuple
 
 from rankq_jax.errors import InputError
-from rankq_jax.launch import commands, job, record, states, sweep
-from rankq_jax.launch.runner import Runner, Slot
+from rankq_jax.launch import commands, job, record, states
+from rankq_jax.launch.jobs import Job
+from rankq_jax.launch.scheduler import FAILED as FAILED
+from rankq_jax.launch.scheduler import Backend, Scheduler, status_of
 
 PAUSE = 0.05  # seconds between two looks at what runs
-FAILED = 1  # exit status if a job has failed
+
+
+class Slot(NamedTuple):
+    """Where one job at a time runs: variables of its command, and cores that are its own (all if empty)."""
+
+    environment: Mapping[str, str] = {}
+    cores: tuple[int, ...] = ()
+
+
+class _Running(NamedTuple):
+    slot: Slot
+    stop: job.Stop
+    end: Future[job.Outcome]
+
+
+class Threads(Backend):
+    """A thread for each slot, which waits for the command that runs there; a back end of the scheduler."""
+
+    def __init__(self, pool: ThreadPoolExecutor, out: Path, slots: Sequence[Slot], attempts: int, echo: bool):
+        """Starts nothing yet; `echo` shows the output of what runs."""
+        self.running: dict[str, _Running] = {}
+        self._pool, self._out, self._attempts, self._echo = pool, out, attempts, echo
+        self._free = list(slots)
+        self._shown = 0  # bytes of the log of the only slot
+
+    def room(self) -> bool:
+        """Whether a slot is free."""
+        return bool(self._free)
+
+    def submit(self, due: Job) -> None:
+        """Runs a job in a free slot."""
+        slot, stop = self._free.pop(0), job.Stop()
+        self._shown = record.size_of(self._out / due.name / "job.log")
+        end = self._pool.submit(
+            job.execute, due, self._out, slot.environment, self._attempts, stop, slot.cores
+        )
+        self.running[due.name] = _Running(slot, stop, end)
+
+    def poll(self) -> Iterator[tuple[str, job.Outcome]]:
+        """Waits for a moment; returns the jobs that have ended, with how."""
+        ended = wait([found.end for found in self.running.values()], PAUSE, FIRST_COMPLETED).done
+        for name, found in list(self.running.items()):
+            if self._echo:
+                self._show(self._out / name / "job.log")
+            if found.end in ended:
+                del self.running[name]
+                self._free.append(found.slot)
+                yield name, found.end.result()
+
+    def stop(self) -> int:
+        """Asks what runs to write a checkpoint; returns how many jobs that is."""
+        for found in self.running.values():
+            found.stop()
+        return len(self.running)
+
+    def _show(self, path: Path) -> None:
+        with contextlib.suppress(OSError), path.open("rb") as log:
+            log.seek(self._shown)
+            text = log.read()
+            self._shown += len(text)
+            sys.stderr.write(text.decode(errors="replace"))
+            sys.stderr.flush()
 
 
 def slots_of(parallel: int, gpus: Sequence[str] = (), cores: int = 0) -> list[Slot]:
@@ -47,7 +111,7 @@ def slots_of(parallel: int, gpus: Sequence[str] = (), cores: int = 0) -> list[Sl
 
 
 def run(
-    jobs: Sequence[sweep.Job],
+    jobs: Sequence[Job],
     out: Path,
     slots: Sequence[Slot] = (Slot(),),
     attempts: int = job.ATTEMPTS,
@@ -66,37 +130,12 @@ def run(
     echo = len(slots) == 1 and sys.stderr.isatty()
     if echo:
         slots = [Slot({"TQDM_MININTERVAL": "1", **slots[0].environment}, slots[0].cores)]
-    runner = Runner(jobs, out, slots, attempts, echo)
-    asked: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, frame: asked.append(number))
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
-    try:
-        while runner.step():
-            if asked:
-                runner.stop()
-            time.sleep(PAUSE)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    return runner.outcomes
-
-
-def status_of(jobs: Sequence[sweep.Job], outcomes: dict[str, job.Outcome]) -> int:
-    """Says on stderr what is left to do.
-
-    Returns:
-      The exit status: 0 if all jobs are done, 1 if one has failed, 75 if the same command goes on.
-    """
-    ended = [outcomes[job.name].state for job in jobs if job.name in outcomes]
-    checkpointed = ended.count(record.PREEMPTED)
-    if checkpointed or len(ended) < len(jobs):
-        rest = len(jobs) - len(ended)
-        text = f"stopped: {checkpointed} left a checkpoint, {rest} not started"
-        print(f"{text}; the same command goes on", file=sys.stderr)
-        return job.STOPPED
-    return FAILED if record.FAILED in ended else 0
+    with ThreadPoolExecutor(len(slots)) as pool:
+        backend = Threads(pool, out, slots, attempts, echo)
+        try:
+            return Scheduler(jobs, out, attempts, backend).run()
+        finally:
+            backend.stop()  # after an error of the launcher itself, nothing runs on unseen
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -34,11 +34,6 @@ def _fields(overrides: Mapping[str, object]) -> Mapping[str, Any]:
     return overrides
 
 
-def _is_value(value: object, field: str) -> None:
-    if not fields.is_value(value):
-        raise InputError(f"field {field!r}: {value!r} is no number, text or tuple of them.")
-
-
 def _named(parts: Sequence[str], flags: Sequence[str], values: Sequence[object] = ()) -> str:
     """The name of a job of these parts; the text of a value may look like parts of its own."""
     text = "_".join(part for part in parts if part)
@@ -78,7 +73,7 @@ def product(
     tried = {field: fields.bounded(values, f"field {field!r}", MOST) for field, values in given.items()}
     for field, values in tried.items():
         for value in values:
-            _is_value(value, field)
+            fields.check_value(value, field)
     if math.prod([len(files), len(places), *map(len, tried.values())]) > MOST:
         raise InputError(f"the product has more than {MOST} jobs; a sweep has {MOST} at most.")
     count, first = _count(seeds, "seeds"), _count(seed, "seed")
@@ -89,12 +84,8 @@ def product(
         if argument and task:
             raise InputError(f"{config}: names a task, and so does tasks={task!r}; leave one out.")
         argument = argument or task
-        runs.append(
-            (
-                f"--config={path}" + (f":{argument}" if argument else ""),
-                dict(zip(tried, values, strict=True)),
-            )
-        )
+        flag = f"--config={path}:{argument}" if argument else f"--config={path}"
+        runs.append((flag, dict(zip(tried, values, strict=True))))
         heads.append([Path(path).stem, *argument.split(",")])
     jobs: dict[Job, None] = {}
     for (flag, chosen), kept, head in zip(runs, fields.read_by(runs), heads, strict=True):
@@ -124,7 +115,7 @@ def arm(config: str, argument: str, overrides: Mapping[str, object], variant: st
     for name, text in (("config", config), ("argument", argument), ("variant", variant)):
         _text(text, name)
     for field, value in _fields(overrides).items():
-        _is_value(value, field)
+        fields.check_value(value, field)
     if variant:
         overrides = {"name": variant, **overrides}
     flags = (f"--config={config}:{argument}", *flags_of(overrides))

@@ -8,22 +8,16 @@ Every machine needs this checkout and the folder of the workdirs under the same 
 import argparse
 import hashlib
 import os
-import signal
 import socket
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rankq_jax.errors import InputError, one_line
 from rankq_jax.launch import commands, job, states
-from rankq_jax.launch.local import status_of
-
-if TYPE_CHECKING:
-    from rankq_jax.launch.actors import Watch
+from rankq_jax.launch.scheduler import Scheduler, status_of
 
 ROOT = Path(__file__).resolve().parents[2]  # what holds this package
-PAUSE = 0.2  # seconds between two looks while nothing has been submitted
 
 
 def ready(address: str | None) -> None:
@@ -54,45 +48,17 @@ def connect(address: str | None, out: Path) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    options["runtime_env"] = {"env_vars": {"PYTHONPATH": path}}
+    if address is None:
+        options |= {"include_dashboard": False, "object_store_memory": 100 * 2**20}
     # Names of actors hold within a namespace: the same folder finds its actors again.
     namespace = "rankq_jax-" + hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:16]
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    common: dict[str, Any] = {
-        "namespace": namespace,
-        "runtime_env": {"env_vars": {"PYTHONPATH": path}},
-        "log_to_driver": False,
-        "logging_level": "ERROR",
-    }
-    own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 100 * 2**20}
     try:
-        ray.init(address=address or "local", **common, **({} if address else own))
+        ray.init(address=address or "local", namespace=namespace, **options)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise InputError(f"--address={address}: no Ray cluster answers ({one_line(error)}).") from error
-
-
-def run(watch: "Watch", own: bool) -> None:
-    """Watches jobs to their end, or until SIGTERM or SIGINT.
-
-    Those of a Ray that is `own` are stopped with a checkpoint then, those of a cluster go on.
-    """
-    asked: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, frame: asked.append(number))
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
-    try:
-        stopping = False
-        while watch.step(submit=not asked):
-            if asked and not own:
-                return
-            if asked and not stopping:
-                watch.stop()
-                stopping = True
-            if not watch.actors:
-                time.sleep(PAUSE)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -101,20 +67,21 @@ def main(arguments: argparse.Namespace) -> int:
     jobs, out = commands.jobs_of(arguments)
     commands.check(jobs, out)
     connect(arguments.address, out)
-    from rankq_jax.launch.actors import Needs, Watch  # names ray, which may be missing
+    import ray
 
-    needs = Needs(arguments.cpus_per_job, arguments.gpus_per_job)
-    watch = Watch(jobs, out, needs, arguments.attempts)
+    from rankq_jax.launch.actors import Actors  # names ray, which may be missing
+
+    detached = arguments.address is not None
+    backend = Actors(out, arguments.attempts, arguments.cpus_per_job, arguments.gpus_per_job, detached)
+    scheduler = Scheduler(jobs, out, arguments.attempts, backend)
     try:
-        run(watch, own=arguments.address is None)
+        outcomes = scheduler.run()
     finally:
-        import ray
-
         ray.shutdown()
     states.show([states.of(job, out) for job in jobs])
-    if watch.actors:
-        rest = len(jobs) - len(watch.outcomes) - len(watch.actors)
-        text = f"stopped watching: {len(watch.actors)} jobs go on in the cluster"
-        print(f"{text}, {rest} wait to be submitted; the same command watches again", file=sys.stderr)
+    if backend.running:
+        text = f"stopped watching: {len(backend.running)} jobs go on in the cluster"
+        rest = f"{len(scheduler.waiting)} wait to be submitted; the same command watches again"
+        print(f"{text}, {rest}", file=sys.stderr)
         return job.STOPPED
-    return status_of(jobs, watch.outcomes)
+    return status_of(jobs, outcomes)

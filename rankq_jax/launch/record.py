@@ -26,30 +26,34 @@ _KINDS: dict[str, Callable[[object], Any]] = {
 _EMPTY = ("status", "ended")  # fields that a whole record may have as null
 
 
+def _judged(folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """The fields of a record that are what they must be, and the names of the others."""
+    found = readings.mapping(folder / "job.json")
+    judged = {name: kind(found[name]) for name, kind in _KINDS.items() if name in found}
+    wrong = [
+        name
+        for name, value in judged.items()
+        if value is None and not (name in _EMPTY and found[name] is None)
+    ]
+    return {name: value for name, value in judged.items() if name not in wrong}, wrong
+
+
 def read(folder: Path) -> dict[str, Any]:
     """The record of a workdir, empty if there is none; fields of another type are left out.
 
     It has `state`, `status`, `error`, how many `failures` and `starts` there were, `host` and `process`,
     `started` and `ended` in seconds since 1970, and the `arguments` of the job.
     """
-    found = readings.mapping(folder / "job.json")
-    known = {name: kind(found[name]) for name, kind in _KINDS.items() if name in found}
-    return {name: value for name, value in known.items() if value is not None or name in _EMPTY}
+    return _judged(folder)[0]
 
 
 def damage(folder: Path) -> str:
     """Which fields of the record have another type than they should, in one line; empty if none has."""
-    path = folder / "job.json"
-    if not path.exists():
+    if not (folder / "job.json").exists():
         return ""
-    found = readings.mapping(path)
-    wrong = [
-        name
-        for name, kind in _KINDS.items()
-        if name in found and kind(found[name]) is None and not (name in _EMPTY and found[name] is None)
-    ]
-    wrong += ["state"] * (found.get("state") not in STATES and "state" not in wrong)
-    return f"{path}: cannot read {', '.join(wrong)}" if wrong else ""
+    known, wrong = _judged(folder)
+    wrong += ["state"] * (known.get("state") not in STATES and "state" not in wrong)
+    return f"{folder / 'job.json'}: cannot read {', '.join(wrong)}" if wrong else ""
 
 
 def write(folder: Path, record: Mapping[str, Any]) -> None:
@@ -66,11 +70,6 @@ def finished(folder: Path) -> bool:
     return (folder / "summary.json").exists() and (folder / "report" / "index.html").exists()
 
 
-def locked(folder: Path) -> bool:
-    """Whether a process holds the lock of the workdir."""
-    return files.is_held(folder / "lock")
-
-
 def alive(folder: Path, record: Mapping[str, Any]) -> bool:
     """Whether the recorded process still is that job's, as far as this machine can know."""
     if record.get("host") != socket.gethostname() or "process" not in record:
@@ -83,9 +82,8 @@ def alive(folder: Path, record: Mapping[str, Any]) -> bool:
             return False
         if words:
             break
-        time.sleep(
-            0.01
-        )  # the kernel is exchanging the program; or it has ended, and its parent has not asked
+        # The kernel is exchanging the program; or it has ended, and its parent has not asked.
+        time.sleep(0.01)
     # Another process may have got the number meanwhile.
     return any(
         word.startswith("--workdir=") and Path(word.partition("=")[2]).name == folder.name
@@ -96,22 +94,9 @@ def alive(folder: Path, record: Mapping[str, Any]) -> bool:
 def busy(folder: Path) -> bool:
     """Whether a process works in the workdir, or is about to and has not taken the lock yet."""
     record = read(folder)
-    return (record.get("state") == RUNNING and alive(folder, record)) or locked(folder)
+    return (record.get("state") == RUNNING and alive(folder, record)) or files.is_held(folder / "lock")
 
 
-class Stalls:
-    """Counts stops of jobs in a row that left no new metrics, so that nothing restarts in vain for ever."""
-
-    def __init__(self) -> None:
-        self._seen: dict[Path, tuple[int, int]] = {}  # bytes of metrics, and stops since they grew
-
-    def after_stop(self, folder: Path) -> int:
-        """How many such stops a workdir has seen, with the one just now."""
-        try:
-            size = (folder / "metrics.jsonl").stat().st_size
-        except OSError:
-            size = 0
-        before, times = self._seen.get(folder, (0, 0))
-        times = 0 if size > before else times + 1
-        self._seen[folder] = max(size, before), times
-        return times
+def size_of(path: Path) -> int:
+    """Bytes of a file, 0 if there is none."""
+    return path.stat().st_size if path.exists() else 0

@@ -11,7 +11,6 @@ import contextlib
 import io
 import shutil
 import sys
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,11 +18,11 @@ from typing import Any
 
 from rankq_jax.errors import InputError, one_line
 from rankq_jax.launch import commands, record, slurm_queue, slurm_task, states
-from rankq_jax.launch.job import STOPPED, done, exhausted
+from rankq_jax.launch.job import STOPPED, Outcome, ended
 from rankq_jax.launch.jobs import Job, needs
+from rankq_jax.launch.scheduler import Queue, Scheduler, status_of
 from rankq_jax.launch.slurm_queue import Task
 
-FAILED = 1  # exit status if a job has failed
 NOTICE = 90  # seconds before the time limit at which a job is asked to stop, a quarter of short limits
 
 
@@ -65,62 +64,51 @@ def parameters(arguments: argparse.Namespace) -> dict[str, Any]:
     return chosen | {name: value for name, value in optional.items() if value}
 
 
-class Launcher:
-    """Submits what is to be done, and says how it goes.
+class Tasks(Queue):
+    """Tasks of Slurm, which holds those that need others.
 
     Args:
       jobs: of the sweep.
       out: folder of the workdirs.
       attempts: crashes after which a job is given up; also how often one is submitted at most.
       chosen: parameters of every array.
+      seconds: between two looks.
+
+    Raises:
+      RuntimeError: if Slurm does not answer; one line.
     """
 
-    def __init__(self, jobs: Sequence[Job], out: Path, attempts: int, chosen: Mapping[str, Any]):
-        self.jobs, self.out, self.attempts, self.chosen = jobs, out, attempts, chosen
-        self.submitit = _submitit()
+    holds = True
+
+    def __init__(
+        self, jobs: Sequence[Job], out: Path, attempts: int, chosen: Mapping[str, Any], seconds: float
+    ):
+        super().__init__(out, attempts, seconds)
+        self.submitit, self.chosen = _submitit(), chosen
         self.submissions: Counter[str] = Counter()
-        self.tasks: dict[str, Task] = {}
-        self.shown: dict[str, str] = {}
+        self.due: list[Job] = []  # submitted together, as arrays
+        self.tasks = slurm_queue.tasks(out)
+        self.running = {job.name: job for job in jobs if self.alive(job)}
 
-    def look(self) -> None:
-        """Asks Slurm how its tasks are.
-
-        Raises:
-          RuntimeError: if it does not answer; one line.
-        """
-        self.tasks = slurm_queue.tasks(self.out)
-
-    def alive(self, job: Job) -> bool:
+    def alive(self, queued: Job) -> bool:
         """Whether Slurm runs the job or will."""
-        return job.name in self.tasks and self.tasks[job.name].alive
+        return queued.name in self.tasks and self.tasks[queued.name].alive
 
-    def _wanted(self, job: Job) -> bool:
-        folder = self.out / job.name
-        if self.alive(job) or record.finished(folder) or exhausted(folder, self.attempts) is not None:
-            return False
-        if not self.submissions[job.name]:
-            return True
-        # It left the queue without an end: its node broke, its limit came before its checkpoint.
-        state = self.tasks[job.name].state if job.name in self.tasks else ""
-        if state == "CANCELLED" or record.read(folder).get("state") == record.FAILED:
-            return False
-        return state == "PREEMPTED" or self.submissions[job.name] < self.attempts
+    def submit(self, due: Job) -> None:
+        """Notes a job for the next `flush`."""
+        self.running[due.name] = due
+        self.due.append(due)
 
-    def submit(self) -> None:
-        """Submits every job that is not done, given up, queued or running.
+    def flush(self) -> None:
+        """Submits the jobs that are due.
 
         Raises:
           InputError: if Slurm refuses; one line.
         """
-        undone = {job.name for job in self.jobs if not done(job, self.out)}
-        coming = {job.name for job in self.jobs if self.alive(job)}
-        chosen = []
-        for job in self.jobs:
-            if self._wanted(job) and all(name in coming or name not in undone for name in needs(job)):
-                chosen.append(job)
-                coming.add(job.name)
-        for awaited, group in slurm_queue.arrays(chosen, undone):
+        undone = {name for name in self.running if not record.finished(self.out / name)}
+        for awaited, group in slurm_queue.arrays(self.due, undone):
             self._submit_array(group, [self.tasks[name].identifier for name in awaited])
+        self.due.clear()
 
     def _submit_array(self, group: Sequence[Job], after: Sequence[str]) -> None:
         names = [job.name for job in group]
@@ -139,15 +127,44 @@ class Launcher:
             raise InputError(f"Slurm refuses: {'; '.join(lines)}.") from error
         self.submissions.update(names)
         for job, task in zip(names, submitted, strict=True):
-            self.tasks[job] = Task(task.job_id, "PENDING", "None")
+            self.tasks[job] = Task(task.job_id, "PENDING")
 
-    def state(self, job: Job) -> states.State:
+    def look(self) -> None:
+        """Submits what is due, then asks Slurm.
+
+        Raises:
+          InputError: if Slurm refuses; one line.
+        """
+        self.flush()
+        try:
+            self.tasks = slurm_queue.tasks(self.out)
+        except RuntimeError as error:  # its controller restarts; the jobs do not care
+            print(f"warning: {error}", file=sys.stderr)
+
+    def outcome(self, gone: Job) -> Outcome | None:
+        """How a job ended; None if it is submitted again.
+
+        It may have left the queue without an end: its node broke, or its limit came before its checkpoint.
+        """
+        word = self.tasks[gone.name].state if gone.name in self.tasks else ""
+        failed = record.read(self.out / gone.name).get("state") == record.FAILED
+        if word != "CANCELLED" and not failed and ended(gone, self.out, self.attempts) is None:
+            if word == "PREEMPTED" or self.submissions[gone.name] < self.attempts:
+                self.due.append(gone)
+                self.flush()
+                return None
+        found = self.state(gone)
+        if found.state == record.QUEUED:
+            return Outcome(record.FAILED, None, f"not started: {found.detail or 'Slurm has lost it'}")
+        return Outcome(found.state, None, found.detail)
+
+    def state(self, queued: Job) -> states.State:
         """The state of a job, from its workdir and its task."""
-        found, task = states.of(job, self.out), self.tasks.get(job.name)
+        found, task = states.of(queued, self.out), self.tasks.get(queued.name)
         if found.state == record.DONE:
             return found
-        awaited = [name for name in needs(job) if not record.finished(self.out / name)]
-        if awaited and not self.alive(job):
+        awaited = [name for name in needs(queued) if not record.finished(self.out / name)]
+        if awaited and not self.alive(queued):
             return found._replace(state=record.QUEUED, detail=f"needs {awaited[0]}, which is not done")
         if task is None:
             return found
@@ -162,37 +179,11 @@ class Launcher:
             found = found._replace(state=record.QUEUED)
         return found._replace(detail=f"task {task.identifier} {task.state.lower()}")
 
-    def tell(self) -> None:
-        """Prints what has changed."""
-        for job in self.jobs:
-            found = self.state(job)
-            if self.shown.get(job.name) != found.state:
-                detail = f" ({found.detail})" if found.detail else ""
-                print(f"{job.name}: {found.state}{detail}", flush=True)
-            self.shown[job.name] = found.state
-
-    def watch(self, poll: float) -> None:
-        """Submits and tells until Slurm has nothing left to do.
-
-        Raises:
-          InputError: if Slurm refuses; one line.
-        """
-        while True:
-            self.submit()
-            self.tell()
-            if not any(self.alive(job) for job in self.jobs):
-                return
-            time.sleep(poll)
-            try:
-                self.look()
-            except RuntimeError as error:  # its controller restarts; the jobs do not care
-                print(f"warning: {error}", file=sys.stderr)
-
-    def interrupted(self) -> None:
-        """Says what goes on without this launcher, and how to stop it."""
+    def say_what_goes_on(self) -> None:
+        """Says on stderr what goes on without this launcher, and how to stop it."""
         with contextlib.suppress(RuntimeError):
-            self.look()  # it may have been in the middle of submitting
-        left = [self.tasks[job.name].identifier for job in self.jobs if self.alive(job)]
+            self.tasks = slurm_queue.tasks(self.out)
+        left = [self.tasks[job.name].identifier for job in self.running.values() if self.alive(job)]
         text = f"stopped watching: {len(left)} jobs go on in Slurm; the same command watches them again"
         print(text + (f", `scancel {' '.join(left)}` stops them" if left else ""), file=sys.stderr)
 
@@ -206,22 +197,20 @@ def main(arguments: argparse.Namespace) -> int:
     """
     _submitit()
     jobs, out = commands.jobs_of(arguments)
-    launcher = Launcher(jobs, out, arguments.attempts, parameters(arguments))
+    chosen = parameters(arguments)
     commands.check(jobs, out)
     try:
-        launcher.look()
-        if arguments.no_watch:
-            launcher.submit()
-        else:
-            launcher.watch(arguments.poll)
+        queue = Tasks(jobs, out, arguments.attempts, chosen, arguments.poll)
     except RuntimeError as error:
         raise InputError(one_line(error)) from error
-    except KeyboardInterrupt:
-        launcher.interrupted()
-        return STOPPED
-    found = [launcher.state(job) for job in jobs]
-    states.show(found)
-    ended = {state.state for state in found}
-    if arguments.no_watch or ended == {record.DONE}:
-        return 0
-    return FAILED if record.FAILED in ended else STOPPED
+    scheduler = Scheduler(jobs, out, arguments.attempts, queue)
+    if arguments.no_watch:
+        scheduler.submit()
+        queue.flush()
+    else:
+        scheduler.run()
+        if queue.running:
+            queue.say_what_goes_on()
+            return STOPPED
+    states.show([queue.state(job) for job in jobs])
+    return 0 if arguments.no_watch else status_of(jobs, scheduler.outcomes)

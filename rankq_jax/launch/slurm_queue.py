@@ -24,17 +24,10 @@ OVER = frozenset(
 
 
 class Task(NamedTuple):
-    """A task in the queue, or over and not forgotten yet.
-
-    Attributes:
-      identifier: `12_0`, or `12` outside of arrays.
-      state: Slurm's word, e.g. `PENDING`.
-      reason: why it waits or how it ended, in Slurm's words; `None` is one.
-    """
+    """A task in the queue, or over and not forgotten yet; it is named `12_0`, or `12` outside of arrays."""
 
     identifier: str
     state: str
-    reason: str
 
     @property
     def alive(self) -> bool:
@@ -43,14 +36,9 @@ class Task(NamedTuple):
 
 
 def arrays(jobs: Sequence[Job], undone: set[str]) -> list[tuple[tuple[str, ...], list[Job]]]:
-    """Jobs by what they wait for, in an order in which that comes first.
+    """Pairs of the names of what is undone that jobs wait for and these jobs, `LONGEST` at most.
 
-    Args:
-      jobs: in the order of the sweep, where what a job needs comes before it.
-      undone: names of the jobs that are not done.
-
-    Returns:
-      Pairs of the names that jobs wait for and these jobs, `LONGEST` at most.
+    They keep the order of `jobs`, in which what a job needs comes before it.
     """
     groups: dict[tuple[str, ...], list[Job]] = {}
     for job in jobs:
@@ -64,11 +52,7 @@ def arrays(jobs: Sequence[Job], undone: set[str]) -> list[tuple[tuple[str, ...],
 
 
 def new_submission(out: Path, names: Sequence[str]) -> str:
-    """A name in Slurm for jobs that are about to be submitted as one array, in this order.
-
-    Raises:
-      OSError: if the folder cannot be written to.
-    """
+    """A name in Slurm for jobs that are about to be submitted as one array, in this order."""
     folder = out / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{re.sub(r'[^A-Za-z0-9._-]', '_', out.resolve().name)}-{uuid.uuid4().hex[:8]}"
@@ -77,44 +61,35 @@ def new_submission(out: Path, names: Sequence[str]) -> str:
 
 
 def _ask(*filters: str) -> list[list[str]]:
-    command = ["squeue", "--noheader", "--array", "--states=all", "--format=%i|%T|%j|%r", *filters]
+    command = ["squeue", "--noheader", "--array", "--states=all", "--format=%i|%T|%j", *filters]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RuntimeError(f"squeue does not answer ({error}).") from error
     if done.returncode:
         raise RuntimeError(f"squeue: {one_line(done.stderr)}")
-    return [line.split("|", 3) for line in done.stdout.splitlines() if line.count("|") >= 3]
+    return [line.split("|")[:3] for line in done.stdout.splitlines() if line.count("|") >= 2]
 
 
 def state(task: str) -> str:
-    """The state of one task, empty if Slurm does not know it.
-
-    Raises:
-      RuntimeError: if Slurm does not answer; one line.
-    """
-    found = [words[1] for words in _ask(f"--jobs={task}") if words[0] == task]
-    return found[0] if found else ""
+    """The state of one task, empty if Slurm does not know it; a RuntimeError if it does not answer."""
+    return next((words[1] for words in _ask(f"--jobs={task}") if words[0] == task), "")
 
 
 def tasks(out: Path) -> dict[str, Task]:
     """The task of every job below `out` that Slurm knows; the newest where it was submitted more than once.
 
-    Raises:
-      RuntimeError: if Slurm does not answer; one line.
+    Raises a RuntimeError of one line if Slurm does not answer.
     """
     submissions = {path.stem: path for path in sorted((out / FOLDER).glob("*.json"))}
     found: dict[str, Task] = {}
-    for identifier, word, name, reason in _ask("--me") if submissions else []:
+    rank: dict[str, tuple[bool, int]] = {}
+    for identifier, word, name in _ask("--me") if submissions else []:
         if name not in submissions:
             continue
-        index = identifier.partition("_")[2]
+        number, _, index = identifier.partition("_")
         job = json.loads(submissions[name].read_text(encoding="utf-8"))[int(index or 0)]
-        task = Task(identifier, word, reason)
-        if job not in found or _rank(found[job]) < _rank(task):
-            found[job] = task
+        task = Task(identifier, word)
+        if job not in found or rank[job] < (task.alive, int(number)):
+            found[job], rank[job] = task, (task.alive, int(number))
     return found
-
-
-def _rank(task: Task) -> tuple[bool, int]:
-    return task.alive, int(task.identifier.partition("_")[0])

@@ -12,26 +12,22 @@ from rankq_jax.errors import one_line
 from rankq_jax.launch import slurm_queue
 from rankq_jax.launch.job import REQUESTS, STOPPED, Outcome, Stop, execute
 from rankq_jax.launch.jobs import Job
-from rankq_jax.launch.record import FAILED, PREEMPTED, Stalls, read, write
+from rankq_jax.launch.record import FAILED, PREEMPTED, read, write
 
 RETRIES = 5  # of a requeue that the controller does not take
 PAUSE = 2.0  # seconds between them
 
 
-def identifier() -> str:
-    """How Slurm names the task that this process belongs to, e.g. `12_0`; `12` outside of arrays."""
+def _requeue() -> None:
+    """Requeues the task that this process belongs to, unless Slurm has, or somebody has cancelled it."""
     array = os.environ.get("SLURM_ARRAY_JOB_ID")
-    return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ["SLURM_JOB_ID"]
-
-
-def _requeue(task: str) -> None:
+    task = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ["SLURM_JOB_ID"]
     for _ in range(RETRIES):
         try:
             state = slurm_queue.state(task)
         except RuntimeError as error:
             print(f"{task}: {error}", flush=True)
         else:
-            # Slurm has requeued the task itself, or somebody has cancelled it and must not see it again.
             if state != "RUNNING":
                 print(f"{task}: not requeued, it is {state or 'gone'}", flush=True)
                 return
@@ -44,34 +40,23 @@ def _requeue(task: str) -> None:
 
 
 def run(job: Job, out: Path, attempts: int) -> None:
-    """Runs a job to its end, or until Slurm wants the node back; then the task is requeued.
-
-    A job that stops without having been asked goes on at once.
-
-    Args:
-      job: the job.
-      out: folder of all workdirs.
-      attempts: crashes, or stops in a row without progress, after which the job is given up.
+    """Runs a job as `execute` does, or until Slurm wants the node back; then the task is requeued.
 
     Raises:
       SystemExit: unless the job is done. No result is left for submitit then, which would keep a requeued
         task from running again.
     """
-    stop, stalls = Stop(), Stalls()
+    stop = Stop()
     for number in REQUESTS:
         signal.signal(number, stop)  # in place of submitit's, which would requeue at once or not at all
-    while True:
-        outcome = execute(job, out, attempts=attempts, stop=stop)
-        if stop.requested or outcome.state != PREEMPTED:
-            break
-        if stalls.after_stop(out / job.name) >= attempts:
-            error = "stops again and again without having been asked; see job.log in its workdir"
-            outcome = Outcome(FAILED, STOPPED, error)
-            with contextlib.suppress(OSError):
-                write(out / job.name, {**read(out / job.name), **outcome._asdict()})
-            break
+    outcome = execute(job, out, attempts=attempts, stop=stop)
+    if outcome.state == PREEMPTED and not stop.requested:
+        error = "stops again and again without having been asked; see job.log in its workdir"
+        outcome = Outcome(FAILED, STOPPED, error)
+        with contextlib.suppress(OSError):
+            write(out / job.name, {**read(out / job.name), **outcome._asdict()})
     if outcome.state == PREEMPTED:
-        _requeue(identifier())
+        _requeue()
         sys.exit(STOPPED)
     if outcome.state == FAILED:
         raise SystemExit(f"{job.name}: {outcome.error}")

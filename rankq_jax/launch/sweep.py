@@ -65,18 +65,14 @@ def _run(path: str) -> dict[str, Any]:
         raise InputError(f"{path}: is a folder; give the file of the sweep.")
     try:
         return runpy.run_path(path)
-    except OSError as error:
-        if not _line(error, path):
-            raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
-        raise InputError(f"{path}{_line(error, path)}: fails with {_cause(error)}.") from error
     except SystemExit as error:
         raise InputError(f"{path}{_line(error, path)}: exits; a sweep file only defines its jobs.") from error
     except Exception as error:  # whatever the file does wrong
-        raise InputError(f"{path}{_line(error, path)}: fails with {_cause(error)}.") from error
-
-
-def _cause(error: Exception) -> str:
-    return f"{type(error).__name__}: {one_line(error)}".removesuffix(".")
+        line = _line(error, path)
+        if isinstance(error, OSError) and not line:
+            raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
+        cause = f"{type(error).__name__}: {one_line(error)}".removesuffix(".")
+        raise InputError(f"{path}{line}: fails with {cause}.") from error
 
 
 def _chosen(path: str, defined: Mapping[str, Any], budget: str | None) -> object:
@@ -97,13 +93,7 @@ def _chosen(path: str, defined: Mapping[str, Any], budget: str | None) -> object
 
 
 def _is_flag(word: object) -> bool:
-    if not isinstance(word, str) or "\0" in word:
-        return False
-    try:
-        word.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return isinstance(word, str) and "\0" not in word and word == word.encode(errors="ignore").decode()
 
 
 def _checked(jobs: object, path: str) -> list[Job]:

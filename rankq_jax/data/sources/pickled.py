@@ -6,20 +6,18 @@ Numpy's own functions are not called, because they trust the description of an a
 """
 
 import math
-import pickle
 import re
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from rankq_jax.data.sources.containers import cause
 from rankq_jax.data.sources.limits import Budget
-from rankq_jax.data.sources.unpickler import Changeable, Function, Unpickler, dictionary
+from rankq_jax.data.sources.unpickler import Made, Unpickler, dictionary, require
 from rankq_jax.errors import InputError
 
 _TYPES = re.compile(r"[biufcSU]\d+|b|O8?|\?")
-_ORDERS = "<>=|"
 _MOST_DIMENSIONS = 8
 
 
@@ -66,7 +64,7 @@ def of_file(path: Path) -> Budget:
 
 def plain(value: Any) -> Any:
     """An array of `load_pickle` as numpy array or list; anything else as it is."""
-    return value.value if isinstance(value, _Array) else value
+    return value.value if isinstance(value, Made) else value
 
 
 def _skip_header(path: Path, file: Any) -> None:
@@ -82,108 +80,89 @@ def _skip_header(path: Path, file: Any) -> None:
         )
 
 
-class _Type(Changeable):
+def _type(name: Any, align: Any = False, copy: Any = False) -> Made:
     """A numpy type, in two steps as numpy pickles it: its name, then its byte order."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, name: Any):
-        if not (isinstance(name, str) and _TYPES.fullmatch(name)):
-            raise pickle.UnpicklingError("an array of an unknown type")
-        self.value = np.dtype(name)
-
-    def change(self, state: tuple[Any, ...]) -> None:
-        order, parts = state[1], state[2:5]
-        if not (isinstance(order, str) and order in tuple(_ORDERS)) or any(
-            part is not None for part in parts
-        ):
-            raise pickle.UnpicklingError("a structured type in an array")
-        self.value = self.value if order == "|" else self.value.newbyteorder(order)  # type: ignore[arg-type]
+    require(isinstance(name, str) and _TYPES.fullmatch(name) is not None, "an array of an unknown type")
+    return Made(np.dtype(name), _ordered)
 
 
-class _Array(Changeable):
+def _ordered(kind: np.dtype, state: tuple[Any, ...]) -> np.dtype:
+    order, parts = state[1], state[2:5]
+    plain_type = isinstance(order, str) and order in tuple("<>=|") and all(part is None for part in parts)
+    require(plain_type, "a structured type in an array")
+    return kind if order == "|" else kind.newbyteorder(order)
+
+
+def _is_type(kind: Any) -> bool:
+    return isinstance(kind, Made) and isinstance(kind.value, np.dtype)
+
+
+def _reconstruct(kind: Any, shape: Any, code: Any) -> Made:
     """An array, in two steps as numpy pickles it: that it is one, then its content."""
+    require(kind is _no_call, "an array of unknown kind")
+    return Made(None, _filled)
 
-    __slots__ = ("value",)
 
-    def __init__(self) -> None:
-        self.value: Any = None
-
-    def change(self, state: tuple[Any, ...]) -> None:
-        _, shape, kind, by_columns, content = state
-        self.value = _array(content, kind, shape, "F" if by_columns else "C")
+def _filled(_: None, state: tuple[Any, ...]) -> Any:
+    _, shape, kind, by_columns, content = state
+    return _array(content, kind, shape, "F" if by_columns else "C")
 
 
 def _array(content: Any, kind: Any, shape: Any, order: Any) -> Any:
-    if not isinstance(kind, _Type) or not isinstance(shape, tuple) or len(shape) > _MOST_DIMENSIONS:
-        raise pickle.UnpicklingError("an array of unknown type or shape")
-    if any(type(size) is not int or not 0 <= size < 2**63 for size in shape):
-        raise pickle.UnpicklingError("an array of impossible shape")
+    known = _is_type(kind) and isinstance(shape, tuple) and len(shape) <= _MOST_DIMENSIONS
+    require(known, "an array of unknown type or shape")
+    require(all(type(size) is int and 0 <= size < 2**63 for size in shape), "an array of impossible shape")
+    count = math.prod(shape)
     if kind.value == np.dtype(object):
-        if not isinstance(content, list) or len(content) != math.prod(shape):
-            raise pickle.UnpicklingError("an array of objects of impossible shape")
+        fits = isinstance(content, list) and len(content) == count
+        require(fits, "an array of objects of impossible shape")
         return content if shape else content[0]
     if isinstance(content, str):  # Python 2
         content = content.encode("latin1")
-    if not isinstance(content, bytes) or len(content) != math.prod(shape) * kind.value.itemsize:
-        raise pickle.UnpicklingError(f"an array of shape {shape} with other bytes")
+    whole = isinstance(content, bytes) and len(content) == count * kind.value.itemsize
+    require(whole, f"an array of shape {shape} with other bytes")
     return np.frombuffer(content, kind.value).reshape(shape, order="F" if order == "F" else "C")
 
 
-def _reconstruct(kind: Any, shape: Any, code: Any) -> _Array:
-    if kind is not _NDARRAY:
-        raise pickle.UnpicklingError("an array of unknown kind")
-    return _Array()
-
-
-def _from_buffer(content: Any, kind: Any, shape: Any, order: Any) -> _Array:
-    array = _Array()
-    array.value = _array(content, kind, shape, order)
-    return array
+def _from_buffer(content: Any, kind: Any, shape: Any, order: Any) -> Made:
+    return Made(_array(content, kind, shape, order), _filled)
 
 
 def _scalar(kind: Any, content: Any = b"") -> Any:
-    if not isinstance(kind, _Type) or kind.value == np.dtype(object):
-        raise pickle.UnpicklingError("a scalar of unknown type")
+    require(_is_type(kind) and kind.value != np.dtype(object), "a scalar of unknown type")
     return _array(content, kind, (), "C")[()]
 
 
-def _no_call(*arguments: Any) -> NoReturn:
-    raise pickle.UnpicklingError("an array without content")
+def _no_call(*arguments: Any) -> None:
+    require(False, "an array without content")
 
 
 def _no_bytes(*arguments: Any) -> bytes:
-    if arguments:
-        raise pickle.UnpicklingError("bytes made of something")
+    require(not arguments, "bytes made of something")
     return b""
 
 
-def _ordered(pairs: Any = ()) -> dict[Any, Any]:
-    if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
-        raise pickle.UnpicklingError("a dictionary of something else than pairs")
+def _of_pairs(pairs: Any = ()) -> dict[Any, Any]:
+    are_pairs = all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs)
+    require(are_pairs, "a dictionary of something else than pairs")
     return dictionary([value for pair in pairs for value in pair])
 
 
 def _encode(text: Any, encoding: Any = "") -> bytes:
-    if not (isinstance(text, str) and isinstance(encoding, str) and encoding == "latin1"):
-        raise pickle.UnpicklingError("an encoding other than latin1")
+    known = isinstance(text, str) and isinstance(encoding, str) and encoding == "latin1"
+    require(known, "an encoding other than latin1")
     return text.encode("latin1")
 
 
-_NDARRAY = Function(_no_call)
-_ALLOWED = {
-    ("numpy", "ndarray"): _NDARRAY,
-    ("numpy", "dtype"): Function(lambda name, align=False, copy=False: _Type(name)),
-    ("_codecs", "encode"): Function(_encode),
-    ("__builtin__", "bytes"): Function(_no_bytes),  # how old protocols write that there are none
-    ("builtins", "bytes"): Function(_no_bytes),
-    ("collections", "OrderedDict"): Function(_ordered),
-} | {
-    (f"numpy.{core}.{module}", name): function
-    for core in ("core", "_core")
-    for module, name, function in (
-        ("multiarray", "_reconstruct", Function(_reconstruct)),
-        ("multiarray", "scalar", Function(_scalar)),
-        ("numeric", "_frombuffer", Function(_from_buffer)),
-    )
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): _no_call,
+    ("numpy", "dtype"): _type,
+    ("_codecs", "encode"): _encode,
+    ("__builtin__", "bytes"): _no_bytes,  # how old protocols write that there are none
+    ("builtins", "bytes"): _no_bytes,
+    ("collections", "OrderedDict"): _of_pairs,
 }
+for _core in ("numpy.core", "numpy._core"):
+    _ALLOWED[f"{_core}.multiarray", "_reconstruct"] = _reconstruct
+    _ALLOWED[f"{_core}.multiarray", "scalar"] = _scalar
+    _ALLOWED[f"{_core}.numeric", "_frombuffer"] = _from_buffer

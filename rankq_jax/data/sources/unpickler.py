@@ -5,6 +5,7 @@ import pickle
 import struct
 import sys
 from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any, ClassVar
 
 from rankq_jax.data.sources.limits import Budget
@@ -24,27 +25,23 @@ _COUNTED = (
 )
 
 
-class Function:
-    """What a name in a pickle stands for: it can be called and nothing else."""
+def require(holds: bool, otherwise: str) -> None:
+    """Refuses a pickle.
 
-    __slots__ = ("_function",)
-
-    def __init__(self, function: Callable[..., Any]):
-        self._function = function
-
-    def __call__(self, *arguments: Any) -> Any:
-        """What the function makes."""
-        return self._function(*arguments)
+    Raises:
+      UnpicklingError: unless a condition holds; says what is there otherwise.
+    """
+    if not holds:
+        raise pickle.UnpicklingError(otherwise)
 
 
-class Changeable:
-    """A value that a pickle makes in two steps."""
+class Made:
+    """A value that a pickle makes in two steps: `finish(value, state)` is its value after the second one."""
 
-    __slots__ = ()
+    __slots__ = ("finish", "value")
 
-    def change(self, state: tuple[Any, ...]) -> None:
-        """The second step."""
-        raise NotImplementedError
+    def __init__(self, value: Any, finish: Callable[[Any, tuple[Any, ...]], Any]):
+        self.value, self.finish = value, finish
 
 
 class Unpickler(pickle._Unpickler):
@@ -62,12 +59,12 @@ class Unpickler(pickle._Unpickler):
     read: Callable[[int], bytes]
     pop_mark: Callable[[], list[Any]]
 
-    def __init__(self, data: bytes, allowed: Mapping[tuple[str, str], Function], budget: Budget):
+    def __init__(self, data: bytes, allowed: Mapping[tuple[str, str], FunctionType], budget: Budget):
         super().__init__(io.BytesIO(data), encoding="latin1")  # what Python 2 wrote
         self._allowed, self._budget = allowed, budget
 
     def find_class(self, module: str, name: str, /) -> Any:
-        """The function that stands for a name.
+        """The function that stands for a name; nothing but a function is ever called.
 
         Raises:
           InputError: if none does.
@@ -87,32 +84,27 @@ class Unpickler(pickle._Unpickler):
     def load_bytearray8(self) -> None:
         """Bytes that can be changed, as bytes that cannot."""
         (size,) = struct.unpack("<Q", self.read(8))
-        content = self.read(
-            min(size, sys.maxsize)
-        )  # what is there; a reserved array would be as long as declared
-        if len(content) != size:
-            raise pickle.UnpicklingError("bytes that are not there")
+        # What is there is read; a reserved array would be as long as declared.
+        content = self.read(min(size, sys.maxsize))
+        require(len(content) == size, "bytes that are not there")
         self.append(content)
 
     def load_reduce(self) -> None:
         """A call."""
         arguments, function = self.stack.pop(), self.stack.pop()
-        if not isinstance(function, Function) or not isinstance(arguments, tuple):
-            raise pickle.UnpicklingError("a call of what is no function")
+        require(isinstance(function, FunctionType) and isinstance(arguments, tuple), "a call of no function")
         self._count(arguments)
         self.append(function(*arguments))
 
     def load_build(self) -> None:
         """The second step of a value."""
-        state, value = self.stack.pop(), self.stack[-1]
-        if not isinstance(value, Changeable) or not isinstance(state, tuple):
-            raise pickle.UnpicklingError("a change of what is no array")
+        state, made = self.stack.pop(), self.stack[-1]
+        require(isinstance(made, Made) and isinstance(state, tuple), "a change of what is no array")
         self._count(state)
-        value.change(state)
+        made.value = made.finish(made.value, state)
 
     def _put(self, items: list[Any]) -> None:
-        if not isinstance(self.stack[-1], dict):
-            raise pickle.UnpicklingError("entries of what is no dictionary")
+        require(isinstance(self.stack[-1], dict), "entries of what is no dictionary")
         self.stack[-1].update(dictionary(items))
 
     def load_setitem(self) -> None:
@@ -129,29 +121,12 @@ class Unpickler(pickle._Unpickler):
         made = dictionary(self.pop_mark())
         self.append(made)  # `pop_mark` has changed what this appends to
 
-    def _extend(self, items: list[Any]) -> None:
-        if type(self.stack[-1]) is not list:
-            raise pickle.UnpicklingError("entries of what is no list")
-        self.stack[-1].extend(items)
-
-    def load_append(self) -> None:
-        """An entry of a list."""
-        self._extend([self.stack.pop()])
-
-    def load_appends(self) -> None:
-        """Entries of a list."""
-        self._extend(self.pop_mark())
-
 
 def dictionary(items: list[Any]) -> dict[Any, Any]:
-    """Keys and values in turn as a dictionary.
-
-    Raises:
-      UnpicklingError: if a key is anything but text or a moderate whole number.
-    """
+    """Keys and values in turn as a dictionary; keys are text or moderate whole numbers."""
     for key in items[::2]:
-        if type(key) is not str and not (type(key) is int and abs(key) < _LARGEST_KEY):
-            raise pickle.UnpicklingError("a dictionary whose keys are neither text nor whole numbers")
+        known = type(key) is str or (type(key) is int and abs(key) < _LARGEST_KEY)
+        require(known, "a dictionary whose keys are neither text nor whole numbers")
     return dict(zip(items[::2], items[1::2], strict=True))
 
 
