@@ -15,22 +15,14 @@ from rankq_jax.analysis.names import drawn
 from rankq_jax.analysis.pictures import png
 from rankq_jax.tasks import MEASURES
 
-# Of lines, in the order in which they are used up.
-COLOURS = matplotlib.color_sequences["tab10"]
-DASHES = ("-", "--", ":", "-.")
-MARKERS = (".", "s", "^", "x")
+# Of lines: 160 differ, the first ten in colour alone.
+STYLES: list[dict[str, Any]] = [
+    {"marker": marker, "linestyle": dashes, "color": colour, "markersize": 4}
+    for marker in (".", "s", "^", "x")
+    for dashes in ("-", "--", ":", "-.")
+    for colour in matplotlib.color_sequences["tab10"]
+]
 SHARES = {measure.quantity for measure in MEASURES if measure.unit == "%"}  # that lie between 0 and 1
-
-
-def line_style(number: int) -> dict[str, Any]:
-    """Colour, dashes and marker of the line of that number: 160 differ, the first ten in colour alone."""
-    dashes, colours = len(DASHES), len(COLOURS)
-    return {
-        "color": COLOURS[number % colours],
-        "linestyle": DASHES[number // colours % dashes],
-        "marker": MARKERS[number // (colours * dashes) % len(MARKERS)],
-        "markersize": 4,
-    }
 
 
 class Line(NamedTuple):
@@ -38,7 +30,7 @@ class Line(NamedTuple):
 
     Attributes:
       label: in the legend; lines of one label have one entry.
-      number: chooses the style, so that an arm looks the same in every picture.
+      number: chooses one of the `STYLES`, so that an arm looks the same in every picture.
       position: `[P]`.
       value: `[P]`.
       low: `[P]` lower end of the band.
@@ -78,7 +70,7 @@ def _draw(axes: Axes, lines: Sequence[Line], steps: bool = False) -> dict[str, A
     named: dict[str, Artist] = {}
     changes = {"marker": "", "drawstyle": "steps-post"} if steps else {}
     for line in lines:
-        style = line_style(line.number) | changes
+        style = STYLES[line.number % len(STYLES)] | changes
         (drawn_line,) = axes.plot(line.position, line.value, label=line.label, **style)
         named.setdefault(line.label, drawn_line)
         hollow = {**style, "linestyle": "", "markerfacecolor": "white", "marker": "o", "zorder": 3}

@@ -55,11 +55,6 @@ def per_seed(field: str, seeds: int) -> Kind:
     return lambda values: every(right)(values) and len(values) == seeds
 
 
-def missing_or(kind: Kind) -> Kind:
-    """Whether it is of a kind, or null."""
-    return lambda value: value is None or kind(value)
-
-
 def check(path: Path, record: Mapping[str, Any], kinds: Mapping[str, Kind], line: int | None = None) -> None:
     """Refuses a record that lacks one of the fields, or has a value of another kind there.
 

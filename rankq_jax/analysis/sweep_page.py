@@ -141,14 +141,14 @@ def _open(sweep: Sweep) -> str:
         return page.note("Every job is done.")
     head = ["job", "state", "starts", "failures", "host", "evaluated up to", "last error"]
     rows = []
-    for name, job, reached in sweep.open:
+    for job in sweep.open:
         counts = [NONE if count is None else str(count) for count in (job.starts, job.failures)]
-        rows.append([name, job.state, *counts, job.host or NONE, reached or NONE, job.error or NONE])
+        rows.append([job.name, job.state, *counts, *(x or NONE for x in (job.host, job.reached, job.error))])
     return page.table(head, rows, sentences=("evaluated up to", "last error"))
 
 
 def _overview(sweep: Sweep) -> str:
-    states = Counter(entry.job.state for entry in sweep.open)
+    states = Counter(job.state for job in sweep.open)
     done = sweep.jobs - len(sweep.open)
     counts = ", ".join([f"{done} done", *(f"{count} {state}" for state, count in states.items())])
     text = page.note(f"{sweep.jobs} jobs: {counts}.")
@@ -156,7 +156,7 @@ def _overview(sweep: Sweep) -> str:
 
 
 def _origin(sweep: Sweep) -> str:
-    runs = [m.run for m in sweep.members]
+    runs = [run for _, run in sweep.runs]
     commits = ", ".join(dict.fromkeys(run.commit for run in runs))
     versions = dict.fromkeys(", ".join(f"{name} {v}" for name, v in run.versions.items()) for run in runs)
     parts = [METHOD, *(f"Commit {commits}; {'; or '.join(versions)}." for _ in runs[:1])]

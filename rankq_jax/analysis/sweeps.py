@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 from rankq_jax.analysis import kinds, results
 from rankq_jax.analysis.arms import BUDGET, Arm, Member, member
 from rankq_jax.analysis.groups import grouped
+from rankq_jax.analysis.results import Run
 from rankq_jax.errors import InputError
 from rankq_jax.writers import flattened
 
@@ -19,14 +20,17 @@ _Read = TypeVar("_Read")
 
 
 class Job(NamedTuple):
-    """What the launcher knows of a job.
+    """A job of a sweep.
 
     Attributes:
-      state: `queued`, `running`, `preempted`, `failed` or `done`.
+      state: `queued`, `running`, `preempted`, `failed` or `done`; one of this module where the launcher left
+        none.
       error: last line that says why it failed; empty if it did not.
       starts: how often it was started.
       failures: how often it failed.
-      host: of its last process.
+      host: the machine of its last process.
+      name: that of its workdir.
+      reached: how far it was evaluated.
     """
 
     state: str
@@ -34,20 +38,8 @@ class Job(NamedTuple):
     starts: int | None = None
     failures: int | None = None
     host: str = ""
-
-
-class Open(NamedTuple):
-    """A job that is not done.
-
-    Attributes:
-      name: of its workdir.
-      job: its state; one of this module where the launcher left none.
-      reached: how far it was evaluated.
-    """
-
-    name: str
-    job: Job
-    reached: str
+    name: str = ""
+    reached: str = ""
 
 
 class Sweep(NamedTuple):
@@ -61,12 +53,12 @@ class Sweep(NamedTuple):
 
     jobs: int
     sections: dict[str, list[Arm]]
-    open: list[Open]
+    open: list[Job]
 
     @property
-    def members(self) -> list[Member]:
-        """The runs that are in an arm."""
-        return [m for arms in self.sections.values() for arm in arms for m in arm.members]
+    def runs(self) -> list[tuple[str, Run]]:
+        """The label of the arm and the run, of all that are in an arm."""
+        return [(arm.label, m.run) for arms in self.sections.values() for arm in arms for m in arm.members]
 
 
 def is_run(folder: Path) -> bool:
@@ -107,13 +99,13 @@ def job(folder: Path) -> Job | None:
     path = folder / RECORD
     if not path.exists():
         return None
-    record: dict[str, Any] = {**dict.fromkeys(Job._fields[1:]), **results.read_json(path)}
-    optional = {"error": kinds.text, "host": kinds.text, "starts": kinds.whole, "failures": kinds.whole}
-    rules = {field: kinds.missing_or(kind) for field, kind in optional.items()}
-    kinds.check(path, record, {"state": kinds.text, **rules})
-    lines = [line.strip() for line in (record["error"] or "").splitlines() if line.strip()]
-    error = lines[-1] if lines else ""
-    return Job(record["state"], error, record["starts"], record["failures"], record["host"] or "")
+    record = {field: value for field, value in results.read_json(path).items() if value is not None}
+    rules = {"error": kinds.text, "host": kinds.text, "starts": kinds.whole, "failures": kinds.whole}
+    known = {field: kind for field, kind in rules.items() if field in record}
+    kinds.check(path, record, {"state": kinds.text, **known})
+    lines = [line.strip() for line in record.get("error", "").splitlines() if line.strip()]
+    own = {field: record[field] for field in ("state", *known)}
+    return Job(**{**own, "error": lines[-1] if lines else ""})
 
 
 def read(folders: Sequence[Path]) -> Sweep:
@@ -131,7 +123,7 @@ def read(folders: Sequence[Path]) -> Sweep:
             raise InputError(f"{found[i][1]}: is there twice; leave one out.")
     names = {w: w.name if len(folders) == 1 else f"{folder.name}/{w.name}" for folder, w in found}
     members: dict[Path, Member] = {}
-    listed: dict[Path, Open] = {}
+    listed: dict[Path, Job] = {}
     for workdir, name in names.items():
         problems: list[str] = []
         known, own = _noting(problems, job, workdir), _noting(problems, _member, workdir)
@@ -139,10 +131,10 @@ def read(folders: Sequence[Path]) -> Sweep:
             members[workdir] = own
         entry = _open(known, own, problems)
         if entry is not None:
-            listed[workdir] = Open(name, *entry)
+            listed[workdir] = entry._replace(name=name)
     sections, left_out = grouped(members.values())
     for run, reason in left_out:
-        listed[run.folder] = Open(names[run.folder], Job(LEFT_OUT, reason), "")
+        listed[run.folder] = Job(LEFT_OUT, reason, name=names[run.folder])
     return Sweep(len(found), sections, [listed[workdir] for workdir in names if workdir in listed])
 
 
@@ -159,7 +151,7 @@ def _noting(problems: list[str], read: Callable[[Path], _Read | None], folder: P
         return None
 
 
-def _open(known: Job | None, own: Member | None, problems: list[str]) -> tuple[Job, str] | None:
+def _open(known: Job | None, own: Member | None, problems: list[str]) -> Job | None:
     """The row of a job in the list of those that are not done; None if it is done."""
     ended = own is not None and own.run.summary is not None
     if ended and not problems and (known is None or known.state in ("done", "running", "queued")):
@@ -173,8 +165,8 @@ def _open(known: Job | None, own: Member | None, problems: list[str]) -> tuple[J
         reached = f"{last['updates']} updates, {last['env_steps']} environment steps"
     error = "; ".join([*problems, *([known.error] if known is not None and known.error else [])])
     if known is None or known.state == "done":
-        return Job(DAMAGED if problems else UNFINISHED, error), reached
-    return known._replace(error=error), reached
+        return Job(DAMAGED if problems else UNFINISHED, error, reached=reached)
+    return known._replace(error=error, reached=reached)
 
 
 def _several(pairs: Iterable[tuple[Any, str]]) -> str:
@@ -188,7 +180,7 @@ def _several(pairs: Iterable[tuple[Any, str]]) -> str:
 
 def differences(sweep: Sweep) -> list[str]:
     """A sentence for each thing that the runs should have in common and have not."""
-    runs = [(arm.label, m.run) for own in sweep.sections.values() for arm in own for m in arm.members]
+    runs = sweep.runs
     abouts = [
         ({"commit": run.commit, "source code": run.source or "unknown", **run.versions}, label)
         for label, run in runs

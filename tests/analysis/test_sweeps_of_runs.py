@@ -82,8 +82,8 @@ def test_a_seed_counts_once_and_the_finished_run_goes_first(tmp_path):
     (arm,) = sweep.sections["pointmaze-umaze"]
     assert [m.run.folder.name for m in arm.members] == ["b"]
     (entry,) = sweep.open
-    assert entry.name == "a" and entry.job.state == "left out"
-    assert entry.job.error == f"seed 1 of the same arm is in {tmp_path / 'b'} already"
+    assert entry.name == "a" and entry.state == "left out"
+    assert entry.error == f"seed 1 of the same arm is in {tmp_path / 'b'} already"
 
 
 def test_a_task_without_success_is_judged_by_its_return(tmp_path):
@@ -135,7 +135,7 @@ def test_the_jobs_that_are_not_done(tmp_path):
     sweep = read(tmp_path)
     assert sweep.jobs == 11
     rows = {entry.name: entry for entry in sweep.open}
-    assert {name: row.job.state for name, row in rows.items()} == {
+    assert {name: row.state for name, row in rows.items()} == {
         "d-early": "failed",
         "e-running": "running",
         "f-preempted": "preempted",
@@ -145,15 +145,15 @@ def test_the_jobs_that_are_not_done(tmp_path):
         "j-record": "damaged",
         "k-begun": "unfinished",
     }
-    early = rows["d-early"].job
+    early = rows["d-early"]
     assert (early.error, early.starts, early.failures) == ("no such dataset", 3, 3)
     assert rows["e-running"].reached == "50 updates, 0 environment steps"
-    assert rows["e-running"].job.host == "node7"
+    assert rows["e-running"].host == "node7"
     assert rows["g-unfinished"].reached == "not evaluated yet"
-    assert rows["h-lost"].job.error.startswith("summary.json is missing")
-    assert str(broken / "summary.json") in rows["i-broken"].job.error
-    assert rows["i-broken"].job.error.endswith("; disk full")
-    assert "job.json" in rows["j-record"].job.error
+    assert rows["h-lost"].error.startswith("summary.json is missing")
+    assert str(broken / "summary.json") in rows["i-broken"].error
+    assert rows["i-broken"].error.endswith("; disk full")
+    assert "job.json" in rows["j-record"].error
     (arm,) = sweep.sections["pointmaze-umaze"]  # what is not readable is in no arm
     assert sorted(seed for m in arm.members for seed in m.seeds) == [0, 1, 2, 3, 4, 5, 6, 8]
     assert sorted(seed for m in arm.finished for seed in m.seeds) == [0, 1, 2, 8]
@@ -198,8 +198,8 @@ def test_a_damaged_file_is_named_in_one_line(file, change, tmp_path):
         arms.member(results.read(hurt))
     assert str(hurt / file) in str(caught.value) and "\n" not in str(caught.value)
     sweep = read(tmp_path / "sweep")
-    assert [(e.name, e.job.state) for e in sweep.open] == [("b", "damaged")]
-    assert str(hurt / file) in sweep.open[0].job.error
+    assert [(e.name, e.state) for e in sweep.open] == [("b", "damaged")]
+    assert str(hurt / file) in sweep.open[0].error
     (arm,) = sweep.sections["pointmaze-umaze"]
     assert [m.seeds for m in arm.members] == [(0,)]
 
@@ -208,8 +208,8 @@ def test_results_that_are_no_numbers_are_damage(tmp_path):
     hurt = workdir(tmp_path / "a", {0: (1, 2, 3)})
     damage(hurt, "summary.json", lambda s: s.update(final_success_rate=[float("nan")]))
     (entry,) = read(tmp_path).open
-    assert entry.job.state == "damaged"
-    assert f"{hurt / 'summary.json'}: field 'final_success_rate' is [nan]" in entry.job.error
+    assert entry.state == "damaged"
+    assert f"{hurt / 'summary.json'}: field 'final_success_rate' is [nan]" in entry.error
 
 
 def test_folders_that_are_no_sweeps(tmp_path):
