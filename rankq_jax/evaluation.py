@@ -1,6 +1,6 @@
 """Evaluation: every episode's numbers, nothing averaged."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -10,30 +10,29 @@ from rankq_jax.envs.batch import streams
 from rankq_jax.envs.rollout import Act, collecting, driven, recorder
 from rankq_jax.types import BatchEnv, Episodes, Key, Params, seen
 
+# `{name: number}` of one episode, e.g. `tasks.Task.measure`.
+Measured = Callable[[Episodes], Mapping[str, Any]]
+
 
 class Evaluation(NamedTuple):
-    """One greedy episode for each row of each seed. Array leaves lead with `[S, n]`.
+    """One greedy episode for each row of each seed.
 
     Attributes:
-      returns: sum of raw rewards.
-      length: environment steps.
-      success: whether the task was solved at any step.
+      metrics: `{name: [S, n]}`, what each episode is measured by.
       start: first observation, `[S, n, *O]`.
       goal: `[S, n, G]`; G is 0 where a task has none.
       episodes: the episodes themselves, row by row, seed after seed.
     """
 
-    returns: np.ndarray
-    length: np.ndarray
-    success: np.ndarray
+    metrics: dict[str, np.ndarray]
     start: Any
     goal: np.ndarray
     episodes: list[Episodes]
 
     @property
-    def metrics(self) -> dict[str, np.ndarray]:
-        """`{name: [S, n]}` of what episodes are measured by, by the names of `tasks.Measure`."""
-        return {"success": self.success, "return": self.returns, "length": self.length}
+    def per_seed(self) -> int:
+        """Episodes of each seed."""
+        return self.goal.shape[1]
 
 
 def for_all_rows(step: Callable[..., jax.Array], params: Params, keys: Key, seeds: int) -> Act:
@@ -51,7 +50,11 @@ def for_all_rows(step: Callable[..., jax.Array], params: Params, keys: Key, seed
 
 
 def evaluate(
-    env: BatchEnv, act: Act, starts: list[int], progress: Callable[[int], Any] = lambda steps: None
+    env: BatchEnv,
+    act: Act,
+    starts: list[int],
+    measure: Measured,
+    progress: Callable[[int], Any] = lambda steps: None,
 ) -> Evaluation:
     """One episode per row.
 
@@ -59,12 +62,15 @@ def evaluate(
       env: `S * n` rows, those of one seed together.
       act: the greedy policies of all seeds, from `for_all_rows`.
       starts: for each seed, the seed of its start states.
+      measure: what is reported of an episode; the names do not depend on it.
       progress: told the number of steps taken, over all rows, after each of them.
     """
-    return driven(evaluating(env, act, starts), progress)
+    return driven(evaluating(env, act, starts, measure), progress)
 
 
-def evaluating(env: BatchEnv, act: Act, starts: list[int]) -> Generator[int, None, Evaluation]:
+def evaluating(
+    env: BatchEnv, act: Act, starts: list[int], measure: Measured
+) -> Generator[int, None, Evaluation]:
     """As `evaluate`; yields the number of steps taken, over all rows, after each of them.
 
     Closing it in the middle gives the evaluation up; nothing else depends on it.
@@ -74,17 +80,15 @@ def evaluating(env: BatchEnv, act: Act, starts: list[int]) -> Generator[int, Non
     collected = yield from collecting(env, state, recorder(env), act, env.horizon, once=True)
     episodes = [episode for _, episode in sorted(collected.episodes, key=lambda pair: pair[0])]
 
-    def table(value: Callable[[Episodes], Any]) -> np.ndarray:
-        return stacked([np.asarray(value(episode)) for episode in episodes])
+    measured = [measure(episode) for episode in episodes]
 
-    def stacked(values: list[np.ndarray]) -> np.ndarray:
+    def stacked(*values: np.ndarray) -> np.ndarray:
         return np.stack(values).reshape(seeds, rows, *values[0].shape)
 
+    starts_of = [jax.tree.map(lambda leaf: leaf[0], episode.observation) for episode in episodes]
     return Evaluation(
-        returns=table(lambda e: e.reward.sum()),
-        length=table(lambda e: len(e.reward)),
-        success=table(lambda e: e.success.any()),
-        start=jax.tree.map(lambda *x: stacked([leaf[0] for leaf in x]), *[e.observation for e in episodes]),
+        metrics={name: np.reshape([one[name] for one in measured], (seeds, rows)) for name in measured[0]},
+        start=jax.tree.map(stacked, *starts_of),
         goal=np.zeros((seeds, rows, 0)) if state.goal is None else state.goal.reshape(seeds, rows, -1),
         episodes=episodes,
     )

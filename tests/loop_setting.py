@@ -33,6 +33,7 @@ def make_setup(dataset, seeds):
         prepare=lambda episodes: prepare(episodes, TASK.transform, 0.99),
         capacity=1_500,
         seeds=seeds,
+        measure=TASK.measure,
     )
 
 

@@ -59,10 +59,11 @@ def test_what_an_event_tells(straight):
     *_, evaluated, end = (event for event in events if not isinstance(event, loop.Evaluating))
     assert set(evaluated.metrics) == {"success", "return", "length"}
     assert all(values.shape == (2, 3) for values in evaluated.metrics.values())
-    np.testing.assert_array_equal(evaluated.metrics["length"], evaluated.evaluation.length)
+    lengths = [len(episode.reward) for episode in evaluated.evaluation.episodes]
+    np.testing.assert_array_equal(evaluated.metrics["length"].ravel(), lengths)
     assert evaluated.last and evaluated.phase == "online"
     steps = sum(event.steps for event in events if isinstance(event, loop.Evaluating))
-    lengths = [e.evaluation.length.sum() for e in events if isinstance(e, loop.Evaluated)]
+    lengths = [e.metrics["length"].sum() for e in events if isinstance(e, loop.Evaluated)]
     assert steps == sum(lengths)
     updated = [event for event in events if isinstance(event, loop.Updated)]
     assert all(value.shape == (2,) for event in updated for value in event.metrics.values())

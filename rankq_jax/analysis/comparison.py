@@ -1,66 +1,14 @@
-"""Finished runs as the arms of a comparison: which of them may stand in one table."""
+"""Finished runs as the arms of a table: which of them may stand together."""
 
-import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from rankq_jax.analysis import evaluations, groups, results
+from rankq_jax.analysis import arms, results
+from rankq_jax.analysis.arms import Arm, Member
 from rankq_jax.analysis.results import Run
 from rankq_jax.errors import InputError
-from rankq_jax.tasks import Measure
-
-# Configuration fields that all arms of a task have in common.
-SHARED = ("dataset", "dataset_steps", "dataset_seed", "seed", "seeds", "evaluation_episodes")
-
-
-class Arm(NamedTuple):
-    """A finished run in a comparison.
-
-    Attributes:
-      label: its name, unlike that of the other arms of the task.
-      run: what its folder holds.
-      summary: the run's summary.
-    """
-
-    label: str
-    run: Run
-    summary: dict[str, Any]
-
-    def per_seed(self, field: str) -> np.ndarray | None:
-        """`[S]`, a result of each seed, or None if the run has none."""
-        values = self.summary.get(field)
-        return None if not values or None in values else np.asarray(values, np.float64)
-
-    @property
-    def measure(self) -> Measure:
-        """What it is judged by."""
-        return groups.task_of(self.run).measures[0]
-
-    def score(self, end: str) -> np.ndarray | None:
-        """`[S]`, its `offline` or `final` score of each seed, or None if the run has none."""
-        return evaluations.end(self.run, self.measure, end)
-
-    @property
-    def has_offline_phase(self) -> bool:
-        """Whether it was evaluated after offline updates."""
-        return self.score("offline") is not None
-
-    @property
-    def has_online_phase(self) -> bool:
-        """Whether it stepped its environments."""
-        return bool(self.summary["env_steps"] > 0)
-
-    @property
-    def budget(self) -> dict[str, Any]:
-        """What the arms of a task have in common; a phase that this arm leaves out is left out here too."""
-        fields = [*SHARED]
-        fields += ["offline.updates"] if self.has_offline_phase else []
-        fields += ["online.env_steps"] if self.has_online_phase else []
-        return {field: self.run.setting(field) for field in fields}
 
 
 def finished(folder: Path) -> Run:
@@ -75,46 +23,38 @@ def finished(folder: Path) -> Run:
     return run
 
 
-def _whole(runs: Sequence[Run]) -> list[Run]:
-    """Finished runs, of which those that differ in their seeds alone are one.
-
-    Seeds are joined where together they are consecutive and none is there twice. Seconds are added up.
-    """
-    alike: dict[str, list[Run]] = {}
-    for run in runs:
-        summary = run.summary or {}
-        key = [
-            groups.settings_of(run),
-            *(summary.get(field) for field in ("dataset", "updates", "env_steps")),
-        ]
-        alike.setdefault(json.dumps(key, sort_keys=True), []).append(run)
-    whole = []
-    for parts in alike.values():
-        parts = sorted(parts, key=lambda run: run.summary["seeds"][:1] if run.summary else [])
-        seeds = [seed for run in parts for seed in (run.summary or {})["seeds"]]
-        if len(parts) == 1 or not seeds or seeds != list(range(seeds[0], seeds[0] + len(seeds))):
-            whole += parts
-            continue
-        own = [run.summary for run in parts if run.summary]
-        joined = {field: [x for one in own for x in one[field]] for field in results.per_seed(own[0])}
-        seconds = {name: sum(one["wall_seconds"][name] for one in own) for name in ("update", "total")}
-        whole.append(
-            parts[0]._replace(
-                config={**parts[0].config, "seed": seeds[0], "seeds": len(seeds)},
-                summary={**own[0], "seeds": seeds, "wall_seconds": seconds, **joined},
-            )
-        )
-    order = {run.folder: i for i, run in enumerate(runs)}
-    return sorted(whole, key=lambda run: order[run.folder])
+def has_online_phase(arm: Arm) -> bool:
+    """Whether the arm stepped its environments."""
+    return bool(arm.run.summary and arm.run.summary["env_steps"] > 0)
 
 
-def _arms(runs: Sequence[Run]) -> list[Arm]:
-    """Runs of one name get their folder beside it."""
-    counts = Counter(run.name for run in runs)
-    return [
-        Arm(run.name if counts[run.name] == 1 else f"{run.name} ({run.folder})", run, run.summary or {})
-        for run in runs
-    ]
+def budget(arm: Arm) -> dict[str, Any]:
+    """What the arms of a task have in common; a phase that this arm leaves out is left out here too."""
+    fields = [*arms.BUDGET]
+    fields += ["offline.updates"] if arm.result("offline") is not None else []
+    fields += ["online.env_steps"] if has_online_phase(arm) else []
+    seeds = {"seed": arm.run.setting("seed"), "seeds": sum(m.run.setting("seeds") for m in arm.members)}
+    return {**{field: arm.run.setting(field) for field in fields}, **seeds}
+
+
+def _joined(members: Sequence[Member]) -> list[list[Member]]:
+    """Runs that differ in their seeds only together, where the seeds are consecutive and none is twice."""
+    order = {m.run.folder: i for i, m in enumerate(members)}
+    found: list[list[Member]] = []
+    for parts in arms.alike(members, "dataset", "updates", "env_steps"):
+        parts = sorted(parts, key=lambda m: m.seeds[:1])
+        seeds = [seed for m in parts for seed in m.seeds]
+        whole = seeds and seeds == list(range(seeds[0], seeds[0] + len(seeds)))
+        found += [parts] if whole else [[m] for m in parts]
+    return sorted(found, key=lambda parts: order[parts[0].run.folder])
+
+
+def _arms(members: Sequence[Member]) -> list[Arm]:
+    """Arms of one name get their folder beside it."""
+    joined = _joined(members)
+    counts = Counter(parts[0].run.name for parts in joined)
+    runs = [(parts[0].run, parts) for parts in joined]
+    return [Arm(r.name if counts[r.name] == 1 else f"{r.name} ({r.folder})", parts) for r, parts in runs]
 
 
 def by_task(runs: Sequence[Run]) -> dict[str, list[Arm]]:
@@ -128,14 +68,14 @@ def by_task(runs: Sequence[Run]) -> dict[str, list[Arm]]:
     for i, folder in enumerate(folders):
         if folder in folders[:i]:
             raise InputError(f"{runs[i].folder}: is given twice; leave one out.")
-    tasks: dict[str, list[Run]] = {}
+    tasks: dict[str, list[Member]] = {}
     for run in runs:
-        tasks.setdefault(run.setting("task"), []).append(run)
-    sections = {task: _arms(_whole(members)) for task, members in tasks.items()}
-    for arms in sections.values():
+        tasks.setdefault(run.setting("task"), []).append(arms.member(run))
+    sections = {task: _arms(members) for task, members in tasks.items()}
+    for own in sections.values():
         first: dict[str, tuple[Any, Path]] = {}
-        for arm in arms:
-            for field, value in arm.budget.items():
+        for arm in own:
+            for field, value in budget(arm).items():
                 theirs, folder = first.setdefault(field, (value, arm.run.folder))
                 if value != theirs:
                     raise InputError(
@@ -143,3 +83,52 @@ def by_task(runs: Sequence[Run]) -> dict[str, list[Arm]]:
                         "the runs of a table have one budget."
                     )
     return sections
+
+
+def _mixing(arm: Arm) -> str:
+    if not has_online_phase(arm):
+        return ""
+    online = {name: arm.run.setting(f"online.mixing_{name}") for name in ("ratio", "ratio_final", "anneal")}
+    if online["ratio"] < 0:
+        return "as in one buffer"
+    if online["anneal"] <= 0:
+        return f"{online['ratio']:g}"
+    return f"{online['ratio']:g} to {online['ratio_final']:g} over {online['anneal']} steps"
+
+
+def _networks(arm: Arm) -> str:
+    actor, critic = ("-".join(map(str, arm.run.setting(f"{net}_hidden"))) for net in ("actor", "critic"))
+    return actor if actor == critic else f"actor {actor} and critic {critic}"
+
+
+def _questions(arm: Arm) -> str:
+    """How an expert was asked, for the agents that ask one."""
+    if not arm.run.setting("preferences.expert", ""):
+        return ""
+    names = ("all_at_once", "query_interval", "query_limit", "flipped_answers", "rank_net")
+    asked = {name: arm.run.setting(f"preferences.{name}") for name in names}
+    spacing = (
+        f"at once after {asked['all_at_once']} updates"
+        if asked["all_at_once"]
+        else f"every {asked['query_interval']} updates"
+    )
+    how = f"{asked['query_limit'] or 'of every row'} {spacing}"
+    how += f", {asked['flipped_answers']:.0%} of the answers wrong" if asked["flipped_answers"] else ""
+    return how + ("" if asked["rank_net"] and asked["query_limit"] else ", no RankNet")
+
+
+# What an arm may choose for itself; empty where it means nothing for an arm.
+PER_ARM: Mapping[str, Callable[[Arm], str]] = {
+    "updates per environment step": lambda arm: (
+        f"{arm.run.setting('online.updates_per_step'):g}" if has_online_phase(arm) else ""
+    ),
+    "critic updates in one update": lambda arm: str(
+        arm.run.setting(f"{arm.run.setting('algorithm')}.critic_updates", 1)
+    ),
+    "share of offline rows in online batches": _mixing,
+    "share of trajectories kept": lambda arm: f"{arm.run.setting('keep_best', 1.0):g}",
+    "hidden layers": _networks,
+    "critic members": lambda arm: str(arm.run.setting("critics")),
+    "batch": lambda arm: str(arm.run.setting("batch_size")),
+    "questions to an expert": _questions,
+}

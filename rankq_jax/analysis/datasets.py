@@ -8,7 +8,6 @@ from rankq_jax.data.episodes import last_rows
 from rankq_jax.envs.maze_map import MazeMap, free_cells
 from rankq_jax.types import Episodes
 
-_BLOCK = 65_536  # rows that are looked at together
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no digit of a row is lost by it
 
 
@@ -33,21 +32,14 @@ def _index(episodes: Episodes) -> np.ndarray:
 
 def saturated(action: np.ndarray, limit: float) -> np.ndarray:
     """`[T, A] -> [A]`: share of the steps at which a dimension exceeds `limit` in magnitude."""
-    blocks = range(0, len(action), _BLOCK)
-    counts = [np.count_nonzero(np.abs(action[i : i + _BLOCK]) > limit, axis=0) for i in blocks]
-    return np.sum(counts, axis=0) / max(len(action), 1)
+    return np.count_nonzero((action > limit) | (action < -limit), axis=0) / max(len(action), 1)
 
 
 def trajectory_quality(mean_return: float, minimal: float, best: float) -> float:
     """TQ (arXiv 2111.04714): where the mean return lies between a minimal policy's, 0, and the best one's, 1.
 
-    The paper writes returns discounted, its published code sums them without; the caller chooses by what it
-    gives. Not cut to [0, 1].
-
-    Args:
-      mean_return: over the trajectories of the dataset.
-      minimal: mean return of a minimal policy, in the paper a random one.
-      best: mean return of the best policy known, in the paper one trained online.
+    In the paper the minimal policy is a random one and the best was trained online. The paper writes returns
+    discounted, its published code sums them without; the caller chooses by what it gives. Not cut to [0, 1].
 
     Raises:
       ValueError: if `best` is not above `minimal`.
@@ -82,12 +74,8 @@ def distinct_pairs(observation: np.ndarray, action: np.ndarray, bins: Bins) -> i
     SACo is this number over that of a reference dataset with the same bins; the paper's reference is what an
     agent recorded while it learned online. Rows are told apart by a 64-bit hash of their bins, which takes
     two of a million rows for one with a probability below 1e-7; the published code estimates the number
-    (HyperLogLog) and cuts each dimension at 100 points.
-
-    Args:
-      observation: `[T, O]`.
-      action: `[T, A]` in [-1, 1].
-      bins: of the dataset itself, or of the reference.
+    (HyperLogLog) and cuts each dimension at 100 points. `observation` is `[T, O]`, `action` `[T, A]` in
+    [-1, 1].
     """
     code = np.zeros(len(observation), np.uint64)
     sides = (

@@ -1,15 +1,18 @@
-"""The evaluated episodes of a run as curves and as means over each seed."""
+"""The evaluated episodes of a run: curves of what they are measured by, and their paths."""
 
-from typing import NamedTuple
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rankq_jax.analysis import kinds
-from rankq_jax.analysis.results import Run
 from rankq_jax.errors import InputError
-from rankq_jax.tasks.task import Measure
 
-PLACE = ("phase", "updates", "env_steps", "seed")  # of an evaluated episode in the run
+# Where in the run an episode was evaluated.
+PLACE = {"phase": kinds.text, "updates": kinds.whole, "env_steps": kinds.whole, "seed": kinds.whole}
 
 
 class Curve(NamedTuple):
@@ -17,108 +20,81 @@ class Curve(NamedTuple):
 
     Attributes:
       position: `[P]`.
-      value: `[P, S]`, one column per seed.
+      value: `[P, S]`, one column per seed; NaN where one was not evaluated.
     """
 
     position: np.ndarray
     value: np.ndarray
 
 
-class _Episode(NamedTuple):
-    """Of an evaluation: where in the run, of which seed, and one of its numbers."""
+def curves(
+    records: Sequence[Mapping[str, Any]], names: Sequence[str], path: Path, unfinished: int | None = None
+) -> dict[str, Curve]:
+    """Means over the episodes of each evaluation, by what episodes are measured by, e.g. `success`.
 
-    phase: str
-    updates: int
-    env_steps: int
-    seed: int
-    value: float
+    Args:
+      records: of the episodes.
+      names: those wanted; one that no record has has no points, and one that the first records lack, because
+        it is newer than they, has them where it begins.
+      path: the file of the records.
+      unfinished: of a run that has not finished, the updates of its offline phase. An evaluation that was
+        broken off is left out of such a run.
+
+    Raises:
+      InputError: if a record has no place in the run or no such number; names the file and the line.
+    """
+    empty = {name: Curve(np.empty(0, int), np.empty((0, 0))) for name in names}
+    known: dict[str, kinds.Kind] = {}
+    for i, record in enumerate(records):
+        known |= {name: kinds.measured for name in names if name in record}
+        kinds.check(path, record, PLACE | known, line=i + 1)
+    if not records:
+        return empty
+    updates, env_steps, seed = (np.array([r[name] for r in records]) for name in tuple(PLACE)[1:])
+    offline = max(updates[env_steps == 0], default=0)
+    if unfinished is not None and not env_steps.any():
+        offline = max(offline, unfinished)  # where that phase will end
+    position, row = np.unique(np.where(env_steps, env_steps, updates - offline), return_inverse=True)
+    seeds, column = np.unique(seed, return_inverse=True)
+    cell, shape = row * len(seeds) + column, (len(position), len(seeds))
+    count = np.bincount(cell, minlength=len(position) * len(seeds)).reshape(shape)
+    whole = count > 0 if unfinished is None else count == count.max()
+    count, there = np.where(whole, count, np.nan), whole.any(axis=1)
+    found = {}
+    for name in known:
+        values = [float(r.get(name, np.nan)) for r in records]
+        total = np.bincount(cell, values, minlength=count.size).reshape(shape)
+        found[name] = Curve(position[there], (total / count)[there])
+    return empty | found
 
 
-def _episodes(run: Run, field: str) -> list[_Episode]:
-    episodes = []
-    for i, record in enumerate(run.evaluations):
+def at_end(curve: Curve, seeds: Sequence[int], end: str) -> list[float | None]:
+    """A number for each seed from the last evaluation, of the run or, for the end `offline`, of that phase.
+
+    None stands for a seed that was not evaluated there. The curve has the seeds in the order of their size.
+    """
+    reached = curve.value[curve.position <= 0 if end == "offline" else slice(None)][-1:]
+    if reached.shape != (1, len(seeds)):
+        return [None] * len(seeds)
+    return [float(x) if np.isfinite(x) else None for x in reached[0, np.argsort(np.argsort(seeds))]]
+
+
+def paths(folder: Path) -> dict[str, tuple[list[np.ndarray], np.ndarray]]:
+    """`{phase: (positions [t, 2] of each episode, success [episodes])}` of the first seed of a run.
+
+    Raises:
+      InputError: if a file cannot be read; names it.
+    """
+    phases = {}
+    for path in sorted(folder.glob("trajectories-*.npz")):
+        if path.name.endswith(".tmp.npz"):
+            continue  # of a run that was killed while it wrote it
         try:
-            phase, updates, env_steps, seed, value = (record[name] for name in (*PLACE, field))
-            kinds.check_episode(phase, (updates, env_steps, seed), value)
-            episodes.append(_Episode(phase, updates, env_steps, seed, float(value)))
-        except (KeyError, ValueError) as error:
-            path = run.folder / "evaluations.jsonl"
-            raise InputError(
-                f"{path}: line {i + 1}: {field!r} or its place in the run cannot be read ({error!r}); "
-                "delete that line."
-            ) from error
-    return episodes
-
-
-def curve(run: Run, field: str) -> Curve:
-    """Mean over the episodes of each evaluation of `field`, e.g. `success` or `length`.
-
-    Of an unfinished run an evaluation that was broken off is left out.
-
-    Raises:
-      InputError: if a record has no such number; names the file and the line.
-    """
-    records = _episodes(run, field)
-    offline = max((r.updates for r in records if not r.env_steps), default=0)
-    if run.summary is None and not any(r.env_steps for r in records) and records:
-        offline = max(offline, int(run.setting("offline.updates")))  # where that phase will end
-    episodes: dict[tuple[int, int], list[float]] = {}
-    for r in records:
-        position = r.env_steps if r.env_steps else r.updates - offline
-        episodes.setdefault((position, r.seed), []).append(r.value)
-    if run.summary is None:
-        whole = max(map(len, episodes.values()), default=0)
-        episodes = {place: values for place, values in episodes.items() if len(values) == whole}
-    positions = sorted({position for position, _ in episodes})
-    seeds = sorted({seed for _, seed in episodes})
-    value = [[np.mean(episodes.get((p, s), [np.nan])) for s in seeds] for p in positions]
-    return Curve(np.asarray(positions), np.asarray(value).reshape(len(positions), len(seeds)))
-
-
-def last(run: Run, field: str, phase: str | None = None) -> np.ndarray | None:
-    """`[S]`, mean of `field` over the last evaluation of each seed of a finished run.
-
-    Args:
-      run: the run.
-      field: e.g. `return`.
-      phase: the last evaluation of that phase; by default of the run.
-
-    Returns:
-      In the order of the summary's seeds; None if a seed was not evaluated or the run has not finished.
-
-    Raises:
-      InputError: if a record has no such number; names the file and the line.
-    """
-    ends: dict[int, tuple[tuple[int, int], list[float]]] = {}
-    for r in _episodes(run, field):
-        if phase in (None, r.phase):
-            place = (r.updates, r.env_steps)
-            at, values = ends.get(r.seed, (place, []))
-            if place >= at:
-                ends[r.seed] = (place, [*(values if place == at else []), r.value])
-    seeds = run.summary["seeds"] if run.summary else []
-    if not seeds or not all(seed in ends for seed in seeds):
-        return None
-    return np.array([np.mean(ends[seed][1]) for seed in seeds])
-
-
-def end(run: Run, measure: Measure, which: str) -> np.ndarray | None:
-    """`[S]`, the mean of a measure over the last evaluation of each seed of a finished run.
-
-    Args:
-      run: the run.
-      measure: one of its task's.
-      which: of `ENDS`: after the last offline update, or after the last one of the run.
-
-    Returns:
-      In the order of the summary's seeds; None if a seed was not evaluated there or the run has not finished.
-
-    Raises:
-      InputError: if the summary is of before returns were in it, and a record has no such number.
-    """
-    if run.summary is None:
-        return None
-    values = run.summary.get(f"{which}_{measure.mean}")
-    if values is None:
-        return last(run, measure.field, "offline" if which == "offline" else None)
-    return None if not values or None in values else np.asarray(values, np.float64)
+            with np.load(path) as saved:
+                first = saved["seed"] == saved["seed"][0]
+                every = np.split(saved["observation"][:, :2], np.cumsum(saved["length"])[:-1])
+                kept = [p for p, mine in zip(every, first, strict=True) if mine]
+                phases[path.stem.removeprefix("trajectories-")] = (kept, saved["success"][first])
+        except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise InputError(f"{path}: cannot be read ({error}); delete the file.") from error
+    return phases

@@ -1,10 +1,14 @@
 """What a value of a record must be: JSON knows infinity, null and lists where a number belongs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
+
+from rankq_jax.errors import InputError
 
 LARGEST = 1e100  # of a number, so that sums and squares of several stay finite
 MOST_SEEDS = 100_000  # of one run
+Kind = Callable[[Any], bool]
 
 
 def real(value: Any) -> bool:
@@ -19,41 +23,67 @@ def whole(value: Any) -> bool:
     return isinstance(value, int) and real(value) and abs(value) < 10**15
 
 
-def text(value: Any) -> bool:
-    """Whether it is a text."""
-    return isinstance(value, str)
+def instance(of: type) -> Kind:
+    """Whether a value is an instance of a type."""
+    return lambda value: isinstance(value, of)
 
 
-def truth(value: Any) -> bool:
-    """Whether it is a truth value."""
-    return isinstance(value, bool)
+def every(kind: Kind) -> Kind:
+    """Whether a value is a list, all of one kind."""
+    return lambda value: isinstance(value, list) and all(map(kind, value))
 
 
-def wholes(value: Any) -> bool:
-    """Whether it is a list of whole numbers."""
-    return isinstance(value, list) and all(map(whole, value))
+text, truth, mapping, wholes = instance(str), instance(bool), instance(dict), every(whole)
 
 
-def share(value: Any) -> bool:
-    """Whether it is a number from 0 to 1."""
-    return real(value) and 0 <= value <= 1
+def seconds(value: Any) -> bool:
+    """Whether it has the seconds of the updates and of the whole run."""
+    return mapping(value) and all(real(value.get(name)) and value[name] >= 0 for name in ("update", "total"))
 
 
-def seeds(value: Any) -> bool:
-    """Whether it can be the number of seeds of a run."""
-    return whole(value) and 0 < value <= MOST_SEEDS
+def measured(value: Any) -> bool:
+    """Whether it can be what an episode was measured by: a finite number or a truth value."""
+    return truth(value) or real(value)
+
+
+def per_seed(field: str, seeds: int) -> Kind:
+    """What a result of a summary must be: a number or null for each seed, a share if it is named `_rate`."""
+
+    def right(value: Any) -> bool:
+        return value is None or (real(value) and (0 <= value <= 1 or not field.endswith("_rate")))
+
+    return lambda values: every(right)(values) and len(values) == seeds
+
+
+def check(path: Path, record: Mapping[str, Any], kinds: Mapping[str, Kind], line: int | None = None) -> None:
+    """Refuses a record that lacks one of the fields, or has a value of another kind there.
+
+    Args:
+      path: the file that it was read from.
+      record: by the names of its fields.
+      kinds: what is needed of it.
+      line: of a file with one record on each line.
+
+    Raises:
+      InputError: names the file and the field.
+    """
+    place, remedy = ("", "restore the file") if line is None else (f" line {line}:", "delete that line")
+    for field, fits in kinds.items():
+        if field not in record:
+            raise InputError(f"{path}:{place} field {field!r} is missing; {remedy}.")
+        if not fits(record[field]):
+            raise InputError(f"{path}:{place} field {field!r} is {record[field]!r:.80}; {remedy}.")
 
 
 # Of the fields of a configuration that pages and tables read; a star stands for any section.
-SETTINGS: dict[str, Callable[[Any], bool]] = {
+SETTINGS: dict[str, Kind] = {
     **dict.fromkeys(("algorithm", "online.algorithm", "name", "task", "dataset", "preferences.expert"), text),
     **dict.fromkeys(
         (
             "seed", "dataset_steps", "dataset_seed", "evaluation_episodes", "offline.updates",
             "online.env_steps", "online.mixing_anneal", "preferences.all_at_once",
             "preferences.query_interval", "preferences.query_limit", "critics", "batch_size",
-            "*.critic_updates", "*.samples",
-            "*.backup_samples",
+            "*.critic_updates", "*.samples", "*.backup_samples",
         ),
         whole,
     ),
@@ -64,7 +94,7 @@ SETTINGS: dict[str, Callable[[Any], bool]] = {
     ),
     **dict.fromkeys(("actor_hidden", "critic_hidden"), wholes),
     "preferences.rank_net": truth,
-    "seeds": seeds,
+    "seeds": lambda value: whole(value) and 0 < value <= MOST_SEEDS,
 }  # fmt: skip
 
 
@@ -72,49 +102,3 @@ def fits(field: str, value: Any) -> bool:
     """Whether a value can be that of a configuration field, e.g. `online.env_steps`."""
     kind = SETTINGS.get(field) or SETTINGS.get(f"*.{field.rpartition('.')[2]}")
     return kind is None or kind(value)
-
-
-def wrong_in(summary: Mapping[str, Any], per_seed: Sequence[str]) -> str:
-    """The first field of a summary that is not what it must be; empty if all are.
-
-    Args:
-      summary: with all fields.
-      per_seed: fields with a number, or null, for each seed; those named `_rate` are shares.
-    """
-    known, seconds = summary["seeds"], summary["wall_seconds"]
-    right = {
-        "seeds": wholes(known),
-        "dataset": text(summary["dataset"]),
-        "wall_seconds": isinstance(seconds, dict)
-        and all(real(seconds.get(name)) and seconds[name] >= 0 for name in ("update", "total")),
-        "updates": whole(summary["updates"]),
-        "env_steps": whole(summary["env_steps"]),
-    }
-    for field in per_seed:
-        fit, values = share if field.endswith("_rate") else real, summary[field]
-        right[field] = (
-            isinstance(values, list)
-            and (not right["seeds"] or len(values) == len(known))
-            and all(value is None or fit(value) for value in values)
-        )
-    return next((field for field, fine in right.items() if not fine), "")
-
-
-def check_episode(phase: Any, place: Sequence[Any], value: Any) -> None:
-    """Refuses an evaluated episode.
-
-    Args:
-      phase: a text.
-      place: whole numbers.
-      value: a finite number or a truth value.
-
-    Raises:
-      ValueError: if something has another type.
-    """
-    for number in place:
-        if not whole(number):
-            raise ValueError(f"{number!r:.80} is no whole number")
-    if not text(phase):
-        raise ValueError(f"{phase!r:.80} is no phase")
-    if not (truth(value) or real(value)):
-        raise ValueError(f"{value!r:.80} is no finite number")

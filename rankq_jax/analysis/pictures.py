@@ -3,7 +3,7 @@
 import io
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -14,8 +14,13 @@ from matplotlib.ticker import MaxNLocator
 
 from rankq_jax.analysis.names import drawn
 from rankq_jax.analysis.q_landscape import Landscape
-from rankq_jax.envs.maze_map import MazeMap
 from rankq_jax.tasks import Scene
+
+
+def panels(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure of panels side by side, each of that size in inches."""
+    figure = Figure(figsize=(width * count, height))
+    return figure, [figure.add_subplot(1, count, i + 1) for i in range(count)]
 
 
 def png(figure: Figure, tight: bool = False) -> bytes:
@@ -39,7 +44,9 @@ def png(figure: Figure, tight: bool = False) -> bytes:
     return buffer.getvalue()
 
 
-def _draw_maze(axes: Axes, maze: MazeMap) -> None:
+def _draw_maze(axes: Axes, scene: Scene, **goal: Any) -> None:
+    """The walls from above, and the goal as a circle of that look."""
+    maze = scene.map
     walls, size, (x, y) = np.asarray(maze.cells) == 1, maze.cell_size, maze.corner
     rows, columns = walls.shape
     first, last = y - maze.down * size / 2, y + maze.down * (rows - 0.5) * size
@@ -50,6 +57,7 @@ def _draw_maze(axes: Axes, maze: MazeMap) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_aspect("equal")
+    axes.add_patch(matplotlib.patches.Circle(tuple(scene.goal), scene.radius, zorder=1.5, **goal))
 
 
 def maze_trajectories(scene: Scene, phases: Mapping[str, tuple[Sequence[np.ndarray], np.ndarray]]) -> bytes:
@@ -59,14 +67,12 @@ def maze_trajectories(scene: Scene, phases: Mapping[str, tuple[Sequence[np.ndarr
       scene: the maze, its goal and the radius of success.
       phases: `{phase: (positions [t, 2] of each episode, success [episodes])}`.
     """
-    figure = Figure(figsize=(4.2 * len(phases), 4.4))
-    for i, (name, (paths, success)) in enumerate(phases.items()):
-        axes = figure.add_subplot(1, len(phases), i + 1)
-        _draw_maze(axes, scene.map)
+    figure, places = panels(len(phases), 4.2, 4.4)
+    for axes, (name, (paths, success)) in zip(places, phases.items(), strict=True):
+        _draw_maze(axes, scene, color="gold", alpha=0.6)
         for path, solved in zip(paths, success, strict=True):
             axes.plot(*path.T, color="tab:green" if solved else "tab:red", alpha=0.45, linewidth=0.8)
             axes.plot(*path[0], color="black", marker=".", markersize=3)
-        axes.add_patch(matplotlib.patches.Circle(tuple(scene.goal), scene.radius, color="gold", alpha=0.6))
         axes.set_title(f"{drawn(name)}: {int(np.sum(success))} of {len(success)} reach the goal", fontsize=9)
     return png(figure)
 
@@ -88,18 +94,21 @@ def coverage(scene: Scene, position: np.ndarray, per_cell: int = 10) -> bytes:
         low[i] + np.arange(n * per_cell + 1) * size / per_cell for i, n in enumerate((columns, rows))
     )
     visits = np.histogram2d(position[:, 0], position[:, 1], (across, along))[0]
-    figure = Figure(figsize=(4.8, 4.2))
-    axes = figure.add_subplot()
-    _draw_maze(axes, maze)
-    shown = np.ma.masked_equal(visits.T, 0)
+    figure, (axes,) = panels(1, 4.8, 4.2)
+    _draw_maze(axes, scene, fill=False, color="red", linewidth=1.5)
     norm = LogNorm(1, max(2.0, float(visits.max())))
-    surface = axes.pcolormesh(across, along, shown, cmap="viridis", norm=norm)
+    surface = axes.pcolormesh(across, along, np.ma.masked_equal(visits.T, 0), cmap="viridis", norm=norm)
     figure.colorbar(surface, ax=axes, label="transitions", shrink=0.85)
-    axes.add_patch(
-        matplotlib.patches.Circle(tuple(scene.goal), scene.radius, fill=False, color="red", linewidth=1.5)
-    )
     axes.set_title("visited positions, the goal in red", fontsize=9)
     return png(figure)
+
+
+def _histograms(axes: Axes, bins: int, values: Mapping[str, np.ndarray], colours: Sequence[Any]) -> None:
+    """Outlines of histograms with common bins, on a logarithmic scale."""
+    edges = list(np.histogram_bin_edges(np.concatenate(list(values.values())), bins))
+    for (name, own), colour in zip(values.items(), colours, strict=False):
+        axes.hist(own, edges, histtype="step", log=True, color=colour, label=f"{name}: {len(own)}")
+    axes.legend(fontsize=8)
 
 
 def distributions(
@@ -113,33 +122,20 @@ def distributions(
       success: `[T]` bool, whether a transition belongs to a successful trajectory.
       action: `[T, A]` in [-1, 1].
     """
-    figure = Figure(figsize=(15.0, 3.8))
-    axes = figure.add_subplot(1, 3, 1)
-    edges = list(np.histogram_bin_edges(np.concatenate(list(length.values())), 40))
-    for name, steps in length.items():
-        axes.hist(steps, edges, histtype="step", log=True, label=f"{name}: {len(steps)}")
-    axes.set_xlabel("steps of an episode")
-    axes.set_ylabel("episodes")
-    axes.legend(fontsize=8)
-    axes = figure.add_subplot(1, 3, 2)
-    edges = list(np.histogram_bin_edges(mc_return, 60))
-    for name, colour, mine in (("success", "tab:green", success), ("failure", "tab:red", ~success)):
-        label = f"{name}: {np.count_nonzero(mine)}"
-        axes.hist(mc_return[mine], edges, histtype="step", log=True, color=colour, label=label)
-    axes.set_xlabel("return-to-go")
-    axes.set_ylabel("transitions")
-    axes.legend(fontsize=8)
-    axes = figure.add_subplot(1, 3, 3)
+    figure, (lengths, returns, actions) = panels(3, 5.0, 3.8)
+    _histograms(lengths, 40, length, matplotlib.color_sequences["tab10"])
+    lengths.set(xlabel="steps of an episode", ylabel="episodes")
+    by_class = {"success": mc_return[success], "failure": mc_return[~success]}
+    _histograms(returns, 60, by_class, ("tab:green", "tab:red"))
+    returns.set(xlabel="return-to-go", ylabel="transitions")
     across = np.linspace(-1.0, 1.0, 42)
     share = np.stack([np.histogram(column, across)[0] for column in action.T]) / len(action)
-    norm = LogNorm(0.5 / len(action), 1.0)
-    shown = np.ma.masked_equal(share, 0.0)
-    surface = axes.pcolormesh(across, np.arange(len(share) + 1) - 0.5, shown, cmap="viridis", norm=norm)
-    figure.colorbar(surface, ax=axes, label="share of transitions")
-    axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.set_xlabel("action")
-    axes.set_ylabel("dimension")
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    norm, shown = LogNorm(0.5 / len(action), 1.0), np.ma.masked_equal(share, 0.0)
+    surface = actions.pcolormesh(across, np.arange(len(share) + 1) - 0.5, shown, cmap="viridis", norm=norm)
+    figure.colorbar(surface, ax=actions, label="share of transitions")
+    actions.set(xlabel="action", ylabel="dimension")
+    actions.xaxis.set_major_locator(MaxNLocator(5))
+    actions.yaxis.set_major_locator(MaxNLocator(integer=True))
     return png(figure, tight=True)
 
 
@@ -148,23 +144,18 @@ def landscapes(places: Mapping[str, Landscape]) -> bytes:
 
     White lines are gradient ascent from random actions; a white dot is where it ends.
     """
-    figure = Figure(figsize=(4.3 * len(places), 3.8))
-    for i, (name, place) in enumerate(places.items()):
-        axes = figure.add_subplot(1, len(places), i + 1)
+    figure, own = panels(len(places), 4.3, 3.8)
+    for axes, (name, place) in zip(own, places.items(), strict=True):
         surface = axes.pcolormesh(place.axis, place.axis, place.value, cmap="viridis", shading="auto")
         figure.colorbar(surface, ax=axes, label="min Q")
         every = slice(None, None, max(1, len(place.axis) // 12))
         field = place.gradient[every, every]
-        length = np.linalg.norm(field, axis=-1, keepdims=True)
-        direction = field / np.maximum(length, 1e-12)
-        axes.quiver(
-            place.axis[every], place.axis[every], direction[..., 0], direction[..., 1],
-            color="black", alpha=0.55, width=0.004,
-        )  # fmt: skip
+        direction = field / np.maximum(np.linalg.norm(field, axis=-1, keepdims=True), 1e-12)
+        x, look = place.axis[every], dict[str, Any](color="black", alpha=0.55, width=0.004)
+        axes.quiver(x, x, direction[..., 0], direction[..., 1], **look)
         for path in place.paths:
             axes.plot(*path.T, color="white", linewidth=1)
             axes.plot(*path[-1], color="white", marker="o", markersize=4, markeredgecolor="black")
-        axes.set_xlabel("action 0")
-        axes.set_ylabel("action 1")
+        axes.set(xlabel="action 0", ylabel="action 1")
         axes.set_title(drawn(name), fontsize=9)
     return png(figure, tight=True)

@@ -41,16 +41,16 @@ def landscape(
     steps: int = 100,
     rate: float = 0.02,
 ) -> Landscape:
-    """Evaluates a critic on a grid of actions and climbs it from random ones.
+    """Evaluates a critic on a grid of R by R actions and climbs it from M random ones.
 
     Args:
       value: the critic, one number per row.
       observation: `[O]`.
-      action_size: A, at least 2.
-      key: of the random actions.
+      action_size: at least 2.
+      key: draws the actions.
       resolution: R.
       starts: M.
-      steps: of gradient ascent.
+      steps: how many the ascent makes.
       rate: length of a step, in units of the action range; only the gradient's direction counts.
 
     Raises:

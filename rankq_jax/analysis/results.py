@@ -1,7 +1,7 @@
 """What a run left in its folder, as values."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,8 +11,11 @@ from rankq_jax.errors import InputError
 from rankq_jax.writers import read_lines
 
 # Fields of the summary that pages and tables read.
-SUMMARY = ("seeds", "dataset", "updates", "env_steps", "wall_seconds")
-# Those with a value for each seed; the first two where a task has success.
+SUMMARY: dict[str, kinds.Kind] = {
+    "seeds": kinds.wholes, "dataset": kinds.text, "updates": kinds.whole, "env_steps": kinds.whole,
+    "wall_seconds": kinds.seconds,
+}  # fmt: skip
+# Those with a value for each seed that every summary has; the first two where a task has success.
 PER_SEED = ("offline_success_rate", "final_success_rate", "final_episode_length")
 ENDS = ("offline", "final")  # of a run that are reported
 # Of the configuration: no number of the results depends on them.
@@ -55,34 +58,36 @@ class Run(NamedTuple):
           InputError: if the recorded configuration does not say.
         """
         first, then = self.setting("algorithm"), self.setting("online.algorithm")
-        return self.optional("name", "") or (first if then in ("", first) else f"{first} then {then}")
+        return self.setting("name", "") or (first if then in ("", first) else f"{first} then {then}")
 
-    def setting(self, field: str) -> Any:
-        """The value of a configuration field, e.g. `online.env_steps`.
+    @property
+    def task(self) -> tasks.Task:
+        """The task that it was trained on.
 
         Raises:
-          InputError: if the recorded configuration has no such field, or a value of another type there.
+          InputError: if there is no such task; names the file of the run.
+        """
+        try:
+            return tasks.find(self.setting("task"))
+        except InputError as error:
+            raise InputError(f"{self.folder / 'config.json'}: {error}") from error
+
+    def setting(self, field: str, default: Any = None) -> Any:
+        """The value of a configuration field, e.g. `online.env_steps`, or the default where there is none.
+
+        Raises:
+          InputError: if the recorded configuration has no such field and there is no default, or if a value
+            of another type is there.
         """
         value: Any = self.config
         for key in field.split("."):
             if not isinstance(value, dict) or key not in value:
+                if default is not None and isinstance(value, dict):
+                    return default
                 raise InputError(f"{self.folder / 'config.json'}: field {field!r} is missing; run it again.")
             value = value[key]
-        if not kinds.fits(field, value):
-            raise InputError(
-                f"{self.folder / 'config.json'}: field {field!r} is {value!r:.80}; restore the file."
-            )
+        kinds.check(self.folder / "config.json", {field: value}, {field: lambda v: kinds.fits(field, v)})
         return value
-
-    def optional(self, field: str, default: Any) -> Any:
-        """The value of a configuration field, or the default where there is none.
-
-        Raises:
-          InputError: if it has another type.
-        """
-        section, _, key = field.rpartition(".")
-        values = self.config.get(section, {}) if section else self.config
-        return default if isinstance(values, dict) and key not in values else self.setting(field)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -107,14 +112,10 @@ def about(folder: Path) -> dict[str, Any]:
     if not path.exists():
         raise InputError(f"{folder}: holds no config.json; give the folder of a run.")
     recorded = read_json(path)
-    for field in ("config", "versions", "git_commit"):
-        if field not in recorded:
-            raise InputError(f"{path}: cannot be read (field {field!r} is missing); restore the file.")
-        if field != "git_commit" and not isinstance(recorded[field], dict):
-            raise InputError(f"{path}: field {field!r} is no mapping; restore the file.")
-    for field, value in {"git_commit": recorded["git_commit"], **recorded["versions"]}.items():
-        if not kinds.text(value):
-            raise InputError(f"{path}: {field!r} is {value!r:.80}, no text; restore the file.")
+    kinds.check(
+        path, recorded, {"config": kinds.mapping, "versions": kinds.mapping, "git_commit": kinds.text}
+    )
+    kinds.check(path, recorded["versions"], dict.fromkeys(recorded["versions"], kinds.text))
     return recorded
 
 
@@ -123,19 +124,16 @@ def per_seed(summary: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(field for field in summary if field.startswith(tuple(f"{end}_" for end in ENDS)))
 
 
-def _per_seed_of(task: Any) -> tuple[str, ...]:
-    """The fields of `PER_SEED` that a run of the task has, and summaries of before had."""
-    known = tasks.TASKS.get(task) if isinstance(task, str) else None
-    return PER_SEED if known is None or known.success is not None else PER_SEED[2:]
-
-
-def _summary(path: Path, required: Sequence[str]) -> dict[str, Any]:
+def _summary(path: Path, task: Any) -> dict[str, Any] | None:
+    """The summary of a run of a task, None if there is none."""
+    if not path.exists():
+        return None
     summary = read_json(path)
-    for field in (*SUMMARY, *required):
-        if field not in summary:
-            raise InputError(f"{path}: field {field!r} is missing; restore the file.")
-    if wrong := kinds.wrong_in(summary, per_seed(summary)):
-        raise InputError(f"{path}: field {wrong!r} is {summary[wrong]!r:.80}; restore the file.")
+    kinds.check(path, summary, SUMMARY)
+    known = tasks.TASKS.get(task) if isinstance(task, str) else None
+    needed = PER_SEED if known is None or known.success is not None else PER_SEED[2:]
+    seeds = len(summary["seeds"])
+    kinds.check(path, summary, {f: kinds.per_seed(f, seeds) for f in (*needed, *per_seed(summary))})
     return summary
 
 
@@ -145,8 +143,7 @@ def read(folder: Path) -> Run:
     Raises:
       InputError: names the file that is missing or unreadable.
     """
-    started = about(folder)
-    evaluations, summary = folder / "evaluations.jsonl", folder / "summary.json"
+    started, evaluations = about(folder), folder / "evaluations.jsonl"
     dataset, earlier = started.get("dataset"), started.get("earlier")
     return Run(
         folder=folder,
@@ -154,16 +151,8 @@ def read(folder: Path) -> Run:
         versions=started["versions"],
         commit=started["git_commit"],
         evaluations=read_lines(evaluations) if evaluations.exists() else [],
-        summary=_summary(summary, _per_seed_of(started["config"].get("task"))) if summary.exists() else None,
+        summary=_summary(folder / "summary.json", started["config"].get("task")),
         source=str(started.get("source", "")),
         dataset=str(dataset.get("fingerprint", "")) if isinstance(dataset, dict) else "",
         changes=len(earlier) if isinstance(earlier, list) else 0,
     )
-
-
-def updates_per_second(run: Run) -> float:
-    """Updates per second of the update section alone, compilation aside, summed over seeds."""
-    if run.summary is None or not run.summary["wall_seconds"]["update"]:
-        return float("nan")
-    seconds = run.summary["wall_seconds"]["update"]
-    return run.summary["updates"] * len(run.summary["seeds"]) / seconds

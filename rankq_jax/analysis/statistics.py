@@ -7,11 +7,13 @@ What three runs of one task can tell: a quarter of three values is less than one
 trimmed and the interquartile mean is the mean. One resample in 27 is three times the lowest run, which is
 more than the 2.5 % below the interval: it reaches from the lowest run to the highest. It says how far the
 runs lie apart, and covers the true value less often than 95 times in 100.
+
+Scores are `[runs]` or `[runs, tasks]`, finite and in one unit, which is that of the estimates, too.
 """
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from rliable import library, metrics
@@ -22,31 +24,16 @@ SEED = 0
 
 
 class Estimate(NamedTuple):
-    """A number and its 95 % interval, in the unit of the scores.
+    """A number and the ends of its 95 % interval, or `[P]` of them along the axis of a figure."""
 
-    Attributes:
-      value: the estimate.
-      low: lower end of the interval.
-      high: upper end of the interval.
-    """
+    value: Any
+    low: Any
+    high: Any
 
-    value: float
-    low: float
-    high: float
-
-
-class Band(NamedTuple):
-    """Estimates along an axis of a figure, in the unit of the scores.
-
-    Attributes:
-      value: `[P]` the estimates.
-      low: `[P]` lower ends of their 95 % intervals.
-      high: `[P]` upper ends.
-    """
-
-    value: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    def text(self, digits: int) -> str:
+        """One estimate and its interval, with so many digits behind the point."""
+        value, low, high = (f"{x:.{digits}f}" for x in self)
+        return f"{value} [{low}, {high}]"
 
 
 @contextlib.contextmanager
@@ -71,14 +58,19 @@ def _scores(scores: np.ndarray) -> np.ndarray:
     return table
 
 
-def _band(function: Callable[..., np.ndarray], *scores: np.ndarray) -> Band:
-    """Of a function whose values are `[P]`."""
+def _estimates(function: Callable[..., np.ndarray], *scores: np.ndarray) -> Estimate:
+    """`[P]` estimates by a function whose values are `[P]`."""
     given = scores[0] if len(scores) == 1 else list(scores)
     with _seeded():
         values, intervals = library.get_interval_estimates(
             {"": given}, function, reps=RESAMPLES, confidence_interval_size=CONFIDENCE
         )
-    return Band(values[""], *intervals[""])
+    return Estimate(values[""], *intervals[""])
+
+
+def _only(estimates: Estimate) -> Estimate:
+    """The first of several estimates."""
+    return Estimate(*(float(x[0]) for x in estimates))
 
 
 def _middle_half(scores: np.ndarray) -> np.ndarray:
@@ -92,30 +84,20 @@ def interquartile_mean(scores: np.ndarray) -> Estimate:
 
     A quarter of the values, rounded down, is left out at either end: none of 3, one of 4 to 7.
 
-    Args:
-      scores: `[runs]` or `[runs, tasks]`, in any one unit.
-
-    Returns:
-      The mean and its interval, in the unit of the scores.
-
     Raises:
       ValueError: if there is no score, or one is not finite.
     """
-    band = _band(lambda resampled: _middle_half(resampled.reshape(-1, 1)), _scores(scores))
-    return Estimate(*(float(x[0]) for x in band))
+    return _only(_estimates(lambda resampled: _middle_half(resampled.reshape(-1, 1)), _scores(scores)))
 
 
-def interquartile_means(scores: np.ndarray) -> Band:
-    """The interquartile mean of each column on its own, for a curve.
+def interquartile_means(scores: np.ndarray) -> Estimate:
+    """`[P]`, the interquartile mean of each column on its own, for a curve.
 
     A resample draws runs, the same ones at every point, so that the band of a curve is as smooth as its
     runs; the interval of a point is the one that `interquartile_mean` gives for it.
 
     Args:
       scores: `[runs, P]`; NaN where a run has no score, whose place the other runs then take.
-
-    Returns:
-      `[P]` means and intervals.
 
     Raises:
       ValueError: if there is no point, or one without a score.
@@ -130,50 +112,32 @@ def interquartile_means(scores: np.ndarray) -> Band:
         points = which.ravel() == i
         chosen = table[np.ix_(present, points)]
         rows = np.arange(len(chosen))[:, None]
-        band[:, points] = _band(lambda drawn, chosen=chosen: _middle_half(chosen[drawn[:, 0]]), rows)
-    return Band(*band)
+        band[:, points] = _estimates(lambda drawn, chosen=chosen: _middle_half(chosen[drawn[:, 0]]), rows)
+    return Estimate(*band)
 
 
-def performance_profile(scores: np.ndarray, thresholds: np.ndarray) -> Band:
-    """Share of the runs of all tasks with a score above each threshold (arXiv 2108.13264, section 4.3).
+def performance_profile(scores: np.ndarray, thresholds: np.ndarray) -> Estimate:
+    """`[P]`, share of all runs with a score above each threshold (arXiv 2108.13264, section 4.3).
 
     Args:
-      scores: `[runs]` or `[runs, tasks]`, in one unit.
+      scores: `[runs]` or `[runs, tasks]`.
       thresholds: `[P]`, in the same unit.
-
-    Returns:
-      `[P]` shares and intervals.
 
     Raises:
       ValueError: if there is no score, or one is not finite.
     """
 
-    def above(table: np.ndarray, limits: np.ndarray) -> np.ndarray:
-        return (table[..., None] > limits).mean(axis=(0, 1))
+    def above(table: np.ndarray) -> np.ndarray:
+        return (table[..., None] > np.asarray(thresholds, np.float64)).mean(axis=(0, 1))
 
-    with _seeded():
-        shares, intervals = library.create_performance_profile(
-            {"": _scores(scores)},
-            np.asarray(thresholds, np.float64),
-            custom_profile_func=above,
-            reps=RESAMPLES,
-            confidence_interval_size=CONFIDENCE,
-        )
-    return Band(shares[""], *intervals[""])
+    return _estimates(above, _scores(scores))
 
 
 def probability_of_improvement(better: np.ndarray, other: np.ndarray) -> Estimate:
     """P(a run of `better` scores higher than a run of `other`), ties counting half, mean over tasks.
 
     The Mann-Whitney statistic over the number of pairs (arXiv 2108.13264, section 4.3). 0.5 means that
-    neither is better.
-
-    Args:
-      better: `[runs]` or `[runs, tasks]`.
-      other: `[other runs]` or `[other runs, tasks]`, in the same unit.
-
-    Returns:
-      The probability and its interval; both sides are resampled.
+    neither is better. Both sides are resampled; they may have different numbers of runs.
 
     Raises:
       ValueError: if a score is missing or not finite, or the numbers of tasks differ.
@@ -181,5 +145,6 @@ def probability_of_improvement(better: np.ndarray, other: np.ndarray) -> Estimat
     first, second = _scores(better), _scores(other)
     if first.shape[1] != second.shape[1]:
         raise ValueError(f"scores of {first.shape[1]} and {second.shape[1]} tasks cannot be compared")
-    band = _band(lambda *drawn: np.array([metrics.probability_of_improvement(*drawn)]), first, second)
-    return Estimate(*(float(x[0]) for x in band))
+    return _only(
+        _estimates(lambda *drawn: np.array([metrics.probability_of_improvement(*drawn)]), first, second)
+    )

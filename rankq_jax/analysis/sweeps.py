@@ -1,12 +1,13 @@
 """What lies in the folder of a sweep: its runs, and the jobs that are not done."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from rankq_jax.analysis import kinds, results
-from rankq_jax.analysis.comparison import SHARED
-from rankq_jax.analysis.groups import SEEDS, Group, Member, grouped, member
+from rankq_jax.analysis.arms import BUDGET, Arm, Member, member
+from rankq_jax.analysis.groups import grouped
+from rankq_jax.analysis.results import Run
 from rankq_jax.errors import InputError
 from rankq_jax.writers import flattened
 
@@ -14,19 +15,22 @@ RECORD = "job.json"  # the launcher's, about the last attempt
 DAMAGED, UNFINISHED, LEFT_OUT = "damaged", "unfinished", "left out"  # beside the launcher's own states
 
 # Configuration fields that the arms of a task should share. A phase that an arm leaves out does not count.
-BUDGET = tuple(field for field in SHARED if field not in SEEDS)
 LENGTHS = ("offline.updates", "online.env_steps")
+_Read = TypeVar("_Read")
 
 
 class Job(NamedTuple):
-    """What the launcher knows of a job.
+    """A job of a sweep.
 
     Attributes:
-      state: `queued`, `running`, `preempted`, `failed` or `done`.
+      state: `queued`, `running`, `preempted`, `failed` or `done`; one of this module where the launcher left
+        none.
       error: last line that says why it failed; empty if it did not.
       starts: how often it was started.
       failures: how often it failed.
-      host: of its last process.
+      host: the machine of its last process.
+      name: that of its workdir.
+      reached: how far it was evaluated.
     """
 
     state: str
@@ -34,20 +38,8 @@ class Job(NamedTuple):
     starts: int | None = None
     failures: int | None = None
     host: str = ""
-
-
-class Open(NamedTuple):
-    """A job that is not done.
-
-    Attributes:
-      name: of its workdir.
-      job: its state; one of this module where the launcher left none.
-      reached: how far it was evaluated.
-    """
-
-    name: str
-    job: Job
-    reached: str
+    name: str = ""
+    reached: str = ""
 
 
 class Sweep(NamedTuple):
@@ -60,13 +52,13 @@ class Sweep(NamedTuple):
     """
 
     jobs: int
-    sections: dict[str, list[Group]]
-    open: list[Open]
+    sections: dict[str, list[Arm]]
+    open: list[Job]
 
     @property
-    def members(self) -> list[Member]:
-        """The runs that are in an arm."""
-        return [m for groups in self.sections.values() for group in groups for m in group.members]
+    def runs(self) -> list[tuple[str, Run]]:
+        """The label of the arm and the run, of all that are in an arm."""
+        return [(arm.label, m.run) for arms in self.sections.values() for arm in arms for m in arm.members]
 
 
 def is_run(folder: Path) -> bool:
@@ -107,16 +99,13 @@ def job(folder: Path) -> Job | None:
     path = folder / RECORD
     if not path.exists():
         return None
-    record = results.read_json(path)
-    for name, fits in (
-        ("state", kinds.text), ("error", kinds.text), ("host", kinds.text), ("starts", kinds.whole),
-        ("failures", kinds.whole),
-    ):  # fmt: skip
-        if not fits(record.get(name)) and (name == "state" or record.get(name) is not None):
-            raise InputError(f"{path}: field {name!r} is {record.get(name)!r:.80}; restore the file.")
-    lines = [line.strip() for line in (record.get("error") or "").splitlines() if line.strip()]
-    starts, failures = (record.get(name) for name in ("starts", "failures"))
-    return Job(record["state"], lines[-1] if lines else "", starts, failures, record.get("host") or "")
+    record = {field: value for field, value in results.read_json(path).items() if value is not None}
+    rules = {"error": kinds.text, "host": kinds.text, "starts": kinds.whole, "failures": kinds.whole}
+    known = {field: kind for field, kind in rules.items() if field in record}
+    kinds.check(path, record, {"state": kinds.text, **known})
+    lines = [line.strip() for line in record.get("error", "").splitlines() if line.strip()]
+    own = {field: record[field] for field in ("state", *known)}
+    return Job(**{**own, "error": lines[-1] if lines else ""})
 
 
 def read(folders: Sequence[Path]) -> Sweep:
@@ -132,31 +121,37 @@ def read(folders: Sequence[Path]) -> Sweep:
     for i, place in enumerate(places):
         if place in places[:i]:
             raise InputError(f"{found[i][1]}: is there twice; leave one out.")
+    names = {w: w.name if len(folders) == 1 else f"{folder.name}/{w.name}" for folder, w in found}
     members: dict[Path, Member] = {}
-    listed: dict[Path, Open] = {}
-    names: dict[Path, str] = {}
-    for folder, workdir in found:
-        names[workdir] = workdir.name if len(folders) == 1 else f"{folder.name}/{workdir.name}"
-        known, problems = None, []
-        try:
-            known = job(workdir)
-        except (InputError, OSError) as error:
-            problems.append(str(error))
-        try:
-            if is_run(workdir):
-                members[workdir] = member(results.read(workdir))
-        except (InputError, OSError) as error:
-            problems.append(str(error))
-        entry = _open(known, members.get(workdir), problems)
+    listed: dict[Path, Job] = {}
+    for workdir, name in names.items():
+        problems: list[str] = []
+        known, own = _noting(problems, job, workdir), _noting(problems, _member, workdir)
+        if own is not None:
+            members[workdir] = own
+        entry = _open(known, own, problems)
         if entry is not None:
-            listed[workdir] = Open(names[workdir], *entry)
+            listed[workdir] = entry._replace(name=name)
     sections, left_out = grouped(members.values())
     for run, reason in left_out:
-        listed[run.folder] = Open(names[run.folder], Job(LEFT_OUT, reason), "")
-    return Sweep(len(found), sections, [listed[workdir] for _, workdir in found if workdir in listed])
+        listed[run.folder] = Job(LEFT_OUT, reason, name=names[run.folder])
+    return Sweep(len(found), sections, [listed[workdir] for workdir in names if workdir in listed])
 
 
-def _open(known: Job | None, own: Member | None, problems: list[str]) -> tuple[Job, str] | None:
+def _member(folder: Path) -> Member | None:
+    return member(results.read(folder)) if is_run(folder) else None
+
+
+def _noting(problems: list[str], read: Callable[[Path], _Read | None], folder: Path) -> _Read | None:
+    """What can be read of a folder; None if it is damaged, with the reason among the problems."""
+    try:
+        return read(folder)
+    except (InputError, OSError) as error:
+        problems.append(str(error))
+        return None
+
+
+def _open(known: Job | None, own: Member | None, problems: list[str]) -> Job | None:
     """The row of a job in the list of those that are not done; None if it is done."""
     ended = own is not None and own.run.summary is not None
     if ended and not problems and (known is None or known.state in ("done", "running", "queued")):
@@ -164,55 +159,48 @@ def _open(known: Job | None, own: Member | None, problems: list[str]) -> tuple[J
     if known is not None and known.state == "done" and not problems:
         missing = "config.json" if own is None else "summary.json"
         problems.append(f"{missing} is missing; restore the file or run the job again")
-    reached = "" if own is None else _reached(own)
+    reached = "" if own is None else "not evaluated yet"
+    if own is not None and own.run.evaluations:
+        last = own.run.evaluations[-1]
+        reached = f"{last['updates']} updates, {last['env_steps']} environment steps"
     error = "; ".join([*problems, *([known.error] if known is not None and known.error else [])])
     if known is None or known.state == "done":
-        return Job(DAMAGED if problems else UNFINISHED, error), reached
-    return known._replace(error=error), reached
+        return Job(DAMAGED if problems else UNFINISHED, error, reached=reached)
+    return known._replace(error=error, reached=reached)
 
 
-def _reached(own: Member) -> str:
-    records = own.run.evaluations
-    if not records:
-        return "not evaluated yet"
-    return f"{records[-1]['updates']} updates, {records[-1]['env_steps']} environment steps"
-
-
-def _values(values: dict[str, list[str]]) -> str:
-    return " and ".join(f"{value} ({', '.join(dict.fromkeys(who))})" for value, who in values.items())
+def _several(pairs: Iterable[tuple[Any, str]]) -> str:
+    """Values that should be one, each with who has it; empty if they are one."""
+    values: dict[Any, dict[str, None]] = {}
+    for value, label in pairs:
+        values.setdefault(value, {})[label] = None
+    told = " and ".join(f"{value} ({', '.join(labels)})" for value, labels in values.items())
+    return told if len(values) > 1 else ""
 
 
 def differences(sweep: Sweep) -> list[str]:
     """A sentence for each thing that the runs should have in common and have not."""
-    sentences = []
-    runs = [(group.label, m.run) for own in sweep.sections.values() for group in own for m in group.members]
-    origins: dict[str, dict[str, list[str]]] = {"commit": {}, "source code": {}}
-    origins |= {package: {} for _, run in runs for package in run.versions}
-    for label, run in runs:
-        about = {"commit": run.commit, "source code": run.source or "unknown", **run.versions}
-        for name, values in origins.items():
-            values.setdefault(str(about.get(name, "unknown")), []).append(label)
-    for name, values in origins.items():
-        if len(values) > 1:
-            sentences.append(f"The runs differ in their {name}: {_values(values)}.")
-    sentences += [
+    runs = sweep.runs
+    abouts = [
+        ({"commit": run.commit, "source code": run.source or "unknown", **run.versions}, label)
+        for label, run in runs
+    ]
+    found = []
+    for name in dict.fromkeys(["commit", "source code", *(p for _, run in runs for p in run.versions)]):
+        values = _several((about.get(name, "unknown"), label) for about, label in abouts)
+        found += [f"The runs differ in their {name}: {values}."] if values else []
+    found += [
         f"{run.folder.name}: was continued {run.changes} times with something changed; see its config.json."
         for _, run in runs
         if run.changes
     ]
-    for task, groups in sweep.sections.items():
-        data: dict[str, list[str]] = {}
-        for group in groups:
-            for m in group.members:
-                data.setdefault(m.run.dataset or "unknown", []).append(group.label)
-        if len(data) > 1:
-            sentences.append(f"{task}: the runs differ in the digest of their data: {_values(data)}.")
+    for task, arms in sweep.sections.items():
+        data = _several((m.run.dataset or "unknown", arm.label) for arm in arms for m in arm.members)
+        found += [f"{task}: the runs differ in the digest of their data: {data}."] if data else []
         for field in (*BUDGET, *LENGTHS):
-            chosen: dict[str, list[str]] = {}
-            for group in groups:
-                value: Any = flattened(group.members[0].run.config).get(field, "-")
-                if not (field in LENGTHS and value == 0):
-                    chosen.setdefault(str(value) or "the default", []).append(group.label)
-            if len(chosen) > 1:
-                sentences.append(f"{task}: the arms differ in {field}: {_values(chosen)}.")
-    return sentences
+            own = [(flattened(arm.run.config).get(field, "-"), arm.label) for arm in arms]
+            values = _several(
+                (str(value) or "the default", label) for value, label in own if field in BUDGET or value != 0
+            )
+            found += [f"{task}: the arms differ in {field}: {values}."] if values else []
+    return found

@@ -1,24 +1,24 @@
 """Comparisons as Markdown: one section per task, one row per arm."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rankq_jax.analysis import results
-from rankq_jax.analysis.comparison import Arm, by_task
+from rankq_jax.analysis.arms import Arm
+from rankq_jax.analysis.comparison import PER_ARM, budget, by_task
 from rankq_jax.analysis.names import block, code, markdown
-from rankq_jax.analysis.results import Run
-from rankq_jax.analysis.statistics import Estimate, interquartile_mean, probability_of_improvement
-from rankq_jax.tasks.task import SUCCESS
+from rankq_jax.analysis.results import ENDS, Run
+from rankq_jax.analysis.statistics import interquartile_mean, probability_of_improvement
+from rankq_jax.tasks import Measure
 
 NONE = "-"
 PERTURBED_ACTIONS = 4  # that RankQ ranks against each data action
 ACTION_SETS = 3  # of CQL: uniform, and from the policy at this state and at the next
 
 
-def how_to_read(reference: str) -> str:
-    """What every column means, as a list."""
+def how_to_read(reference: str, others: Sequence[Measure] = ()) -> str:
+    """What every column means, as a list; `others` have a column beside the score and the length."""
     named = markdown(reference)
     points = (
         "*offline* and *final success*: the percentage of greedy evaluation episodes that reach the goal. "
@@ -33,6 +33,7 @@ def how_to_read(reference: str) -> str:
         "Ties count half. Its 95 % interval follows. 0.50 is no difference.",
         "*final length*: the steps of a final evaluation episode. The mean over the seeds comes first, then "
         "the mean of each seed. A failed episode counts with its full length.",
+        *(f"*final {m.words}*: the {m.quantity} of a final episode, in the same way." for m in others),
         "*updates/s*: updates of the agent per second, without compilation. They are summed over the seeds, "
         "which train side by side in one program. An update with several critic updates counts once.",
         "*wall*: seconds of all seeds together, with compilation, collection and evaluation.",
@@ -41,102 +42,56 @@ def how_to_read(reference: str) -> str:
     return "\n".join(f"- {point}" for point in points) + f"\n\n{end}"
 
 
-def _interval(estimate: Estimate, digits: int) -> str:
-    value, low, high = (f"{x:.{digits}f}" for x in estimate)
-    return f"{value} [{low}, {high}]"
+def _result(arm: Arm, end: str, measure: Measure) -> str:
+    """What the seeds come to together, and each seed; shares in whole percent.
 
-
-def _each(values: np.ndarray, digits: int = 0) -> str:
-    return f"({', '.join(f'{v:.{digits}f}' for v in values)})"
-
-
-def _score(arm: Arm, end: str) -> str:
-    """Success in percent, or the return."""
-    values = arm.score(end)
+    That is the interquartile mean of the score with its interval, and the mean of the other measures.
+    """
+    values = arm.result(end, measure)
     if values is None:
         return NONE
-    scale, digits = (100, 0) if arm.measure == SUCCESS else (1, 1)
-    return f"{_interval(interquartile_mean(scale * values), digits)} {_each(scale * values, digits)}"
-
-
-def _length(steps: np.ndarray | None) -> str:
-    return NONE if steps is None else f"{np.mean(steps):.0f} {_each(steps)}"
+    digits, scaled = 0 if measure.unit == "%" else measure.digits, measure.scale * values
+    judged = measure == arm.score
+    value = interquartile_mean(scaled).text(digits) if judged else f"{np.mean(scaled):.{digits}f}"
+    return f"{value} ({', '.join(f'{v:.{digits}f}' for v in scaled)})"
 
 
 def _improvement(reference: Arm | None, arm: Arm) -> str:
     if arm is reference:
         return ""
-    other = arm.score("final")
-    ours = None if reference is None else reference.score("final")
+    other = arm.result("final")
+    ours = None if reference is None else reference.result("final")
     if ours is None or other is None:
         return NONE
-    return _interval(probability_of_improvement(ours, other), 2)
+    sign = arm.score.sign
+    return probability_of_improvement(sign * ours, sign * other).text(2)
 
 
-def _row(arm: Arm, reference: Arm | None) -> str:
-    cells = [
-        markdown(arm.label),
-        _score(arm, "offline"),
-        _score(arm, "final"),
-        _improvement(reference, arm),
-        _length(arm.per_seed("final_episode_length")),
-        f"{results.updates_per_second(arm.run):.0f}",
-        f"{arm.summary['wall_seconds']['total']:.0f}",
+def _others(arms: Sequence[Arm]) -> list[Measure]:
+    """Beside the score, what any of the arms was measured by."""
+    return [m for m in arms[0].measures[1:] if any(arm.result("final", m) is not None for arm in arms)]
+
+
+def _table(arms: Sequence[Arm], named: Arm | None, reference: str) -> str:
+    """One row for each arm."""
+    score, others = arms[0].score, _others(arms)
+    head = [
+        "arm", *(f"{end} {score.head}" for end in ENDS), f"P({markdown(reference)} better)",
+        *(f"final {measure.head}" for measure in others), "updates/s", "wall (s)",
+    ]  # fmt: skip
+    rows = [
+        [
+            markdown(arm.label),
+            *(_result(arm, end, score) for end in ENDS),
+            _improvement(named, arm),
+            *(_result(arm, "final", measure) for measure in others),
+            f"{arm.updates_per_second:.0f}",
+            f"{arm.total('total'):.0f}",
+        ]
+        for arm in arms
     ]
-    return f"| {' | '.join(cells)} |"
-
-
-def _updates_per_step(arm: Arm) -> str:
-    return f"{arm.run.setting('online.updates_per_step'):g}" if arm.has_online_phase else ""
-
-
-def _critic_updates(arm: Arm) -> str:
-    return str(arm.run.optional(f"{arm.run.setting('algorithm')}.critic_updates", 1))
-
-
-def _mixing(arm: Arm) -> str:
-    if not arm.has_online_phase:
-        return ""
-    online = {name: arm.run.setting(f"online.mixing_{name}") for name in ("ratio", "ratio_final", "anneal")}
-    if online["ratio"] < 0:
-        return "as in one buffer"
-    if online["anneal"] <= 0:
-        return f"{online['ratio']:g}"
-    return f"{online['ratio']:g} to {online['ratio_final']:g} over {online['anneal']} steps"
-
-
-def _networks(arm: Arm) -> str:
-    actor, critic = ("-".join(map(str, arm.run.setting(f"{net}_hidden"))) for net in ("actor", "critic"))
-    return actor if actor == critic else f"actor {actor} and critic {critic}"
-
-
-def _questions(arm: Arm) -> str:
-    """How an expert was asked, for the agents that ask one."""
-    if not arm.run.optional("preferences.expert", ""):
-        return ""
-    names = ("all_at_once", "query_interval", "query_limit", "flipped_answers", "rank_net")
-    asked = {name: arm.run.setting(f"preferences.{name}") for name in names}
-    spacing = (
-        f"at once after {asked['all_at_once']} updates"
-        if asked["all_at_once"]
-        else f"every {asked['query_interval']} updates"
-    )
-    how = f"{asked['query_limit'] or 'of every row'} {spacing}"
-    how += f", {asked['flipped_answers']:.0%} of the answers wrong" if asked["flipped_answers"] else ""
-    return how + ("" if asked["rank_net"] and asked["query_limit"] else ", no RankNet")
-
-
-# What an arm may choose for itself; empty where it means nothing for an arm.
-_PER_ARM: Mapping[str, Callable[[Arm], str]] = {
-    "updates per environment step": _updates_per_step,
-    "critic updates in one update": _critic_updates,
-    "share of offline rows in online batches": _mixing,
-    "share of trajectories kept": lambda arm: f"{arm.run.optional('keep_best', 1.0):g}",
-    "hidden layers": _networks,
-    "critic members": lambda arm: str(arm.run.setting("critics")),
-    "batch": lambda arm: str(arm.run.setting("batch_size")),
-    "questions to an expert": _questions,
-}
+    lines = [f"| {' | '.join(row)} |" for row in (head, *rows)]
+    return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:]])
 
 
 def _by_arm(arms: Sequence[Arm], text: Callable[[Arm], str]) -> str:
@@ -150,19 +105,21 @@ def _by_arm(arms: Sequence[Arm], text: Callable[[Arm], str]) -> str:
 
 
 def _budget(arms: Sequence[Arm]) -> str:
-    budget = {field: value for arm in arms for field, value in arm.budget.items()}
-    seeds = ", ".join(map(str, arms[0].summary["seeds"]))
+    budgets = {arm.label: budget(arm) for arm in arms}
+    shared = {field: value for one in budgets.values() for field, value in one.items()}
+    seeds = ", ".join(str(seed) for m in arms[0].members for seed in m.seeds)
+    dataset = (arms[0].run.summary or {})["dataset"]
     parts = [
-        f"Budget: dataset {code(str(arms[0].summary['dataset']))} of {budget['dataset_steps']} transitions, "
-        f"{budget.get('offline.updates', 0)} offline updates, then {budget.get('online.env_steps', 0)} "
-        f"environment steps per seed; seeds {seeds}; {budget['evaluation_episodes']} evaluation episodes "
+        f"Budget: dataset {code(dataset)} of {shared['dataset_steps']} transitions, "
+        f"{shared.get('offline.updates', 0)} offline updates, then {shared.get('online.env_steps', 0)} "
+        f"environment steps per seed; seeds {seeds}; {shared['evaluation_episodes']} evaluation episodes "
         "per seed."
     ]
     for phase, field in (("offline", "offline.updates"), ("online", "online.env_steps")):
-        missing = [markdown(arm.label) for arm in arms if field not in arm.budget]
+        missing = [markdown(label) for label, one in budgets.items() if field not in one]
         if missing:
             parts.append(f"Without an {phase} phase: {', '.join(missing)}.")
-    chosen = {what: _by_arm(arms, text) for what, text in _PER_ARM.items()}
+    chosen = {what: _by_arm(arms, text) for what, text in PER_ARM.items()}
     listed = "; ".join(f"{what} {values}" for what, values in chosen.items() if values)
     return " ".join([*parts, f"Beside that: {listed}."])
 
@@ -184,7 +141,7 @@ def _cost(arms: Sequence[Arm]) -> str:
     compared = [name for name in ("cql", "cal_ql") if name in named]
     if "rankq" not in named or not compared:
         return ""
-    rate = {name: results.updates_per_second(named[name].run) for name in ("rankq", *compared)}
+    rate = {name: named[name].updates_per_second for name in ("rankq", *compared)}
     measured = [
         f"{name} {rate['rankq'] / rate[name]:.1f}" if rate[name] else f"{name} {NONE}" for name in compared
     ]
@@ -197,22 +154,12 @@ def _cost(arms: Sequence[Arm]) -> str:
 def section(task: str, arms: Sequence[Arm], reference: str) -> str:
     """Heading, budget, table and cost of the arms of one task.
 
-    Args:
-      task: its name.
-      arms: of one budget, in the order of the rows.
-      reference: label of the arm that the others are compared with; without it that column is empty.
+    Without an arm labeled `reference` the column of the comparison is empty.
     """
     chosen = next((arm for arm in arms if arm.label == reference), None)
-    score = "success (%)" if arms[0].measure == SUCCESS else arms[0].measure.field
-    named = markdown(reference)
-    table = [
-        f"| arm | offline {score} | final {score} | P({named} better) | final length (steps) | updates/s "
-        "| wall (s) |",
-        "|---|---|---|---|---|---|---|",
-        *(_row(arm, chosen) for arm in arms),
-    ]
-    alone = f"No single arm named {named} is here, so none is compared with it."
-    parts = [f"## {markdown(task)}", _budget(arms), "\n".join(table), "" if chosen else alone, _cost(arms)]
+    alone = f"No single arm named {markdown(reference)} is here, so none is compared with it."
+    table = _table(arms, chosen, reference)
+    parts = [f"## {markdown(task)}", _budget(arms), table, "" if chosen else alone, _cost(arms)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -220,11 +167,11 @@ def document(runs: Sequence[Run], command: str, reference: str, notes: Sequence[
     """A whole Markdown document about finished runs.
 
     Args:
-      runs: of one or several tasks, in the order of the rows.
-      command: that made the runs.
+      runs: those of one or several tasks, in the order of the rows.
+      command: the one that made the runs.
       reference: name of the run that the others are compared with.
       notes: remarks under the tables, themselves Markdown.
-      machine: that it is written on.
+      machine: the one that it is written on.
 
     Raises:
       InputError: if a run is there twice, or budgets differ within a task.
@@ -232,10 +179,11 @@ def document(runs: Sequence[Run], command: str, reference: str, notes: Sequence[
     sections = by_task(runs)
     commits = dict.fromkeys(markdown(run.commit) for run in runs)
     versions = dict.fromkeys(", ".join(f"{name} {v}" for name, v in run.versions.items()) for run in runs)
+    others = dict.fromkeys(m for arms in sections.values() for m in _others(arms))
     paragraphs = [
         f"# {', '.join(map(markdown, sections))}",
         f"Written by\n\n{block(command)}",
-        how_to_read(reference),
+        how_to_read(reference, [m for m in others if m.name != "length"]),
         *(section(task, arms, reference) for task, arms in sections.items()),
         "## How the runs were made",
         *notes,

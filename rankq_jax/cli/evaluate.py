@@ -11,7 +11,6 @@ import jax.numpy as jnp
 from rankq_jax.envs.batch import stream_seed
 from rankq_jax.evaluation import evaluate, for_all_rows
 from rankq_jax.lifting import jit_act
-from rankq_jax.training import summary
 from rankq_jax.training.restore import restore
 
 
@@ -23,11 +22,8 @@ def main(values: argparse.Namespace) -> None:
     keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
     starts = [stream_seed(seed, values.seed) for seed in seeds]
     act = for_all_rows(jit_act(restored.agent.act_greedy), restored.params, keys, len(seeds))
-    result = evaluate(env, act, starts)
+    result = evaluate(env, act, starts, restored.built.task.measure)
     for i, seed in enumerate(seeds):
-        means = {
-            name.replace("_", " "): mean
-            for name, mean in summary.means(restored.built.task, result, i).items()
-        }
-        told = ", ".join(f"{name} {mean:.3f}" for name, mean in means.items())
+        means = restored.built.task.means(result.metrics, i)
+        told = ", ".join(f"{name.replace('_', ' ')} {mean:.3f}" for name, mean in means.items())
         print(f"seed {seed}: {told} ({values.episodes} episodes)")

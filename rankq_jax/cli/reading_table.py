@@ -21,14 +21,9 @@ def numbers(episodes: Episodes) -> list[str]:
     Successes are episodes with one at any step. The share counts the rows of those episodes, which is what
     RankQ's classes are.
     """
-    rows = len(episodes.reward)
+    rows, solved = len(episodes.reward), measures.successes(episodes)
     share = f"{100 * np.mean(success_of_episode(episodes)):.1f} %" if rows else "-"
-    counts = (
-        rows,
-        len(measures.lengths(episodes)),
-        np.count_nonzero(measures.successes(episodes)),
-        np.count_nonzero(episodes.terminated),
-    )
+    counts = (rows, len(solved), solved.sum(), episodes.terminated.sum())
     return [*(f"{count:,}" for count in counts), share]
 
 

@@ -18,14 +18,7 @@ REFERENCE = "rankq"
 
 
 def write(out: Path, workdirs: list[Path], command: str, reference: str | None, notes: list[str]) -> None:
-    """Writes the document about finished runs of one or several tasks.
-
-    Args:
-      out: Markdown file.
-      workdirs: of the runs, in the order of the rows.
-      command: that made the runs.
-      reference: name of the run that the others are compared with; None: that of RankQ, if it is there.
-      notes: remarks under the tables.
+    """Writes `tables.document` about the runs in `workdirs`; None refers to RankQ, if it is there.
 
     Raises:
       InputError: if a run has not finished or is there twice, budgets differ within a task, or `out` cannot

@@ -18,19 +18,11 @@ from rankq_jax.launch.job import STOPPED
 def table_command(
     workdirs: Sequence[Path], table: Path, reference: str | None, command: str, notes: Sequence[str]
 ) -> list[str]:
-    """The command line that writes the table.
-
-    Args:
-      workdirs: of the finished runs, in the order of the rows.
-      table: Markdown file.
-      reference: name of the run that the others are compared with; None: the usual one.
-      command: that the document gives as its origin.
-      notes: remarks under the tables.
-    """
+    """The command line of `rankq table`, which reads numpy and so runs in a process of its own."""
     flags = [f"--out={table}", f"--command={command}"]
     flags += [f"--reference={reference}"] if reference else []
-    remarks = [f"--note={note}" for note in notes]
-    return [sys.executable, "-m", "rankq_jax.cli", "table", *flags, *remarks, "--", *map(str, workdirs)]
+    flags += [f"--note={note}" for note in notes]
+    return [sys.executable, "-m", "rankq_jax.cli", "table", *flags, "--", *map(str, workdirs)]
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -39,7 +31,6 @@ def main(arguments: argparse.Namespace) -> int:
     Raises:
       InputError: if the sweep file, the configuration of a job or the place of the table is wrong.
     """
-    command = shlex.join(arguments.command)
     place = arguments.table.parent
     if arguments.table.is_dir() or not next(at for at in (place, *place.parents) if at.exists()).is_dir():
         raise InputError(f"--table={arguments.table}: no file can lie there; give a Markdown file.")
@@ -60,5 +51,5 @@ def main(arguments: argparse.Namespace) -> int:
     if failed:
         named = ", ".join(f"{name} (status {ended.status})" for name, ended in failed.items())
         notes.append(f"Failed, and missing above: {named}.")
-    line = table_command(done, arguments.table, arguments.reference, command, notes)
+    line = table_command(done, arguments.table, arguments.reference, shlex.join(arguments.command), notes)
     return subprocess.run(line).returncode or status

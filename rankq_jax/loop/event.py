@@ -117,13 +117,16 @@ class Evaluated(Event):
 
     Attributes:
       evaluation: everything that is known of the episodes.
-      metrics: `{name: [S, n]}` by seed and episode: `return`, `length`, and `success` where the task has it.
       last: whether it is the last one of the phase.
     """
 
     evaluation: Evaluation
-    metrics: dict[str, np.ndarray]
     last: bool
+
+    @property
+    def metrics(self) -> dict[str, np.ndarray]:
+        """`{name: [S, n]}` by seed and episode: `return`, `length`, and `success` where the task has it."""
+        return self.evaluation.metrics
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -135,7 +135,7 @@ def evaluate(work: Work, state: RunState, keys: Key) -> Generator[int, None, Eva
     """Greedy episodes of every seed; see `evaluation.evaluating`."""
     greedy, progress = policy(work, work.mode, state, keys), state.progress
     starts = [stream_seed(seed, progress.phase, progress.iteration + 1) for seed in work.setup.seeds]
-    steps = evaluating(work.setup.evaluation_env, greedy, starts)
+    steps = evaluating(work.setup.evaluation_env, greedy, starts, work.setup.measure)
     while True:
         try:
             with work.stopwatch("evaluate"):

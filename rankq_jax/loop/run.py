@@ -190,8 +190,7 @@ def _until_the_end(
                 evaluation = end.value
                 break
             yield Evaluating(phase.name, state, steps)
-        metrics = {name: evaluation.metrics[name] for name in work.setup.measures}
-        yield Evaluated(phase.name, after, evaluation, metrics, number == phase.iterations)
+        yield Evaluated(phase.name, after, evaluation, number == phase.iterations)
     planned = due(phase.checkpoint_every, number, phase.iterations)
     yield IterationEnd(phase.name, after, planned, last)
     return after

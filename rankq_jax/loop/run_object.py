@@ -107,7 +107,7 @@ class Run:
             capacity=plan.replay_capacity,
             seeds=list(seeds),
             acting=acting,
-            measures=[measure.field for measure in task.measures],
+            measure=task.measure,
         )
         self.state = initial(self.phases, self.setup, self.layout) if state is None else state
         self._stopwatch = stopwatch or Stopwatch()

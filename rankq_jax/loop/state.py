@@ -29,7 +29,7 @@ class Setup(NamedTuple):
       seeds: the S seeds, distinct.
       acting: the device that policies act on, on parameters that are copied there once an iteration.
         None: where they are trained. Another one leaves the first free for overlapping updates.
-      measures: names of `Evaluation.metrics` that the task has.
+      measure: what an evaluation reports of an episode, `{name: number}`.
     """
 
     env: BatchEnv
@@ -39,7 +39,7 @@ class Setup(NamedTuple):
     capacity: int
     seeds: Sequence[int]
     acting: jax.Device | None = None
-    measures: Sequence[str] = ("success", "return", "length")
+    measure: Callable[[Episodes], Mapping[str, Any]] = lambda episode: {}
 
 
 class Stage(enum.IntEnum):

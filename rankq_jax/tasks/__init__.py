@@ -2,7 +2,7 @@
 
 from rankq_jax.errors import InputError, suggestion
 from rankq_jax.tasks import ant_mazes, experts, hands, point_mazes
-from rankq_jax.tasks.task import Generator, Measure, Scene, Task
+from rankq_jax.tasks.task import MEASURES, Generator, Measure, Scene, Task
 
 TASKS: dict[str, Task] = {
     task.name: task for module in (point_mazes, ant_mazes, hands, experts) for task in module.TASKS
@@ -20,4 +20,4 @@ def find(name: str) -> Task:
     return TASKS[name]
 
 
-__all__ = ["TASKS", "Generator", "Measure", "Scene", "Task", "find"]
+__all__ = ["MEASURES", "TASKS", "Generator", "Measure", "Scene", "Task", "find"]

@@ -35,25 +35,6 @@ class Generator(NamedTuple):
     env_specs: Callable[[], tuple[EnvSpec, EnvSpec]] | None
 
 
-class Measure(NamedTuple):
-    """What an evaluation episode is measured by; an evaluation reports the mean over its episodes.
-
-    Attributes:
-      field: in a record of an episode, and in the heads of tables.
-      mean: what the mean is called, in summaries and events.
-      quantity: the mean in words, with its unit.
-    """
-
-    field: str
-    mean: str
-    quantity: str
-
-
-SUCCESS = Measure("success", "success_rate", "success rate")
-RETURN = Measure("return", "return", "return (raw reward)")
-LENGTH = Measure("length", "episode_length", "episode length (steps)")
-
-
 class Scene(NamedTuple):
     """A maze as pictures and checks need it.
 
@@ -95,6 +76,9 @@ class Task(NamedTuple):
       limits: what no step does, by which a reset inside an episode of a dataset is noticed.
       longest: steps of the longest episode that a dataset can have; None: one more than the time limit,
         because some recorders count the final observation.
+      reference: the returns that a normalized score of 0 and of 100 stand for; None if nobody has published
+        any.
+      reference_of: who published them, e.g. `D4RL`.
     """
 
     name: str
@@ -108,6 +92,8 @@ class Task(NamedTuple):
     unending: Callable[[int, int], BatchEnv] | None = None
     limits: tuple[StepLimit, ...] = ()
     longest: int | None = None
+    reference: tuple[float, float] | None = None
+    reference_of: str = ""
 
     @property
     def spec(self) -> TaskSpec:
@@ -115,6 +101,78 @@ class Task(NamedTuple):
         return _spec(self.environment)
 
     @property
-    def measures(self) -> tuple[Measure, ...]:
+    def measures(self) -> tuple["Measure", ...]:
         """What its episodes are measured by; the first is the score, which it is judged by."""
-        return (RETURN, LENGTH) if self.success is None else (SUCCESS, RETURN, LENGTH)
+        return tuple(measure for measure in MEASURES if measure.applies(self))
+
+    def measure(self, episode: Episodes) -> dict[str, Any]:
+        """`{name: number}` of one episode, for each of its measures."""
+        return {measure.name: measure.of(self, episode) for measure in self.measures}
+
+    def means(self, metrics: Mapping[str, np.ndarray], seed: int) -> dict[str, float]:
+        """`{name of the mean: mean over the episodes}` of the seed at that index; `metrics` are `[S, n]`."""
+        return {measure.mean: float(metrics[measure.name][seed].mean()) for measure in self.measures}
+
+
+class Measure(NamedTuple):
+    """What an evaluation episode is measured by; an evaluation reports the mean over its episodes.
+
+    Attributes:
+      name: in a record of an episode, in events and in the heads of tables.
+      mean: what the mean is called, in summaries.
+      quantity: the mean in words, with its unit.
+      of: `(task, episode) -> number`.
+      applies: whether the episodes of a task have it.
+      digits: behind the point, as it is shown.
+      unit: as it is shown; a share is shown in `%`.
+      higher_is_better: whether the best checkpoint is the one with the highest mean.
+    """
+
+    name: str
+    mean: str
+    quantity: str
+    of: Callable[[Task, Episodes], Any]
+    applies: Callable[[Task], bool] = lambda task: True
+    digits: int = 1
+    unit: str = ""
+    higher_is_better: bool = True
+
+    @property
+    def words(self) -> str:
+        """The name in heads of tables."""
+        return self.name.replace("_", " ")
+
+    @property
+    def head(self) -> str:
+        """The name in heads of tables, with its unit."""
+        return f"{self.words} ({self.unit})" if self.unit else self.words
+
+    @property
+    def scale(self) -> int:
+        """What a number is multiplied by where it is shown."""
+        return 100 if self.unit == "%" else 1
+
+    @property
+    def sign(self) -> int:
+        """1 if higher is better, else -1."""
+        return 1 if self.higher_is_better else -1
+
+
+def _normalized(task: Task, episode: Episodes) -> float:
+    """The return on the scale of the task's reference, which D4RL defines (arXiv 2004.07219)."""
+    assert task.reference is not None
+    low, high = task.reference
+    return float(100 * (episode.reward.sum() - low) / (high - low))
+
+
+# Everything that an evaluation reports. Records, summaries, tables, pages and the best checkpoint follow.
+# The first one that a task has is its score.
+MEASURES = (
+    Measure("success", "success_rate", "success rate", lambda task, episode: episode.success.any(),
+            lambda task: task.success is not None, unit="%"),
+    Measure("normalized_score", "normalized_score", "normalized score", _normalized,
+            lambda task: task.reference is not None),
+    Measure("return", "return", "return (raw reward)", lambda task, episode: episode.reward.sum()),
+    Measure("length", "episode_length", "episode length (steps)", lambda task, episode: len(episode.reward),
+            digits=0, unit="steps", higher_is_better=False),
+)  # fmt: skip

@@ -224,7 +224,7 @@ def world(config: RunConfig, built: Experiment, dataset: Transition) -> Setup:
         capacity=min(config.replay_capacity, max(config.online.env_steps, 1)),
         seeds=built.seeds,
         acting=built.acting,
-        measures=[measure.field for measure in task.measures],
+        measure=task.measure,
     )
 
 

@@ -26,26 +26,22 @@ class Records:
         stopwatch: Stopwatch,
         found: Found | None,
     ) -> None:
-        """Opens the files.
+        """Opens the files in the `--workdir`.
 
-        Args:
-          folder: the `--workdir`.
-          config: of the run.
-          checkpoints: where states go.
-          stopwatch: whose seconds each record carries.
-          found: the checkpoint that the run goes on from; None starts from nothing. What was written after
-            that checkpoint is dropped, because it will be written again.
+        `found` is the checkpoint that the run goes on from; None starts from nothing. What was written after
+        that checkpoint is dropped, because it will be written again.
 
         Raises:
           InputError: if a file is shorter than it was at the checkpoint.
         """
         nothing = {"metrics": 0, "evaluations": 0, "updates": None, "env_steps": 0}
         keep: dict[str, Any] = found.notes if found else nothing
-        self._task = tasks.find(config.task)
-        self._lines = Lines(folder, config, stopwatch, keep)
-        seeds = [config.seed + i for i in range(config.seeds)]
-        self._board = Board(TensorBoard(folder / "tensorboard", keep["updates"]), seeds, self._task)
-        self._bar = Bar(config, self._task, keep["env_steps"])
+        task, seeds = tasks.find(config.task), [config.seed + i for i in range(config.seeds)]
+        self._score = task.measures[0]
+        self._lines = Lines(folder, seeds, stopwatch, keep)
+        board = Board(TensorBoard(folder / "tensorboard", keep["updates"]), seeds, task)
+        self._bar = Bar(config, task, keep["env_steps"])
+        self._consumers = (self._bar, self._lines, board)
         self._checkpoints, self._stopwatch = checkpoints, stopwatch
         self._unread: list[tuple[str, PendingUpdates]] = []  # the devices are still at work on them
         self._scored: tuple[int, int, float] | None = None  # updates, environment steps, score
@@ -67,11 +63,10 @@ class Records:
             case Collected():
                 self._bar.collected(event)
             case Evaluated():
-                self._lines.evaluated(event)
-                self._board.evaluated(event)
-                self._bar.evaluated(event)
-                score = event.metrics[self._task.measures[0].field]
-                self._scored = (event.updates, event.env_steps, float(score.mean()))
+                for consumer in self._consumers:
+                    consumer.evaluated(event)
+                score = self._score.sign * float(event.metrics[self._score.name].mean())
+                self._scored = (event.updates, event.env_steps, score)
 
     def settle(self) -> None:
         """Writes the metrics of updates that are not written yet; waits for the devices.
@@ -82,9 +77,8 @@ class Records:
         unread, self._unread = self._unread, []
         for phase, pending in unread:
             metrics = pending.metrics
-            self._bar.updated(phase, pending.progress)
-            self._lines.updated(phase, pending.progress, metrics)
-            self._board.updated(pending.progress, metrics)
+            for consumer in self._consumers:
+                consumer.updated(phase, pending.progress, metrics)
 
     def checkpoint_due(self) -> bool:
         """Whether a checkpoint is wanted for the time that has passed or an evaluation among the best."""
@@ -93,12 +87,9 @@ class Records:
         return time.monotonic() - self._saved >= self._interval > 0.0
 
     def save(self, parts: dict[str, Any], held: Held, planned: bool) -> None:
-        """Starts to write a checkpoint; returns when everything is copied.
+        """Starts to write a checkpoint of a `portable` state; returns when everything is copied.
 
-        Args:
-          parts: those of a `portable` state.
-          held: what the replay buffers hold.
-          planned: whether the phase has this checkpoint, whatever disturbs the run.
+        `planned` says whether the phase has this checkpoint, whatever disturbs the run.
 
         Raises:
           InputError: if it or the one before could not be written.
@@ -112,9 +103,9 @@ class Records:
             "env_steps": progress.env_steps,
             "phase": progress.phase,
         }
-        same = self._scored is not None and self._scored[:2] == (progress.updates, progress.env_steps)
-        score = self._scored[2] if self._scored is not None and same else None
-        self._checkpoints.save(parts, notes, held, score, anchor=planned)
+        *place, score = self._scored or (None, None, None)
+        here = place == [progress.updates, progress.env_steps]
+        self._checkpoints.save(parts, notes, held, score if here else None, anchor=planned)
         self._saved, self._scored = time.monotonic(), None
 
     def close(self) -> None:
@@ -124,5 +115,5 @@ class Records:
           InputError: if that could not be written; the files are closed all the same.
         """
         with contextlib.ExitStack() as closing:  # from the last to the first, whichever of them fails
-            for part in (self._checkpoints, self._board, self._lines, self._bar):
+            for part in (self._checkpoints, *self._consumers):
                 closing.callback(part.close)

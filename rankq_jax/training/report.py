@@ -8,62 +8,50 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from rankq_jax.analysis import curves, evaluations, kinds, page, pictures, results, trajectories
-from rankq_jax.analysis.evaluations import Curve
-from rankq_jax.analysis.groups import task_of
+from rankq_jax.analysis import curves, evaluations, kinds, page, pictures, results
+from rankq_jax.analysis.arms import Arm, member
+from rankq_jax.analysis.curves import Line
 from rankq_jax.analysis.q_landscape import landscape
 from rankq_jax.analysis.results import Run
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import Measure, Scene
-from rankq_jax.tasks.task import LENGTH, RETURN, SUCCESS
 from rankq_jax.training.restore import restore
 from rankq_jax.writers import write_text
 
 SHOWN_STATES = 3  # whose landscape is drawn
 
 
-def _measures(runs: list[Run]) -> list[Measure]:
-    """What any of the runs is measured by; success first."""
-    found = {measure for run in runs for measure in task_of(run).measures}
-    return [measure for measure in (SUCCESS, RETURN, LENGTH) if measure in found]
+def _measures(arms: list[Arm]) -> list[Measure]:
+    """What any of the runs is measured by."""
+    return list(dict.fromkeys(measure for arm in arms for measure in arm.measures))
 
 
-def _mean(run: Run, measure: Measure, end: str) -> str:
-    """Over the seeds; `-` where the run was not measured so."""
-    known = measure in task_of(run).measures
-    values = evaluations.end(run, measure, end) if known else None
+def _mean(arm: Arm, measure: Measure, end: str) -> str:
+    """The mean over the seeds; `-` where the run was not measured so."""
+    values = arm.result(end, measure)
     if values is None:
         return "-"
-    if measure == SUCCESS:
-        return f"{100 * values.mean():.1f} %"
-    return f"{values.mean():.0f} steps" if measure == LENGTH else f"{values.mean():.1f}"
+    return f"{measure.scale * values.mean():.{measure.digits}f} {measure.unit}".rstrip()
 
 
-def _overview(runs: list[Run]) -> str:
-    columns = [(m, end) for m in _measures(runs) for end in results.ENDS if (m, end) != (LENGTH, "offline")]
-    head = ["algorithm", "task", "seeds", *(f"{end} {measure.field}" for measure, end in columns),
+def _overview(arms: list[Arm]) -> str:
+    measures = _measures(arms)
+    columns = [(m, end) for m in measures for end in results.ENDS if (m.name, end) != ("length", "offline")]
+    head = ["algorithm", "task", "seeds", *(f"{end} {measure.words}" for measure, end in columns),
             "updates", "environment steps", "updates/s"]  # fmt: skip
     rows = []
-    for run in runs:
-        summary = run.summary
+    for arm in arms:
+        row, summary = [arm.label, arm.run.setting("task")], arm.run.summary
         if summary is None:
-            rows.append([run.name, run.setting("task"), "-", "not finished", *["-"] * (len(head) - 4)])
+            rows.append([*row, "-", "not finished", *["-"] * (len(head) - 4)])
             continue
-        rows.append(
-            [
-                run.name,
-                run.setting("task"),
-                ", ".join(map(str, summary["seeds"])),
-                *(_mean(run, measure, end) for measure, end in columns),
-                str(summary["updates"]),
-                str(summary["env_steps"]),
-                f"{results.updates_per_second(run):.0f}",
-            ]
-        )
-    about = runs[0]
+        ends = [_mean(arm, measure, end) for measure, end in columns]
+        numbers = [str(summary["updates"]), str(summary["env_steps"]), f"{arm.updates_per_second:.0f}"]
+        rows.append([*row, ", ".join(map(str, summary["seeds"])), *ends, *numbers])
+    about = arms[0].run
+    episodes = about.setting("evaluation_episodes")
     text = (
-        f"{', '.join(m.quantity for m in _measures(runs))}: means over "
-        f"{about.setting('evaluation_episodes')} greedy evaluation "
+        f"{', '.join(m.quantity for m in measures)}: means over {episodes} greedy evaluation "
         "episodes per seed: offline after the last offline update, final after the last update of the run, "
         f"not the best. Commit {about.commit}; "
         + ", ".join(f"{name} {version}" for name, version in about.versions.items())
@@ -71,23 +59,34 @@ def _overview(runs: list[Run]) -> str:
     return page.table(head, rows) + page.note(text)
 
 
-def _curves(runs: list[Run]) -> str:
-    panels: dict[str, dict[str, list[Curve]]] = {}
-    for measure in _measures(runs):
-        for run in runs:
-            if run.evaluations and measure in task_of(run).measures:
-                own = panels.setdefault(measure.quantity, {}).setdefault(run.name, [])
-                own.append(evaluations.curve(run, measure.field))
+def _curves(arms: list[Arm]) -> str:
+    labels, panels = list(dict.fromkeys(arm.label for arm in arms)), dict[str, list[Line]]()
+    for measure in _measures(arms):
+        for arm in arms:
+            if measure in arm.measures and (curve := arm.curve(measure.name)).value.size:
+                line = curves.of_seeds(arm.label, labels.index(arm.label), curve)
+                panels.setdefault(measure.quantity, []).append(line)
     if not panels:
         return page.note("No evaluation has been recorded yet.")
     return page.picture(curves.learning_curves(panels), f"{', '.join(panels)} over training")
 
 
 def _maze(run: Run, scene: Scene) -> str:
-    phases = trajectories.of_first_seed(run)
-    if not phases:
+    if not (phases := evaluations.paths(run.folder)):
         return page.note("No phase has ended yet.")
     return page.picture(pictures.maze_trajectories(scene, phases), "Evaluation trajectories in the maze")
+
+
+def _starts(run: Run) -> np.ndarray:
+    """`[episodes, O]`, where the evaluated episodes began."""
+    try:
+        starts = np.asarray([record["start"] for record in run.evaluations], np.float64)
+        if starts.ndim != 2 or not starts.shape[1] or not (np.abs(starts) <= kinds.LARGEST).all():
+            raise ValueError("not one finite state for each episode")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        path = run.folder / "evaluations.jsonl"
+        raise InputError(f"{path}: field 'start' of a record is missing or no state; restore it.") from error
+    return starts
 
 
 def _landscapes(run: Run) -> str:
@@ -102,20 +101,12 @@ def _landscapes(run: Run) -> str:
         return page.note("Actions have one dimension; values are drawn over two.")
     if restored.value is None:
         return page.note("This agent learns no values.")
-    try:
-        starts = np.asarray([record["start"] for record in run.evaluations], np.float64)
-        if starts.ndim != 2 or not starts.shape[1] or not (np.abs(starts) <= kinds.LARGEST).all():
-            raise ValueError("not one finite state for each episode")
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        path = run.folder / "evaluations.jsonl"
-        raise InputError(f"{path}: field 'start' of a record is missing or no state; restore it.") from error
-    scene = task_of(run).scene
+    starts, scene = _starts(run), run.task.scene
     order = np.arange(len(starts))
     if scene is not None:  # from far to near
         order = np.argsort(-np.linalg.norm(starts[:, :2] - scene.goal, axis=1), kind="stable")
-    chosen = order[np.linspace(0, len(order) - 1, SHOWN_STATES).astype(int)]
     places = {}
-    for i, index in enumerate(chosen):
+    for i, index in enumerate(order[np.linspace(0, len(order) - 1, SHOWN_STATES).astype(int)]):
         state = starts[index]
         where = f"at ({state[0]:.1f}, {state[1]:.1f}) m" if scene is not None else f"episode {index}"
         places[f"start {where}"] = landscape(restored.value(0), state, size, jax.random.key(i))
@@ -127,9 +118,10 @@ def _landscapes(run: Run) -> str:
 
 def _about_runs(workdirs: list[Path]) -> tuple[str, list[tuple[str, str]]]:
     runs = [results.read(folder) for folder in workdirs]
-    sections = [("Results", _overview(runs)), ("Learning curves", _curves(runs))]
+    arms = [Arm(run.name, [member(run)]) for run in runs]
+    sections = [("Results", _overview(arms)), ("Learning curves", _curves(arms))]
     for run in runs:
-        scene = task_of(run).scene
+        scene = run.task.scene
         if scene is not None:
             sections.append((f"{run.name}: evaluation trajectories", _maze(run, scene)))
         sections.append((f"{run.name}: the value of actions", _landscapes(run)))

@@ -64,8 +64,12 @@ def make_run(tmp_path, **config):
     return results.read(folder)
 
 
+def curve_of(run):
+    return evaluations.curves(run.evaluations, ["success"], run.folder)["success"]
+
+
 def test_a_curve_puts_offline_updates_left_of_zero(tmp_path):
-    curve = evaluations.curve(make_run(tmp_path), "success")
+    curve = curve_of(make_run(tmp_path))
     np.testing.assert_array_equal(curve.position, [-100, 0, 50])
     np.testing.assert_allclose(curve.value, [[0.0, 0.5], [0.5, 0.5], [0.5, 0.0]])
 
@@ -99,8 +103,9 @@ def test_folders_that_are_no_runs(tmp_path):
 
 
 def test_pictures_are_pictures(tmp_path, key):
-    curve = evaluations.curve(make_run(tmp_path), "success")
-    assert curves.learning_curves({"success rate": {"rankq": [curve]}}).startswith(PNG)
+    curve = curve_of(make_run(tmp_path))
+    line = curves.of_seeds("rankq", 0, curve)
+    assert curves.learning_curves({"success rate": [line]}).startswith(PNG)
     maze, path = centred(((1, 1, 1), (1, 0, 1), (1, 1, 1)), 1.0), np.zeros((4, 2))
     scene = Scene(maze, np.zeros(2), radius=0.4, max_step=0.1)
     drawn = pictures.maze_trajectories(scene, {"offline": ([path], [True])})

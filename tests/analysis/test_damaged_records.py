@@ -30,8 +30,7 @@ CHANGES = {  # fields that only tables read
 def quick(monkeypatch):
     """What is drawn is looked at elsewhere, and takes most of the time."""
     for module, name in (
-        (curves, "learning_curves"), (curves, "learning_bands"), (curves, "profiles"),
-        (pictures, "landscapes"),
+        (curves, "learning_curves"), (curves, "profiles"), (pictures, "landscapes"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, lambda panels, *rest: b"")
     monkeypatch.setattr(sweep_page.statistics, "RESAMPLES", 5)
@@ -186,9 +185,12 @@ def test_packed_runs_are_one_row(tmp_path):
     assert len(rows) == 2
     first, second = (row.split(" | ") for row in rows)
     assert first[0] == "| rankq" and second[0] == "| sac"
-    assert first[2].endswith("(0, 25, 50, 75)") and first[2] == second[2] and first[4] == second[4]
+    assert first[2].endswith("(0, 25, 50, 75)") and first[2] == second[2]
+    # lengths of 50, 40, 30 and 20 steps, and the returns are their negatives
+    assert first[4] == second[4] == "-35.0 (-50.0, -40.0, -30.0, -20.0)"
+    assert first[5] == second[5] == "35 (50, 40, 30, 20)"
     # both processes take 3 s for 150 updates of two seeds, 9 s in all
-    assert first[5:] == ["100", "18 |"] and second[5:] == ["200", "9 |"]
+    assert first[6:] == ["100", "18 |"] and second[6:] == ["200", "9 |"]
     assert "seeds 0, 1, 2, 3;" in (tmp_path / "t.md").read_text()
 
 

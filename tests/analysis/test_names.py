@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from rankq_jax.analysis import comparison, curves, names, pictures, statistics, tables
+from rankq_jax.analysis.arms import Arm, member
 from rankq_jax.analysis.curves import Line
 from rankq_jax.analysis.evaluations import Curve
 from rankq_jax.analysis.q_landscape import Landscape
@@ -124,8 +125,9 @@ def figures(all_names):
     lines = [Line(name, i, x, x, x, x, x > 0) for i, name in enumerate(all_names)]
     square = np.zeros((3, 3))
     place = Landscape(np.linspace(-1, 1, 3), square, np.zeros((3, 3, 2)), np.zeros((2, 4, 2)))
-    yield lambda: curves.learning_curves({"success rate": {name: [one] for name in all_names}})
-    yield lambda: curves.learning_bands({"return": lines})
+    seeds = [curves.of_seeds(name, i, one) for i, name in enumerate(all_names)]
+    yield lambda: curves.learning_curves({"success rate": seeds})
+    yield lambda: curves.learning_curves({"return": lines})
     yield lambda: curves.profiles(lines, "return")
     yield lambda: pictures.landscapes(dict.fromkeys(all_names, place))
 
@@ -207,8 +209,8 @@ def test_a_table_about_a_task_without_success(tmp_path):
     assert head[1:3] == ["offline return", "final return"]
     assert row[1].startswith("2.0 [") and row[1].endswith("] (1.0, 2.0, 3.0)")
     assert row[2].startswith("30.0 [") and row[2].endswith("] (10.0, 20.0, 60.0)")
-    of_before = comparison.Arm("b", comparison.finished(old), comparison.finished(old).summary)
-    assert of_before.score("offline") == [-40.0] and of_before.score("final") == [-30.0]
+    of_before = Arm("b", [member(comparison.finished(old))])
+    assert of_before.result("offline") == [-40.0] and of_before.result("final") == [-30.0]
 
 
 def markdown_rows_of(text):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from rankq_jax.analysis import evaluations, groups, results, sweeps
+from rankq_jax.analysis import arms, groups, results, sweeps
 from rankq_jax.errors import InputError
 from tests.analysis.fake_runs import launched, workdir
 
@@ -28,7 +28,7 @@ def test_packed_seeds_are_one_arm(tmp_path):
     assert (rankq.planned, rankq.done, len(rankq.members)) == (4, 4, 2)
     np.testing.assert_array_equal(rankq.result("offline"), [0.25, 0.5, 0.0, 1.0])
     np.testing.assert_array_equal(rankq.result("final"), [1.0, 0.75, 0.5, 1.0])
-    np.testing.assert_array_equal(rankq.result("length"), [10, 20, 30, 10])
+    np.testing.assert_array_equal(rankq.result("final", rankq.measures[-1]), [10, 20, 30, 10])
     np.testing.assert_array_equal(sac.result("final"), [0.25])
     curve = rankq.curve("success")
     np.testing.assert_array_equal(curve.position, [-50, 0, 200])
@@ -82,14 +82,14 @@ def test_a_seed_counts_once_and_the_finished_run_goes_first(tmp_path):
     (arm,) = sweep.sections["pointmaze-umaze"]
     assert [m.run.folder.name for m in arm.members] == ["b"]
     (entry,) = sweep.open
-    assert entry.name == "a" and entry.job.state == "left out"
-    assert entry.job.error == f"seed 1 of the same arm is in {tmp_path / 'b'} already"
+    assert entry.name == "a" and entry.state == "left out"
+    assert entry.error == f"seed 1 of the same arm is in {tmp_path / 'b'} already"
 
 
 def test_a_task_without_success_is_judged_by_its_return(tmp_path):
     workdir(tmp_path / "a", {3: (0, 1, 2), 4: (4, 3, 3)}, task="expert-ant")
     (arm,) = read(tmp_path).sections["expert-ant"]
-    assert arm.score == "return"
+    assert arm.score.name == "return"
     np.testing.assert_array_equal(arm.result("offline"), [-40, -20])
     np.testing.assert_array_equal(arm.result("final"), [-30, -20])
     np.testing.assert_array_equal(arm.curve("return").value, [[-50, -10], [-40, -20], [-30, -20]])
@@ -110,7 +110,8 @@ def test_an_evaluation_that_was_broken_off_is_no_point(tmp_path):
     folder = workdir(tmp_path / "a", {0: (1, 2)})
     lines = (folder / "evaluations.jsonl").read_text().splitlines()
     (folder / "evaluations.jsonl").write_text("\n".join(lines[:-1]))
-    np.testing.assert_array_equal(evaluations.curve(results.read(folder), "success").position, [-50])
+    found = arms.member(results.read(folder)).curves["success"]
+    np.testing.assert_array_equal(found.position, [-50])
 
 
 def test_the_jobs_that_are_not_done(tmp_path):
@@ -134,7 +135,7 @@ def test_the_jobs_that_are_not_done(tmp_path):
     sweep = read(tmp_path)
     assert sweep.jobs == 11
     rows = {entry.name: entry for entry in sweep.open}
-    assert {name: row.job.state for name, row in rows.items()} == {
+    assert {name: row.state for name, row in rows.items()} == {
         "d-early": "failed",
         "e-running": "running",
         "f-preempted": "preempted",
@@ -144,15 +145,15 @@ def test_the_jobs_that_are_not_done(tmp_path):
         "j-record": "damaged",
         "k-begun": "unfinished",
     }
-    early = rows["d-early"].job
+    early = rows["d-early"]
     assert (early.error, early.starts, early.failures) == ("no such dataset", 3, 3)
     assert rows["e-running"].reached == "50 updates, 0 environment steps"
-    assert rows["e-running"].job.host == "node7"
+    assert rows["e-running"].host == "node7"
     assert rows["g-unfinished"].reached == "not evaluated yet"
-    assert rows["h-lost"].job.error.startswith("summary.json is missing")
-    assert str(broken / "summary.json") in rows["i-broken"].job.error
-    assert rows["i-broken"].job.error.endswith("; disk full")
-    assert "job.json" in rows["j-record"].job.error
+    assert rows["h-lost"].error.startswith("summary.json is missing")
+    assert str(broken / "summary.json") in rows["i-broken"].error
+    assert rows["i-broken"].error.endswith("; disk full")
+    assert "job.json" in rows["j-record"].error
     (arm,) = sweep.sections["pointmaze-umaze"]  # what is not readable is in no arm
     assert sorted(seed for m in arm.members for seed in m.seeds) == [0, 1, 2, 3, 4, 5, 6, 8]
     assert sorted(seed for m in arm.finished for seed in m.seeds) == [0, 1, 2, 8]
@@ -190,15 +191,15 @@ def damage(folder, file, change):
 )
 def test_a_damaged_file_is_named_in_one_line(file, change, tmp_path):
     whole = workdir(tmp_path / "sweep" / "a", {0: (1, 2, 3)})
-    assert groups.member(results.read(whole)).seeds == (0,)
+    assert arms.member(results.read(whole)).seeds == (0,)
     hurt = workdir(tmp_path / "sweep" / "b", {1: (1, 2, 3)})
     damage(hurt, file, change)
     with pytest.raises(InputError) as caught:
-        groups.member(results.read(hurt))
+        arms.member(results.read(hurt))
     assert str(hurt / file) in str(caught.value) and "\n" not in str(caught.value)
     sweep = read(tmp_path / "sweep")
-    assert [(e.name, e.job.state) for e in sweep.open] == [("b", "damaged")]
-    assert str(hurt / file) in sweep.open[0].job.error
+    assert [(e.name, e.state) for e in sweep.open] == [("b", "damaged")]
+    assert str(hurt / file) in sweep.open[0].error
     (arm,) = sweep.sections["pointmaze-umaze"]
     assert [m.seeds for m in arm.members] == [(0,)]
 
@@ -207,8 +208,8 @@ def test_results_that_are_no_numbers_are_damage(tmp_path):
     hurt = workdir(tmp_path / "a", {0: (1, 2, 3)})
     damage(hurt, "summary.json", lambda s: s.update(final_success_rate=[float("nan")]))
     (entry,) = read(tmp_path).open
-    assert entry.job.state == "damaged"
-    assert f"{hurt / 'summary.json'}: field 'final_success_rate' is [nan]" in entry.job.error
+    assert entry.state == "damaged"
+    assert f"{hurt / 'summary.json'}: field 'final_success_rate' is [nan]" in entry.error
 
 
 def test_folders_that_are_no_sweeps(tmp_path):

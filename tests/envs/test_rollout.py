@@ -47,10 +47,14 @@ def test_evaluation_files_episodes_under_their_seed_and_row():
     def left(observation, t):
         return np.broadcast_to(np.array([-1.0, 0.0]), (len(observation), 2))
 
-    result = evaluate(env._replace(reset=reset), left, [1, 2])
+    def measure(episode):
+        solved = episode.success.any()
+        return {"success": solved, "return": episode.reward.sum(), "length": len(episode.reward)}
+
+    result = evaluate(env._replace(reset=reset), left, [1, 2], measure)
     np.testing.assert_allclose(result.start[..., :2].reshape(4, 2), right_of_goal)
-    assert result.success.all() and result.returns.tolist() == [[1.0, 1.0], [1.0, 1.0]]
-    lengths = result.length.ravel()
+    assert result.metrics["success"].all() and result.metrics["return"].tolist() == [[1.0, 1.0], [1.0, 1.0]]
+    lengths = result.metrics["length"].ravel()
     assert (np.diff(lengths) < 0).all()
     assert [len(e.reward) for e in result.episodes] == lengths.tolist()
     np.testing.assert_allclose(result.goal, np.tile(point_maze.goal(UMAZE), (2, 2, 1)))

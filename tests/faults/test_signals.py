@@ -61,8 +61,8 @@ import rankq_jax.loop
 
 module = sys.modules["rankq_jax.loop.iteration"]
 
-def interrupted(env, act, starts, evaluating=module.evaluating, count=itertools.count(1)):
-    number, steps = next(count), evaluating(env, act, starts)
+def interrupted(*arguments, evaluating=module.evaluating, count=itertools.count(1)):
+    number, steps = next(count), evaluating(*arguments)
     for call in itertools.count(1):
         try:
             made = next(steps)
