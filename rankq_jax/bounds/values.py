@@ -30,7 +30,7 @@ def _number(value: Any) -> Any:
 
 
 class Interval(NamedTuple):
-    """Numbers between two ends, which are finite unless `infinite`.
+    """Finite numbers between two ends.
 
     Attributes:
       low: the least value.
@@ -38,7 +38,6 @@ class Interval(NamedTuple):
       above: `low` itself is left out.
       below: `high` itself is left out.
       integer: whole numbers of a type of whole numbers; else an integer is a number too.
-      infinite: an end that is infinite is a value too.
     """
 
     low: float = -math.inf
@@ -46,39 +45,34 @@ class Interval(NamedTuple):
     above: bool = False
     below: bool = False
     integer: bool = False
-    infinite: bool = False
 
     def refusal(self, value: Any) -> str:
         """See `Bound`."""
         number = _number(value)
-        if number is None:
-            return f"must be {self._kind}"
-        if self.integer and not isinstance(number, numbers.Integral):
-            return "must be a whole number"
-        if number != number or (not self.infinite and number in (math.inf, -math.inf)):
-            return self._side(low=number != math.inf)
-        if number < self.low or (self.above and number == self.low):
-            return self._side(low=True)
-        if number > self.high or (self.below and number == self.high):
-            return self._side(low=False)
-        return ""
+        if number is None or (self.integer and not isinstance(number, numbers.Integral)):
+            kind = "a whole number" if self.integer else "a number"
+            return f"must be {kind}"
+        small = not number >= self.low or (self.above and number == self.low) or number == -math.inf
+        large = number > self.high or (self.below and number == self.high) or number == math.inf
+        if not small and not large:
+            return ""
+        low, high = math.isfinite(self.low), math.isfinite(self.high)
+        if not low and not high:
+            return "must be a finite number"
+        if low and high and (self.above or self.below):
+            return f"must be in {self.ends}"
+        if small and low:
+            return f"must be {'greater than' if self.above else 'at least'} {self.low:.10g}"
+        if large and high:
+            return f"must be {'less than' if self.below else 'at most'} {self.high:.10g}"
+        return "must be finite"
 
     @property
-    def _kind(self) -> str:
-        return "a whole number" if self.integer else "a number"
-
-    def _side(self, low: bool) -> str:
-        """What a number that lies beyond an end is told."""
-        if math.isinf(self.low) and math.isinf(self.high):
-            return "must be a finite number"
-        if (self.above or self.below) and not math.isinf(self.low) and not math.isinf(self.high):
-            ends = f"{self.low:.10g}, {self.high:.10g}"
-            return f"must be in {'(' if self.above else '['}{ends}{')' if self.below else ']'}"
-        if math.isinf(self.low if low else self.high):
-            return "must be finite"
-        if low:
-            return f"must be {'greater than' if self.above else 'at least'} {self.low:.10g}"
-        return f"must be {'less than' if self.below else 'at most'} {self.high:.10g}"
+    def ends(self) -> str:
+        """The interval in the notation of mathematics, e.g. `(0, 1]`."""
+        left = "(" if self.above or math.isinf(self.low) else "["
+        right = ")" if self.below or math.isinf(self.high) else "]"
+        return f"{left}{self.low:.10g}, {self.high:.10g}{right}"
 
 
 class OneOf(NamedTuple):
@@ -234,17 +228,12 @@ def told(name: str, value: Any, why: str) -> str:
     return f"{name}={shown if len(shown) <= 60 else shown[:57] + '...'} {why}"
 
 
-def fields(record: type) -> dict[str, Bound]:
-    """The bounds of the fields of a NamedTuple; fields without one are left out."""
-    hints = typing.get_type_hints(record, include_extras=True)
-    return {name: found for name, hint in hints.items() if (found := bound_of(hint)) is not None}
-
-
 def refuse_fields(record: Any) -> None:
-    """Refuses a NamedTuple with a field that is out of its bound.
+    """Refuses a NamedTuple with a field that is out of its bound; fields without one are passed over.
 
     Raises:
       ValueError: as `refuse`.
     """
-    for name, bound in fields(type(record)).items():
-        refuse(name, getattr(record, name), bound)
+    for name, hint in typing.get_type_hints(type(record), include_extras=True).items():
+        if (bound := bound_of(hint)) is not None:
+            refuse(name, getattr(record, name), bound)

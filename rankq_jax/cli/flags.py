@@ -1,9 +1,14 @@
 """The flags of each command, without what the command imports."""
 
+import math
 from pathlib import Path
 
-from rankq_jax.cli.parser import Parser, not_negative, of, real, whole
+from rankq_jax.bounds import Interval, OneOf
+from rankq_jax.cli.parser import Parser, of
 from rankq_jax.launch.job import ATTEMPTS
+
+whole, natural, count = (of(Interval(low, integer=True)) for low in (-math.inf, 0, 1))
+real, not_negative = of(Interval()), of(Interval(0.0))
 
 
 def train(parser: Parser) -> None:
@@ -20,8 +25,8 @@ def train(parser: Parser) -> None:
     text = "go on in a workdir though its configuration, code or dataset has changed"
     add("--accept-changes", action="store_true", help=text)
     add("--coordinator", metavar="HOST:PORT", help="of process 0, which the others join")
-    add("--processes", type=whole(), help="how many processes train together")
-    add("--process", type=whole(), help="which of them this is, from 0")
+    add("--processes", type=whole, help="how many processes train together")
+    add("--process", type=whole, help="which of them this is, from 0")
     text = "find the processes by what started them (Slurm, TPU)"
     add("--distributed", action="store_true", help=text)
 
@@ -35,9 +40,9 @@ def _run(parser: Parser) -> None:
 def evaluate(parser: Parser) -> None:
     """Adds the flags of `rankq evaluate`."""
     _run(parser)
-    parser.add_argument("--episodes", type=whole(1), default=100, help="per seed; 100 if left out")
+    parser.add_argument("--episodes", type=count, default=100, help="per seed; 100 if left out")
     text = "of the start states, which training evaluations do not use"
-    parser.add_argument("--seed", type=whole(0), default=0, help=text)
+    parser.add_argument("--seed", type=natural, default=0, help=text)
 
 
 def export(parser: Parser) -> None:
@@ -45,7 +50,7 @@ def export(parser: Parser) -> None:
     _run(parser)
     parser.add_argument("--out", type=Path, required=True, help="file to write, ending in .npz")
     text = "seed of the run whose policy is exported; the first if left out"
-    parser.add_argument("--seed", type=whole(0), help=text)
+    parser.add_argument("--seed", type=natural, help=text)
 
 
 def report(parser: Parser) -> None:
@@ -82,10 +87,10 @@ def make(parser: Parser) -> None:
     _task(parser, dataset=False)
     add = parser.add_argument
     add("--kind", default="", help="way of making it; the task's first if left out")
-    add("--steps", type=whole(1), help="transitions; the task's default if left out")
-    add("--seed", type=whole(0), default=0, help="of starts, goals and action noise")
+    add("--steps", type=count, help="transitions; the task's default if left out")
+    add("--seed", type=natural, default=0, help="of starts, goals and action noise")
     text = "that work at once on large datasets; 0: one for each core"
-    add("--processes", type=whole(0), default=0, help=text)
+    add("--processes", type=natural, default=0, help=text)
 
 
 def inspect(parser: Parser) -> None:
@@ -93,19 +98,19 @@ def inspect(parser: Parser) -> None:
     _task(parser)
     add = parser.add_argument
     add("--reading", default="task", help="how it is labelled, see docs/datasets.md")
-    add("--reward-scale", type=real(), help="factor of the raw reward; the task's if left out")
-    add("--reward-bias", type=real(), help="added to the scaled reward; the task's if left out")
+    add("--reward-scale", type=real, help="factor of the raw reward; the task's if left out")
+    add("--reward-bias", type=real, help="added to the scaled reward; the task's if left out")
     text = "per environment step"
-    add("--discount", type=real("between 0 and 1", lambda value: 0 < value < 1), default=0.99, help=text)
+    add("--discount", type=of(Interval(0.0, 1.0, above=True, below=True)), default=0.99, help=text)
     add("--out", type=Path, help="folder that index.html is written to")
     add("--picture", type=Path, help="PNG file: the coverage of a maze, else the distributions")
     add("--reference", help="dataset whose state-action pairs are the whole (SACo)")
     text = "per dimension, by which state-action pairs are told apart"
-    add("--bins", type=whole(1), default=10, help=text)
-    add("--minimal-return", type=real(), help="of a minimal policy (TQ); 0 in a sparse task")
-    add("--best-return", type=real(), help="of the best policy (TQ); 1 in a sparse task")
-    add("--random-episodes", type=whole(0), default=0, help="episodes of uniformly random actions")
-    add("--seed", type=whole(0), default=0, help="of the random episodes")
+    add("--bins", type=count, default=10, help=text)
+    add("--minimal-return", type=real, help="of a minimal policy (TQ); 0 in a sparse task")
+    add("--best-return", type=real, help="of the best policy (TQ); 1 in a sparse task")
+    add("--random-episodes", type=natural, default=0, help="episodes of uniformly random actions")
+    add("--seed", type=natural, default=0, help="of the random episodes")
 
 
 def convert(parser: Parser) -> None:
@@ -117,9 +122,9 @@ def convert(parser: Parser) -> None:
     text = "d4rl, arrays or ogbench; arrays in .npz, d4rl in .hdf5 if left out"
     add("--format", dest="layout", help=text)
     text = "what a row with a terminal and a timeout is: terminal, timeout"
-    add("--resolve", type=of(("terminal", "timeout")), help=text)
+    add("--resolve", type=of(OneOf(("terminal", "timeout"))), help=text)
     text = "of the task; 29 makes vectors of Minari's AntMaze dictionaries"
-    add("--observation-size", type=whole(1), help=text)
+    add("--observation-size", type=count, help=text)
 
 
 def readings(parser: Parser) -> None:
@@ -134,13 +139,13 @@ def sweep(parser: Parser) -> None:
     add("--out", type=Path, help="folder of the workdirs; runs/NAME for NAME.py if left out")
     add("--budget", help="name in BUDGETS; cores where there is no SWEEP")
     text = "seeds of a process at most; 0: all of a job; as it is in --out already if left out"
-    add("--pack", type=whole(0), help=text)
+    add("--pack", type=natural, help=text)
 
 
 def _starting(parser: Parser) -> None:
     sweep(parser)
     text = f"crashes after which a job is given up; {ATTEMPTS} if left out"
-    parser.add_argument("--attempts", type=whole(1), default=ATTEMPTS, help=text)
+    parser.add_argument("--attempts", type=count, default=ATTEMPTS, help=text)
     text = "go on with jobs whose configuration, code, versions or dataset have changed since they began"
     parser.add_argument("--accept-changes", action="store_true", help=text)
 
@@ -149,9 +154,9 @@ def local(parser: Parser) -> None:
     """Adds the flags of `rankq sweep local`."""
     _starting(parser)
     add = parser.add_argument
-    add("--parallel", type=whole(1), help="jobs at the same time; one per GPU, or 1, if left out")
+    add("--parallel", type=count, help="jobs at the same time; one per GPU, or 1, if left out")
     add("--gpus", default="", help="numbers of the GPUs to use, e.g. 0,1; handed out in turn")
-    add("--cores", type=whole(0), default=0, help="cores of each job, its own; 0: not pinned")
+    add("--cores", type=natural, default=0, help="cores of each job, its own; 0: not pinned")
 
 
 def ray(parser: Parser) -> None:
@@ -168,10 +173,10 @@ def slurm(parser: Parser) -> None:
     _starting(parser)
     add = parser.add_argument
     add("--partition", help="the cluster's default if left out")
-    add("--gpus-per-job", type=whole(0), default=0, help="GPUs that a job occupies")
-    add("--cpus-per-job", type=whole(1), default=1, help="CPUs that a job occupies")
+    add("--gpus-per-job", type=natural, default=0, help="GPUs that a job occupies")
+    add("--cpus-per-job", type=count, default=1, help="CPUs that a job occupies")
     add("--memory", help="of a job, e.g. 16GB; the cluster's default if left out")
-    add("--minutes", type=whole(1), default=60, help="time limit; what is not done is requeued")
+    add("--minutes", type=count, default=60, help="time limit; what is not done is requeued")
     add("--setup", action="append", default=[], help="shell line run before; repeatable")
     add("--sbatch", action="append", default=[], help="NAME=VALUE for sbatch; repeatable")
     add("--no-watch", action="store_true", help="submit, show the table and end")

@@ -18,21 +18,6 @@ from rankq_jax.configs.run_config import (
 from rankq_jax.configs.telling import describe, show
 
 __all__ = [
-    "ARMS",
-    "ExecutionConfig",
-    "OfflineConfig",
-    "OnlineConfig",
-    "PreferencesConfig",
-    "Resolved",
-    "RunConfig",
-    "algorithms_of",
-    "arm",
-    "check",
-    "describe",
-    "get_config",
-    "parse",
-    "read",
-    "recorded",
-    "show",
-    "unread",
-]
+    "ARMS", "ExecutionConfig", "OfflineConfig", "OnlineConfig", "PreferencesConfig", "Resolved", "RunConfig",
+    "algorithms_of", "arm", "check", "describe", "get_config", "parse", "read", "recorded", "show", "unread",
+]  # fmt: skip

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 import ml_collections
 
+from rankq_jax import bounds
 from rankq_jax.agents import AGENTS
 from rankq_jax.configs import checks, layers
 from rankq_jax.configs.arms import ARMS, DEFAULT_TASK, Product
 from rankq_jax.configs.domains.values import Layer
 from rankq_jax.configs.fields import nested
 from rankq_jax.configs.names import unknown
-from rankq_jax.configs.reading import read_value
 from rankq_jax.configs.registered import CONFIGS
 from rankq_jax.configs.run_config import ARGUMENTS, PARTS, SHARED, RunConfig, from_dict
 from rankq_jax.errors import InputError, suggestion
@@ -142,7 +142,7 @@ def read(words: Sequence[str], whole: bool = True) -> Resolved:
     known = checks.fields_of(start)
     unknown([field for field in given if field not in known], known, start)
     for field, text in given.items():
-        value = read_value(text, known[field])
+        value = bounds.read(text, known[field].bound)
         checks.refuse(field, value, known[field])
         part = _part(config, field)
         try:
