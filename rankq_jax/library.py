@@ -9,6 +9,7 @@ import numpy as np
 
 from rankq_jax import configs, tasks
 from rankq_jax.analysis import results
+from rankq_jax.bounds import refuse_type
 from rankq_jax.configs import RunConfig
 from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.data.sources import minari
@@ -60,7 +61,9 @@ def load_dataset(
 
     Raises:
       InputError: if the dataset is missing, damaged, breaks a rule or does not fit the task.
+      TypeError: if the task is given by its name.
     """
+    refuse_type("task", task, Task, "give make_task(NAME)")
     if dataset is None:
         size = default_steps(task) if steps is None else steps
         dataset = dataset_name(task, size, seed)
@@ -125,6 +128,7 @@ def save_policy(run: Run, path: str | Path, seed: int | None = None) -> None:
         jax.tree.map(lambda leaf: np.asarray(leaf)[index], params),
         greedy_of(agent, params, len(seeds), index),
         run.task.spec.action_size,
+        algorithm=agent.name,
         task=run.task.name,
         provenance={"updates": run.state.progress.updates, "env_steps": run.state.progress.env_steps},
     )

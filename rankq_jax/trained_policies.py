@@ -59,6 +59,11 @@ class TrainedPolicy(NamedTuple):
         """A, the length of an action."""
         return int(self.kernels[-1].shape[1])
 
+    def __repr__(self) -> str:
+        """What it is, without its weights."""
+        sizes = [self.observation_size, *(len(bias) for bias in self.biases)]
+        return f"TrainedPolicy(algorithm={self.algorithm!r}, task={self.task!r}, sizes={sizes})"
+
     def __call__(self, observation: np.ndarray) -> np.ndarray:
         """`[n, O] -> [n, A]`: the greedy actions, in [-1, 1], float32.
 

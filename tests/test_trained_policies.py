@@ -25,7 +25,7 @@ def tiny(**changes):
     )
 
 
-def test_a_standardised_policy_by_hand(tmp_path):
+def test_a_standardized_policy_by_hand(tmp_path):
     save_policy(tiny(), tmp_path / "a.npz")
     loaded = load_policy(tmp_path / "a.npz")
     # (5 - 1) / 2 = 2 and (0.5 + 1) / 0.5 = 3; then relu([2, -2 + 6 + 1]) = [2, 5]; 1 + 1.25 - 0.1

@@ -29,6 +29,7 @@ from rankq_jax.bounds.values import (
     bound_of,
     refuse,
     refuse_fields,
+    refuse_type,
     told,
 )
 
@@ -36,5 +37,5 @@ __all__ = [
     "Argument", "Bound", "Count", "Dropout", "Either", "Finite", "Flag", "Interval", "Many", "Members",
     "Noise", "NonNegative", "OneOf", "OpenUnitInterval", "Optional", "Positive", "Rate", "Samples", "Switch",
     "Temperature", "Text", "UnitInterval", "Whole", "Widths", "arguments", "bound_of", "checked", "described",
-    "read", "refuse", "refuse_fields", "told",
+    "read", "refuse", "refuse_fields", "refuse_type", "told",
 ]  # fmt: skip

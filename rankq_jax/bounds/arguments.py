@@ -20,6 +20,7 @@ from rankq_jax.bounds.values import (
     Optional,
     bound_of,
     refuse,
+    refuse_type,
 )
 from rankq_jax.errors import suggestion
 
@@ -45,7 +46,7 @@ def described(bound: Bound) -> str:
     match bound:
         case Interval():
             return f"{'whole ' if bound.integer else ''}number in {bound.ends}"
-        case OneOf(known, _, empty):
+        case OneOf(known, _, empty, _):
             return f"one of {', '.join(map(repr, [*known, *([''] if empty else [])]))}"
         case Many(each, most):
             return f"at most {most} times {described(each)}"
@@ -74,7 +75,8 @@ def checked(
 
     The decorated function raises:
       ValueError: names argument, value and bound, in one line.
-      TypeError: if it takes no argument of a name that it is given; says which name is near.
+      TypeError: if it takes no argument of a name that it is given (says which name is near), or a value is
+        not the NamedTuple that the argument is annotated with.
     """
 
     def decorate(function: Function) -> Function:
@@ -87,6 +89,7 @@ def checked(
             if it.kind is not inspect.Parameter.VAR_KEYWORD
         }
         known = {name: it for name, it in theirs.items() if name not in own and name not in given} | own
+        records = {name: it.annotation for name, it in signature.parameters.items() if _record(it.annotation)}
         known = {name: it._replace(help=helps.get(name, it.help)) for name, it in known.items()}
 
         @functools.wraps(function)
@@ -96,9 +99,10 @@ def checked(
                     hint = suggestion(name, known)
                     raise TypeError(f"{function.__name__} takes no argument {name!r}.{hint}")
             for name, value in {**dict(zip(own, args, strict=False)), **named}.items():
-                bound = known[name].bound
-                if bound is not None:
+                if (bound := known[name].bound) is not None:
                     refuse(name, value, bound)
+                if name in records:
+                    refuse_type(name, value, records[name])
             return function(*args, **named)
 
         shown = _signature(signature, passed_on, known)
@@ -108,6 +112,11 @@ def checked(
         return cast(Function, call)
 
     return decorate
+
+
+def _record(annotation: Any) -> bool:
+    """Whether an annotation is a NamedTuple, as those of networks, optimizers and agents are."""
+    return isinstance(annotation, type) and hasattr(annotation, "_fields")
 
 
 def _signature(

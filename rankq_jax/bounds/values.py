@@ -82,11 +82,13 @@ class OneOf(NamedTuple):
       known: the strings.
       noun: what they name.
       empty: whether the empty string is a value too.
+      more: a sentence on how further ones come, after a blank.
     """
 
     known: Iterable[str]
     noun: str = "value"
     empty: bool = False
+    more: str = ""
 
     def refusal(self, value: Any) -> str:
         """See `Bound`."""
@@ -99,7 +101,7 @@ class OneOf(NamedTuple):
         if len(names) <= FEW:
             near = hint if "Did you mean" in hint else ""
             hint = f"{near} It must be one of {', '.join(names)}"
-        return f"unknown {self.noun} {value!r}.{hint}"
+        return f"unknown {self.noun} {value!r}.{hint}{self.more}"
 
 
 class Text(NamedTuple):
@@ -215,6 +217,23 @@ def refuse(name: str, value: Any, bound: Bound) -> None:
     why = bound.refusal(value)
     if why:
         raise ValueError(told(name, value, why))
+
+
+def refuse_type(name: str, value: Any, kind: type, advice: str = "") -> None:
+    """Refuses a value of another type.
+
+    Args:
+      name: of the argument.
+      value: its value.
+      kind: the type that it must have.
+      advice: what to give; the first sentence about the type if left out.
+
+    Raises:
+      TypeError: one line, `name: is a str, not a Task; ...`.
+    """
+    if not isinstance(value, kind):
+        advice = advice or f"{kind.__name__} is: {(kind.__doc__ or '').partition('.')[0].lower()}"
+        raise TypeError(f"{name}: is of type {type(value).__name__}, not {kind.__name__}; {advice}.")
 
 
 def told(name: str, value: Any, why: str) -> str:

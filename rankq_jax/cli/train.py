@@ -41,6 +41,8 @@ def main(values: argparse.Namespace) -> None:
         print(configs.show(found))
         return
     config = found.config
+    if not any(word.startswith("--config=") and word.partition(":")[2] for word in values.words):
+        print(f"task: {config.task}, because none is named; --config=NAME:TASK names one", flush=True)
     devices.spare(config)
     asked = Joining(values.coordinator, values.processes, values.process, values.distributed)
     member = processes.start(config, bool(values.workdir), asked)

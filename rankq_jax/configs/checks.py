@@ -42,7 +42,7 @@ def refuse(name: str, value: Any, known: Field) -> None:
     why = "" if known.bound is None else known.bound.refusal(value)
     if why:
         message = told(f"config.{name}", value, why)
-        raise InputError(message if message.endswith("?") else f"{message}.")
+        raise InputError(message if message.endswith(("?", ".")) else f"{message}.")
 
 
 def check(config: RunConfig) -> None:

@@ -51,8 +51,9 @@ ALIASES = {
     "data": ("dataset",),
     "dtype": ("execution.compute_dtype",),
     "precision": ("execution.matmul_precision",),
-    "standardize": ("standardise",),
-    "normalize": ("standardise",),
+    "standardise": ("normalize_observations",),
+    "standardize": ("normalize_observations",),
+    "normalize": ("normalize_observations",),
 }
 CLOSE = 0.75  # similarity of a part of a name to which a typing error is guessed
 

@@ -8,7 +8,7 @@ import optax
 from rankq_jax.agents import AGENTS, Optimizers, clip_members
 from rankq_jax.configs import RunConfig
 from rankq_jax.data import mixture
-from rankq_jax.errors import InputError, suggestion
+from rankq_jax.errors import InputError
 from rankq_jax.lifting import normalize_observations
 from rankq_jax.loop.agents import Draw, lift
 from rankq_jax.networks import FAMILIES, Networks
@@ -48,10 +48,6 @@ def networks_of(config: RunConfig, action_size: int) -> Networks:
     Raises:
       InputError: if one of their values is refused.
     """
-    check(
-        config.networks in FAMILIES,
-        f"config.networks: unknown value {config.networks!r}.{suggestion(config.networks, FAMILIES)}",
-    )
     execution = execution_of(config.execution)
     try:
         return FAMILIES[config.networks](
@@ -89,16 +85,14 @@ def agent_of(config: RunConfig, algorithm: str, networks: Networks, arguments: M
     """The agent of that name with the arguments of its section, and then those given.
 
     Raises:
-      InputError: if the registry has no such agent, or an argument's value is refused.
+      InputError: if the value of an argument is refused.
     """
-    if algorithm not in AGENTS:
-        raise InputError(f"unknown algorithm {algorithm!r}.{suggestion(algorithm, AGENTS)}")
     section = config.sections.get(algorithm, {})
     try:
         agent = AGENTS[algorithm].make(networks, optimizers_of(config), **{**section, **arguments})
     except ValueError as error:
         raise InputError(f"config.{algorithm}: {error}.") from error
-    return normalize_observations(agent) if config.standardise else agent
+    return normalize_observations(agent) if config.normalize_observations else agent
 
 
 def lifted(

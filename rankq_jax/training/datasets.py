@@ -42,7 +42,9 @@ def described(config: RunConfig, task: Task) -> tuple[str, Transition, readings.
     """
     name = config.dataset
     online = config.online
-    needed = config.offline.updates or online.mixing_ratio or online.mixing_anneal or config.standardise
+    needed = (
+        config.offline.updates or online.mixing_ratio or online.mixing_anneal or config.normalize_observations
+    )
     # Experts learn online alone; other tasks keep their dataset's name, by which arms are compared.
     if not name and not needed and (task.success is None or not task.generators):
         return "", build.example(config, task), None  # gives the shapes; no batch draws from it

@@ -83,7 +83,7 @@ def learning(config: RunConfig, built: Experiment) -> list[Part]:
             ("seeds", "preferences.rank_net_hidden"),
         ),
         Part(
-            "networks and optimisers",
+            "networks and optimizers",
             float(config.seeds * _bytes(built.state)),
             ("seeds", "critics", "critic_hidden", "actor_hidden"),
         ),

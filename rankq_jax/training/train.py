@@ -56,7 +56,7 @@ def train(
     with Stopwatch() as stopwatch, contextlib.ExitStack() as stack:
         built = build.experiment(config)
         memory.check(config, built)
-        built = preferences.with_labeller(config, built)
+        built = preferences.with_labeler(config, built)
         if processes.first():
             stack.enter_context(workdir.held(folder))
         known, about = _belongs(config, folder, accept), workdir.description(config)
@@ -72,7 +72,7 @@ def train(
                 workdir.claim(folder, about)
         settled = success_weight.settled(config, dataset)
         if settled is not config:
-            built = preferences.with_labeller(settled, build.experiment(settled))
+            built = preferences.with_labeler(settled, build.experiment(settled))
         if processes.first():
             for line in success_weight.announcement(settled, dataset):
                 print(line, flush=True)
