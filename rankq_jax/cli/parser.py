@@ -99,7 +99,7 @@ def of(bound: Bound) -> Callable[[str], Any]:
     def value(text: str) -> Any:
         found = read(text, bound)
         if why := bound.refusal(found):
-            raise argparse.ArgumentTypeError(f" {why}." if why.startswith("unknown ") else f"={text}: {why}.")
+            raise argparse.ArgumentTypeError(f"{why}." if why.startswith("unknown ") else f"={text}: {why}.")
         return found
 
     return value

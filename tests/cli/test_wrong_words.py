@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from rankq_jax.cli import command as cli
-from rankq_jax.cli import main
+from rankq_jax.cli import main, train
 from rankq_jax.cli.parser import HELP
 from rankq_jax.training import stopping
 
@@ -46,6 +46,11 @@ WRONG = {
     f"train {CONFIG} lr=3": "write --config.actor_learning_rate=3",
     "train": "--config: missing; give --config=NAME:TASK",
     "train --config=rankq:antmaze-umaze": "'antmaze-umaze-diverse' or 'antmaze-umaze-play'",
+    "train --config=rankq:nowhere": "task 'nowhere'. Known: ",
+    "train --config=rankq:pointmaze-umase": "mean 'pointmaze-umaze'? --import=PACKAGE adds",
+    "train --config=rankqq:pointmaze-umaze": "mean 'rankq'? --import=PACKAGE adds those of a package",
+    f"train {CONFIG} --config.algorithm=rnkq": "mean 'rankq'? --import=PACKAGE adds those of a package",
+    "dataset make --task=nowhere": "--import=PACKAGE adds those of a package, register_task one of your own.",
     f"train {CONFIG} workdir=x": "unexpected argument 'workdir=x'; write --workdir=x.",
     f"train {CONFIG} --import=./own": "module './own': is no name of a module; write own",
     f"train {CONFIG} --import=no_such_package": "module 'no_such_package': cannot be imported",
@@ -138,6 +143,21 @@ def test_what_a_run_would_have_is_shown_and_nothing_is_trained(ended, tmp_path):
     (line,) = [line for line in out.splitlines() if line.startswith("seed ")]
     assert line.split() == ["seed", "=", "7", "command", "line"]
     assert not (tmp_path / "w").exists()
+
+
+def test_a_task_that_nobody_has_named_is_told(capsys, monkeypatch):
+    class Begun(Exception):
+        pass
+
+    def begin(config):
+        raise Begun(config.task)
+
+    monkeypatch.setattr(train.devices, "spare", begin)
+    line = "task: expert-ant, because none is named; --config=NAME:TASK names one\n"
+    for words, told in ((["--config=expert"], line), (["--config=expert:expert-ant"], "")):
+        with pytest.raises(Begun, match="expert-ant"):
+            train.main(main.parser("train").read(words))
+        assert capsys.readouterr().out == told
 
 
 def test_one_style_of_flags_and_both_are_read():
