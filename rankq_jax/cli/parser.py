@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rankq_jax.bounds import Bound, read
@@ -10,6 +10,12 @@ from rankq_jax.cli.nearest import unknown_flag
 from rankq_jax.errors import InputError
 
 HELP = ("-h", "--help")
+# Of a command that reads a configuration.
+USAGE = "%(prog)s --config=NAME:TASK[,WORD] [--config.FIELD=VALUE ...] [--workdir=DIR] ..."
+FIELDS = """
+
+--config=NAME:TASK[,WORD] names a configuration and a task, e.g. rankq:pointmaze-umaze,smoke;
+--config.FIELD=VALUE changes a field, any number of times."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -25,7 +31,8 @@ class Parser(argparse.ArgumentParser):
         """
         super().__init__(
             prog=f"rankq {name}",
-            description=about,
+            usage=USAGE if fields else None,
+            description=about + FIELDS if fields else about,
             allow_abbrev=False,
             add_help=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -33,10 +40,11 @@ class Parser(argparse.ArgumentParser):
         self.name, self.fields, self.expected = name, fields, ""
         self.add_argument(*HELP, action="store_true", help="show this and exit")
 
-    def positional(self, name: str, expected: str, **how: object) -> None:
-        """Adds words that belong to no flag; `expected` says what to write."""
-        self.expected = expected
-        self.add_argument(name, help=expected, **how)  # type: ignore[arg-type]
+    def add(self, name: str, help: str, how: Mapping[str, Any]) -> None:
+        """Adds a flag, or words that belong to no flag; the help of those says what to write."""
+        if not name.startswith("-"):
+            self.expected = help
+        self.add_argument(name, help=help, **how)
 
     def error(self, message: str) -> None:  # type: ignore[override]
         """Raises `InputError` with the message in the words of all other errors."""
