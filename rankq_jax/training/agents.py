@@ -90,6 +90,7 @@ def agent_of(config: RunConfig, algorithm: str, networks: Networks, arguments: M
     section = config.sections.get(algorithm, {})
     try:
         agent = AGENTS[algorithm].make(networks, optimizers_of(config), **{**section, **arguments})
+        agent = agent._replace(name=algorithm)
     except ValueError as error:
         raise InputError(f"config.{algorithm}: {error}.") from error
     return normalize_observations(agent) if config.normalize_observations else agent

@@ -175,6 +175,16 @@ def test_a_file_of_a_user_is_checked_too(change, message, tmp_path):
     with pytest.raises(InputError) as error:
         configs.read([f"--config={tmp_path / 'own.py'}:pointmaze-umaze"])
     assert message in str(error.value) and "\n" not in str(error.value)
+    assert str(error.value).startswith(f"--config={tmp_path / 'own.py'}: ")
+
+
+def test_a_wrong_value_of_the_command_line_is_not_that_of_the_file(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    words = [f"--config={tmp_path / 'own.py'}:pointmaze-umaze", "--config.rankq.sigma=-1"]
+    with pytest.raises(InputError, match=r"^config\.rankq\.sigma=-1\.0 must be"):
+        configs.read(words)
+    with pytest.raises(InputError, match=r"^config\.iql\.expectile_level: is not read"):
+        configs.read([words[0], "--config.iql.expectile_level=0.8"])
 
 
 def test_a_configuration_cannot_be_changed():
