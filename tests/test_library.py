@@ -134,7 +134,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_trained(tmp_path):
         (lambda: rq.Run(rq.agents.bc, task, data), "plan: .* give what offline_to_online returns"),
         (
             lambda: rq.agents.bc(rq.networks.td3(task.spec), optax.adam(1e-3)),
-            "optimizers: .*, not Optimizers",
+            "optimizers: .* not Optimizers",
         ),
     ):
         with pytest.raises(TypeError, match=message) as error:
