@@ -7,8 +7,8 @@ makes a function refuse other values, and a configuration reads the same annotat
 import math
 import numbers
 import typing
-from collections.abc import Container, Iterable, Sequence
-from typing import Annotated, Any, NamedTuple, Protocol, cast
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, NamedTuple, Protocol
 
 from rankq_jax.errors import suggestion
 
@@ -50,8 +50,7 @@ class Interval(NamedTuple):
         """See `Bound`."""
         number = _number(value)
         if number is None or (self.integer and not isinstance(number, numbers.Integral)):
-            kind = "a whole number" if self.integer else "a number"
-            return f"must be {kind}"
+            return f"must be a {'whole ' if self.integer else ''}number"
         small = not number >= self.low or (self.above and number == self.low) or number == -math.inf
         large = number > self.high or (self.below and number == self.high) or number == math.inf
         if not small and not large:
@@ -92,11 +91,9 @@ class OneOf(NamedTuple):
 
     def refusal(self, value: Any) -> str:
         """See `Bound`."""
-        if isinstance(value, str) and (
-            value in cast(Container[str], self.known) or (self.empty and not value)
-        ):
-            return ""
         names = list(self.known)
+        if isinstance(value, str) and (value in names or (self.empty and not value)):
+            return ""
         hint = suggestion(str(value), names)
         if len(names) <= FEW:
             near = hint if "Did you mean" in hint else ""
@@ -105,11 +102,7 @@ class OneOf(NamedTuple):
 
 
 class Text(NamedTuple):
-    """Strings of one printable line.
-
-    Attributes:
-      most: characters.
-    """
+    """Strings of one printable line, of at most `most` characters."""
 
     most: int = 4096
 
@@ -132,12 +125,7 @@ class Flag(NamedTuple):
 
 
 class Many(NamedTuple):
-    """Tuples and lists.
-
-    Attributes:
-      each: bound of every entry.
-      most: entries.
-    """
+    """Tuples and lists of at most `most` entries, each within the bound `each`."""
 
     each: Bound
     most: int
@@ -153,12 +141,7 @@ class Many(NamedTuple):
 
 
 class Either(NamedTuple):
-    """Values of any of several bounds.
-
-    Attributes:
-      bounds: of which one is enough.
-      words: what the values are, after `must be`.
-    """
+    """Values of any of several bounds; `words` say after `must be` what they are."""
 
     bounds: tuple[Bound, ...]
     words: str
@@ -169,11 +152,7 @@ class Either(NamedTuple):
 
 
 class Optional(NamedTuple):
-    """The values of a bound, and None.
-
-    Attributes:
-      bound: of a value that is not None.
-    """
+    """The values of a bound, and None."""
 
     bound: Bound
 

@@ -9,6 +9,7 @@ from rankq_jax.errors import InputError, suggestion
 
 if TYPE_CHECKING:
     from rankq_jax.cli.parser import Parser
+    from rankq_jax.configs import Resolved
 
 # What other programs call the flags of these commands.
 FLAGS = {
@@ -18,7 +19,7 @@ FLAGS = {
     "jobs": "--parallel", "workers": "--parallel", "num_workers": "--parallel", "gpu": "--gpus",
     "time": "--minutes", "queue": "--partition", "env": "--task", "env_name": "--task",
 }  # fmt: skip
-USUAL = "--config=rankq"
+USUAL = "--config=rankq:pointmaze-umaze"  # whose fields are told where none is chosen
 TASK = ("task", "env", "env_name", "environment", "env_id")
 ALGORITHM = ("algorithm", "algo", "agent", "method", "name")
 # Further names of commands.
@@ -76,15 +77,20 @@ def _plain(flag: str) -> str:
     return flag.removeprefix("--").replace("-", "_")
 
 
-def _fields(words: Sequence[str]) -> list[str]:
-    """The fields of the configuration that words name, or else of the usual one; the chosen section first."""
+def chosen(words: Sequence[str]) -> tuple[str, "Resolved"]:
+    """The last `--config=...` of words, or else the usual one, and the configuration that it names."""
     from rankq_jax import configs
 
-    chosen = [word for word in words if word.startswith("--config=")][:1]
+    word = ([USUAL] + [word for word in words if word.startswith("--config=")])[-1]
     try:
-        config = configs.read(chosen or [USUAL]).config
+        return word, configs.read([word])
     except InputError:
-        config = configs.read([USUAL]).config
+        return USUAL, configs.read([USUAL])
+
+
+def _fields(words: Sequence[str]) -> list[str]:
+    """The fields of the configuration that words name, those of its algorithm first."""
+    config = chosen(words)[1].config
     return sorted(config.flat(), key=lambda name: not name.startswith(f"{config.algorithm}."))
 
 

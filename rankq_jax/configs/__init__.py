@@ -5,7 +5,7 @@ and `get_config` give a user's own file the values to start from.
 """
 
 from rankq_jax.configs.arms import ARMS
-from rankq_jax.configs.checks import check, unread
+from rankq_jax.configs.checks import check
 from rankq_jax.configs.door import Resolved, arm, get_config, parse, read, recorded
 from rankq_jax.configs.run_config import (
     ExecutionConfig,
@@ -19,5 +19,5 @@ from rankq_jax.configs.telling import describe, show
 
 __all__ = [
     "ARMS", "ExecutionConfig", "OfflineConfig", "OnlineConfig", "PreferencesConfig", "Resolved", "RunConfig",
-    "algorithms_of", "arm", "check", "describe", "get_config", "parse", "read", "recorded", "show", "unread",
+    "algorithms_of", "arm", "check", "describe", "get_config", "parse", "read", "recorded", "show",
 ]  # fmt: skip

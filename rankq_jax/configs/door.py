@@ -17,11 +17,10 @@ import ml_collections
 from rankq_jax import bounds
 from rankq_jax.agents import AGENTS
 from rankq_jax.configs import checks, layers
-from rankq_jax.configs.arms import ARMS, DEFAULT_TASK, Product
+from rankq_jax.configs.arms import ARMS, CONFIGS, DEFAULT_TASK, Product
 from rankq_jax.configs.domains.values import Layer
 from rankq_jax.configs.fields import nested
 from rankq_jax.configs.names import unknown
-from rankq_jax.configs.registered import CONFIGS
 from rankq_jax.configs.run_config import ARGUMENTS, PARTS, SHARED, RunConfig, from_dict
 from rankq_jax.errors import PLUGINS, InputError, suggestion
 from rankq_jax.writers import flattened

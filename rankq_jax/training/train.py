@@ -64,7 +64,7 @@ def train(
             workdir.compare(folder, about, accept, continuing.unfit(folder))
         elsewhere = processes.first() and _said_of_devices(config, folder, about)
         with processes.first_alone("the dataset is there"):
-            name, dataset, described = datasets.described(config, built.task)
+            name, dataset, described = datasets.load(config, built.task)
             if described and processes.first():
                 print(f"data: {described}", flush=True)
             about["dataset"] = {"name": name, "fingerprint": workdir.fingerprint(dataset)}
