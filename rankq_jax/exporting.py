@@ -92,7 +92,8 @@ def to_numpy(
         mean, deviation = np.asarray(inner.mean), np.asarray(inner.deviation)
         statistics, inner = {"mean": mean, "deviation": deviation}, inner.inner
     layers = _layers(inner)
-    layers[-1] = tuple(leaf[..., : spec.action_size] for leaf in layers[-1])  # of a Gaussian: its mean
+    kernel, bias = layers[-1]
+    layers[-1] = (kernel[:, : spec.action_size], bias[: spec.action_size])  # of a Gaussian: its mean
     kernels, biases = zip(*layers, strict=True)
     policies = [
         TrainedPolicy(kernels, biases, provenance, agent.name, task, squash, **statistics)
