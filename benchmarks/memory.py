@@ -94,7 +94,7 @@ def measure(algorithm: str, seeds: int, rows: int, capacity: int, sizes: Sizes, 
     before = alive()
     state, sources = work.learner(config, layout, data, capacity)
     added = alive() - before
-    agent = lifted(work.agent(config), config, config.algorithm, layout, updates)
+    agent = lifted(work.agent(config), config, layout, updates)
     update: Any = agent.update
     analysis = update.lower(state, sources, layout.split(work.keys(seeds))).compile().memory_analysis()
     return Figures(

@@ -225,10 +225,16 @@ def _settled(name: str, value: Any) -> Any:
     return float(value) if whole and known and isinstance(known.default, float) else value
 
 
+def phases_of(config: RunConfig) -> dict[str, str]:
+    """`{phase: algorithm}` of the phases that the configuration has, in their order."""
+    parts = {name: getattr(config, name) for name in LENGTHS}
+    lasting = {name: part for name, part in parts.items() if getattr(part, LENGTHS[name]) > 0}
+    return {name: part.algorithm or config.algorithm for name, part in lasting.items()}
+
+
 def algorithms_of(config: RunConfig) -> list[str]:
     """Names of the algorithms of the phases that the configuration has, in the order of the phases."""
-    phases = ((config.offline, config.offline.updates), (config.online, config.online.env_steps))
-    return [phase.algorithm or config.algorithm for phase, length in phases if length > 0]
+    return list(phases_of(config).values())
 
 
 def _plain(value: Any) -> Any:

@@ -16,6 +16,9 @@ from rankq_jax.parallel import Layout, cross_device_mean
 from rankq_jax.training.execution import arithmetic_of, execution_of
 from rankq_jax.types import Agent, Schedule
 
+# Fields that networks have as arguments of the same name.
+SIZES = ("actor_hidden", "critic_hidden", "critics", "critic_layer_norm", "actor_dropout")
+
 
 def check(condition: bool, message: str) -> None:
     """Refuses a configuration.
@@ -52,11 +55,7 @@ def networks_of(config: RunConfig, action_size: int) -> Networks:
     try:
         return FAMILIES[config.networks](
             action_size,
-            actor_hidden=config.actor_hidden,
-            critic_hidden=config.critic_hidden,
-            critics=config.critics,
-            critic_layer_norm=config.critic_layer_norm,
-            actor_dropout=config.actor_dropout,
+            **{name: getattr(config, name) for name in SIZES},
             unrolled_critics=execution.critics == "unrolled",
             arithmetic=arithmetic_of(execution),
         )
@@ -97,16 +96,11 @@ def agent_of(config: RunConfig, algorithm: str, networks: Networks, arguments: M
 
 
 def lifted(
-    agent: Agent,
-    config: RunConfig,
-    algorithm: str,
-    layout: Layout,
-    block: int,
-    draw: Draw = mixture.uniform,
+    agent: Agent, config: RunConfig, layout: Layout, block: int, draw: Draw = mixture.uniform
 ) -> Agent:
     """`agent` on the devices of `layout`: `block` updates per call, from batches that it draws itself."""
     per_device = config.batch_size // (layout.devices if config.parallel == "batch" else 1)
-    rows = per_device * AGENTS[algorithm].batches_per_update(**config.sections.get(algorithm, {}))
+    rows = per_device * AGENTS[agent.name].batches_per_update(**config.sections.get(agent.name, {}))
     return lift(
         agent,
         layout,

@@ -11,6 +11,7 @@ import optax
 from rankq_jax import configs, tasks
 from rankq_jax.agents import reads
 from rankq_jax.configs import OnlineConfig, RunConfig, algorithms_of
+from rankq_jax.configs.run_config import phases_of
 from rankq_jax.data import mixture
 from rankq_jax.data.prepare import RewardTransform, prepare, with_preferences
 from rankq_jax.errors import InputError
@@ -73,13 +74,13 @@ def _draw(online: OnlineConfig) -> Draw:
 
 
 def _offline(config: RunConfig, agent: Agent, layout: Layout) -> Phase:
-    offline, algorithm = config.offline, config.offline.algorithm or config.algorithm
+    offline = config.offline
     updates, name = offline.updates_per_iteration, "config.offline.updates_per_iteration"
     block = min(offline.updates_per_dispatch, updates)
     parts(name, updates, "config.offline.updates_per_dispatch", block)
     return Phase(
         name="offline",
-        agent=lifted(agent, config, algorithm, layout, block),
+        agent=lifted(agent, config, layout, block),
         iterations=parts("config.offline.updates", offline.updates, name, updates),
         updates=updates,
         updates_per_dispatch=block,
@@ -89,12 +90,12 @@ def _offline(config: RunConfig, agent: Agent, layout: Layout) -> Phase:
 
 
 def _online(config: RunConfig, agent: Agent, layout: Layout) -> Phase:
-    online, algorithm = config.online, config.online.algorithm or config.algorithm
+    online = config.online
     steps, name = online.env_steps_per_iteration, "config.online.env_steps_per_iteration"
     block = online.updates_per_dispatch
     return Phase(
         name="online",
-        agent=lifted(agent, config, algorithm, layout, block, _draw(online)),
+        agent=lifted(agent, config, layout, block, _draw(online)),
         collect=parts(name, steps, "config.train_envs", config.train_envs),
         iterations=parts("config.online.env_steps", online.env_steps, name, steps),
         updates_per_step=online.updates_per_step,
@@ -116,13 +117,11 @@ def _plan(
       InputError: names the field whose value does not fit.
     """
     phases, agents = [], []
-    if config.offline.updates > 0:
-        agents.append(agent_of(config, config.offline.algorithm or config.algorithm, networks, {}))
-        phases.append(_offline(config, agents[-1], layout))
-    if config.online.env_steps > 0:
-        algorithm, arguments = config.online.algorithm or config.algorithm, config.online.arguments
-        agents.append(agent_of(config, algorithm, networks, arguments))
-        phases.append(_online(config, agents[-1], layout))
+    for name, algorithm in phases_of(config).items():
+        offline = name == "offline"
+        agent = agent_of(config, algorithm, networks, {} if offline else config.online.arguments)
+        agents.append(agent)
+        phases.append((_offline if offline else _online)(config, agent, layout))
     check(bool(phases), "config.offline.updates=0 and config.online.env_steps=0: nothing to do.")
     states = [jax.eval_shape(agent.init, jax.random.key(0), example) for agent in agents]
     try:
@@ -130,8 +129,7 @@ def _plan(
     except ValueError as error:
         raise InputError(
             f"config.online.algorithm={config.online.algorithm}: it cannot go on from the state of "
-            f"{config.offline.algorithm or config.algorithm} ({error}); choose one with the same kind of "
-            "state."
+            f"{agents[0].name} ({error}); choose one with the same kind of state."
         ) from error
     return tuple(phases), states[0]
 

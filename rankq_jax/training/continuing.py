@@ -17,7 +17,7 @@ from rankq_jax.agents import reads
 from rankq_jax.checkpoints import Checkpoints
 from rankq_jax.configs import RunConfig, algorithms_of
 from rankq_jax.configs.fields import nested
-from rankq_jax.configs.run_config import LENGTHS
+from rankq_jax.configs.run_config import LENGTHS, phases_of
 from rankq_jax.errors import InputError
 from rankq_jax.loop import Progress, Stage
 from rankq_jax.training import build, workdir
@@ -79,10 +79,9 @@ class Change(NamedTuple):
 def stretches(config: RunConfig) -> dict[str, Stretch]:
     """The phases of `build.experiment`, for numbers that nobody has checked yet."""
     values, found = config.flat(), {}
-    for name, length in LENGTHS.items():
-        if (total := values[f"{name}.{length}"]) > 0:
-            iterations = total // max(values[f"{name}.{length}_per_iteration"], 1)
-            found[name] = Stretch(iterations, values[f"{name}.algorithm"] or config.algorithm)
+    for name, algorithm in phases_of(config).items():
+        length = f"{name}.{LENGTHS[name]}"
+        found[name] = Stretch(values[length] // max(values[f"{length}_per_iteration"], 1), algorithm)
     return found
 
 
