@@ -186,8 +186,6 @@ def _of_lengths(change: Change, field: str) -> str:
         return "the actor's learning rate has begun to fall, to 0 at the end of the other length"
     if not change.begun(phase):
         return ""
-    if progress.phase >= len(names):
-        return "the run was finished by an older version of the code, which has not kept what going on needs"
     made = progress.iteration + (progress.stage > Stage.COLLECT)
     if change.planned(phase) < made:
         return f"{made} iterations of {change.old.flat()[f'{field}_per_iteration']} have been begun"
