@@ -69,10 +69,10 @@ class Cost(NamedTuple):
 def trained(arguments: argparse.Namespace) -> Training:
     """Runs some rounds of the online phase, the first of which compiles."""
     config = configs.arm(arguments.algorithm, arguments.task)
-    every = config.online.checkpoint_every * config.online.env_steps_per_round  # steps
+    every = config.online.checkpoint_every * config.online.env_steps_per_iteration  # steps
     config.replay_capacity = config.online.env_steps = arguments.rows
     config.offline.updates, config.evaluation_episodes, config.seeds = 0, 1, arguments.seeds
-    config.online.env_steps_per_round = config.online.updates_per_dispatch = arguments.steps
+    config.online.env_steps_per_iteration = config.online.updates_per_dispatch = arguments.steps
     parsed = configs.parse(config)
     built = build.experiment(parsed)
     probe = built.task.environment(1, 1)

@@ -37,7 +37,7 @@ class Figures(NamedTuple):
       capacity: of the buffer of a seed.
       dataset: its arrays, on all devices that hold them.
       buffers: of all seeds.
-      agents: parameters and optimisers of all seeds.
+      agents: parameters and optimizers of all seeds.
       added: by how much the arrays alive on the devices have grown: a second copy of anything would show.
       program: what the compiled updates need beside arguments and results; None where it is not told. A copy
         of the dataset inside the program would show.
@@ -94,7 +94,7 @@ def measure(algorithm: str, seeds: int, rows: int, capacity: int, sizes: Sizes, 
     before = alive()
     state, sources = work.learner(config, layout, data, capacity)
     added = alive() - before
-    agent = lifted(work.agent(config), config, config.algorithm, layout, updates)
+    agent = lifted(work.agent(config), config, layout, updates)
     update: Any = agent.update
     analysis = update.lower(state, sources, layout.split(work.keys(seeds))).compile().memory_analysis()
     return Figures(

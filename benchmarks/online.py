@@ -80,7 +80,7 @@ def _config(task: str, setting: Setting) -> configs.RunConfig:
     config.online.overlap = True  # for a device that policies act on while the others update
     config.offline.updates, config.replay_capacity = 0, 100_000
     config.online.env_steps = 100_000 * setting.environments
-    config.online.env_steps_per_round = setting.environments
+    config.online.env_steps_per_iteration = setting.environments
     config.online.updates_per_dispatch = setting.updates
     return configs.parse(config)
 

@@ -1,6 +1,6 @@
 """The operations that an update needs: the matrix products of its networks, by arithmetic.
 
-A multiply-add counts as two. Elementwise work, optimisers and the drawing of batches are left out. Every
+A multiply-add counts as two. Elementwise work, optimizers and the drawing of batches are left out. Every
 action of a set is a full evaluation of (observation, action). The gradient that an actor needs of a critic is
 that of its whole input.
 """

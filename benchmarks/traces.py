@@ -115,7 +115,7 @@ def measure(algorithm: str, sizes: Sizes, data: Transition, updates: int) -> Cos
     layout = seeds_over_devices(1, jax.local_devices()[:1])
     state, sources = work.learner(config, layout, data, capacity=1_000)
     agent = work.agent(config, data.action.shape[-1])
-    update: Any = lifted(agent, config, config.algorithm, layout, updates).update
+    update: Any = lifted(agent, config, layout, updates).update
     keys = layout.split(work.keys(1))
     program = update.lower(state, sources, keys).compile()
     state, metrics = program(state, sources, keys)

@@ -125,7 +125,7 @@ def dispatched(
     """One call makes `updates` updates of every seed, as `loop.events` does; metrics stay on the device."""
     state, sources = learner(config, layout, data, capacity)
     action = data.action.shape[-1]
-    update = lifted(agent(config, action), config, config.algorithm, layout, updates).update
+    update = lifted(agent(config, action), config, layout, updates).update
     own = layout.split(keys(config.seeds))
 
     def run() -> Any:

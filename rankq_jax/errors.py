@@ -32,6 +32,11 @@ class Stopped(KeyboardInterrupt):
     exit_status = 75  # EX_TEMPFAIL of sysexits.h: try again
 
 
+# What adds the names of other packages. A command replaces it by its flag.
+LOAD_PLUGINS = "load_plugins([PACKAGE])"
+PLUGINS = f" {LOAD_PLUGINS} adds those of a package, register_{{}} one of your own."
+
+
 def one_line(error: object) -> str:
     """The text of an error without its line breaks; the name of its type where it says nothing."""
     return " ".join(str(error).split()) or type(error).__name__

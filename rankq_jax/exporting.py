@@ -1,6 +1,6 @@
 """Greedy policies of agents as plain weights that numpy evaluates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -9,7 +9,7 @@ import numpy as np
 from rankq_jax.errors import InputError
 from rankq_jax.lifting import Normalized, jit_act
 from rankq_jax.trained_policies import SQUASHES, TrainedPolicy
-from rankq_jax.types import Agent, Params
+from rankq_jax.types import Agent, Params, TaskSpec
 
 Greedy = Callable[[np.ndarray], np.ndarray]  # observations `[n, O]` -> actions `[n, A]`
 
@@ -57,13 +57,13 @@ def greedy_of(agent: Agent, params: Params, seeds: int, index: int) -> Greedy:
 
 
 def to_numpy(
+    agent: Agent,
     params: Params,
-    greedy: Greedy,
-    action_size: int,
-    *,
-    algorithm: str = "",
-    task: str = "",
-    provenance: dict[str, Any] | None = None,
+    seeds: Sequence[int],
+    seed: int | None,
+    spec: TaskSpec,
+    task: str,
+    provenance: dict[str, Any],
 ) -> TrainedPolicy:
     """The greedy policy of one seed as plain weights.
 
@@ -71,32 +71,38 @@ def to_numpy(
     exported policy returns the actions of the agent on random observations.
 
     Args:
-      params: what acting needs of the agent's state, of one seed: of a perceptron with ReLU.
-      greedy: the agent's own greedy actions with these parameters.
-      action_size: length of an action.
-      algorithm: name of the agent, which the file keeps.
+      agent: lifted over seeds, with a policy that is a perceptron with ReLU.
+      params: what acting needs of its state, leaves `[S, ...]`.
+      seeds: of the run.
+      seed: one of them; None takes the first.
+      spec: sizes of an observation and an action.
       task: name of the task, which the file keeps.
       provenance: how the policy was trained, which the file keeps.
 
     Raises:
-      InputError: if the network is not a plain perceptron, or no squashing gives the agent's actions.
+      InputError: if there is no such seed, the network is not a plain perceptron, or no squashing gives the
+        agent's actions.
     """
-    inner = jax.tree.map(np.asarray, params)
+    if seed is not None and seed not in seeds:
+        raise InputError(f"seed={seed}: the run has the seeds {', '.join(map(str, seeds))}; choose one.")
+    index = 0 if seed is None else list(seeds).index(seed)
+    inner = jax.tree.map(lambda leaf: np.asarray(leaf)[index], params)
     statistics: dict[str, np.ndarray] = {}
     if isinstance(inner, Normalized):
         mean, deviation = np.asarray(inner.mean), np.asarray(inner.deviation)
         statistics, inner = {"mean": mean, "deviation": deviation}, inner.inner
     layers = _layers(inner)
-    layers[-1] = (layers[-1][0][:, :action_size], layers[-1][1][:action_size])  # of a Gaussian: its mean
+    kernel, bias = layers[-1]
+    layers[-1] = (kernel[:, : spec.action_size], bias[: spec.action_size])  # of a Gaussian: its mean
     kernels, biases = zip(*layers, strict=True)
     policies = [
-        TrainedPolicy(kernels, biases, provenance or {}, algorithm, task, squash, **statistics)
+        TrainedPolicy(kernels, biases, provenance, agent.name, task, squash, **statistics)
         for squash in SQUASHES
     ]
-    observations = np.random.default_rng(0).normal(size=(PROBES, policies[0].observation_size))
+    observations = np.random.default_rng(0).normal(size=(PROBES, spec.observation_size))
     if statistics:
         observations = statistics["mean"] + statistics["deviation"] * observations
-    actions = greedy(observations.astype(np.float32))
+    actions = greedy_of(agent, params, len(seeds), index)(observations.astype(np.float32))
     differences = [float(np.abs(policy(observations) - actions).max()) for policy in policies]
     best = int(np.argmin(differences))
     if not differences[best] < TOLERANCE:

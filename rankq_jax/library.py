@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from rankq_jax import configs, tasks
 from rankq_jax.analysis import results
+from rankq_jax.bounds import refuse_type
 from rankq_jax.configs import RunConfig
 from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.data.sources import minari
 from rankq_jax.errors import InputError
-from rankq_jax.exporting import greedy_of, to_numpy
+from rankq_jax.exporting import to_numpy
 from rankq_jax.loop import Run
 from rankq_jax.tasks import Task, training_data
 from rankq_jax.tasks.datasets import dataset_name, default_steps
@@ -60,7 +60,9 @@ def load_dataset(
 
     Raises:
       InputError: if the dataset is missing, damaged, breaks a rule or does not fit the task.
+      TypeError: if the task is given by its name.
     """
+    refuse_type("task", task, Task, "give make_task(NAME)")
     if dataset is None:
         size = default_steps(task) if steps is None else steps
         dataset = dataset_name(task, size, seed)
@@ -110,22 +112,13 @@ def save_policy(run: Run, path: str | Path, seed: int | None = None) -> None:
       seed: the seed whose policy is written; None takes the first.
 
     Raises:
-      InputError: if the policy is not a plain perceptron, or the file cannot have this name.
-      ValueError: if the run has no such seed.
+      InputError: if the policy is not a plain perceptron, the run has no such seed, or the file cannot have
+        this name.
     """
-    target, seeds = Path(path), list(run.setup.seeds)
+    target = Path(path)
     if target.suffix != ".npz" or not target.parent.is_dir():
         raise InputError(f"{target}: must end in .npz, in a folder that exists.")
-    if seed is not None and seed not in seeds:
-        raise ValueError(f"seed={seed}: the run has the seeds {', '.join(map(str, seeds))}")
-    index = 0 if seed is None else seeds.index(seed)
-    agent = run.phases[min(run.state.progress.phase, len(run.phases) - 1)].agent
-    params = agent.params(run.state.agent)
-    policy = to_numpy(
-        jax.tree.map(lambda leaf: np.asarray(leaf)[index], params),
-        greedy_of(agent, params, len(seeds), index),
-        run.task.spec.action_size,
-        task=run.task.name,
-        provenance={"updates": run.state.progress.updates, "env_steps": run.state.progress.env_steps},
-    )
-    write_policy(policy, target)
+    agent, progress = run.phases[min(run.state.progress.phase, len(run.phases) - 1)].agent, run.state.progress
+    provenance = {"updates": progress.updates, "env_steps": progress.env_steps}
+    params, task = agent.params(run.state.agent), run.task
+    write_policy(to_numpy(agent, params, run.setup.seeds, seed, task.spec, task.name, provenance), target)

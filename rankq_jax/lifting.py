@@ -76,7 +76,7 @@ def normalize_observations(agent: Agent, epsilon: Positive = 1e-3) -> Agent:
         inner, metrics = agent.update(state.inner, seen, key)
         return state._replace(inner=inner), metrics
 
-    return Agent(
+    return agent._replace(
         init=init,
         update=update,
         act=lambda params, observation, key: agent.act(params.inner, params.seen(observation), key),
@@ -156,7 +156,7 @@ def vmap_seeds(
         of_all = (state, jnp.arange(keys.shape[0], dtype=jnp.int32), keys)
         return jax.lax.map(lambda each: one(*each), of_all) if sequential else jax.vmap(one)(*of_all)
 
-    return Agent(
+    return agent._replace(
         init=jax.vmap(agent.init, in_axes=(0, None)),
         update=update,
         act=jax.vmap(agent.act),
@@ -208,7 +208,7 @@ def go_on(agent: Agent, state: Any, key: Key, example: Transition) -> Any:
 
 def jit_agent(agent: Agent) -> Agent:
     """Plain `jit` on one device, with the state donated to `update`: for tests and for scripts."""
-    return Agent(
+    return agent._replace(
         init=jax.jit(agent.init),
         update=jax.jit(agent.update, donate_argnums=0),
         act=jax.jit(agent.act),

@@ -139,7 +139,7 @@ def batch_over_devices(devices: Sequence[jax.Device]) -> Layout:
 
 
 def cross_device_mean() -> optax.GradientTransformation:
-    """First link of an optimiser chain under `averaged`: the mean gradient over devices.
+    """First link of an optimizer chain under `averaged`: the mean gradient over devices.
 
     In front of a clipping link, so that the averaged gradient is clipped.
     """
@@ -147,7 +147,7 @@ def cross_device_mean() -> optax.GradientTransformation:
 
 
 def averaged(agent: Agent) -> Agent:
-    """Data parallelism: every device draws its own samples; optimisers start with `cross_device_mean`.
+    """Data parallelism: every device draws its own samples; optimizers start with `cross_device_mean`.
 
     Replicas stay identical because they start identical and step by the same averaged gradients.
     """
@@ -165,7 +165,7 @@ def distributed(agent: Agent, layout: Layout, data_axes: Any) -> Agent:
 
     `act` and `act_greedy` run on the first device, on the merged parameters that `params` returns.
     """
-    return Agent(
+    return agent._replace(
         init=layout.lift(agent.init, in_axes=(0, None)),
         update=layout.lift(agent.update, in_axes=(0, data_axes, 0), donate=0),
         act=jax.jit(agent.act),

@@ -55,14 +55,14 @@ class Phase(NamedTuple):
     name: str
     agent: Agent
     iterations: int
-    collect: int
-    updates: int
-    updates_per_step: float
-    updates_per_dispatch: int
-    mixing_ratio: Schedule
-    warmup: int
-    evaluate_every: int
-    checkpoint_every: int
+    collect: int = 0
+    updates: int = 0
+    updates_per_step: float = 0.0
+    updates_per_dispatch: int = 1
+    mixing_ratio: Schedule = lambda env_steps: 1.0
+    warmup: int = 0
+    evaluate_every: int = 0
+    checkpoint_every: int = 0
     relabeler: Relabeler | None = None
     overlap: bool = False
     draw: Sampler | None = None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rankq_jax.agents import AGENTS, AgentSpec, agent, register_agent
-from rankq_jax.configs.registered import CONFIGS
+from rankq_jax.configs.arms import CONFIGS
 from rankq_jax.data.sources import FORMATS
 from rankq_jax.errors import InputError, NameTaken, add_name
 from rankq_jax.networks import FAMILIES, preset, register_networks

@@ -37,7 +37,7 @@ class TrainedPolicy(NamedTuple):
       task: that it was trained on.
       squash: of the last layer's outputs into [-1, 1]: `tanh`, or `clip`.
       mean: `[O]`, subtracted from an observation first; None where it is seen as it is.
-      deviation: `[O]`, what centred observations are divided by; None together with `mean`.
+      deviation: `[O]`, what centered observations are divided by; None together with `mean`.
     """
 
     kernels: tuple[np.ndarray, ...]
@@ -58,6 +58,11 @@ class TrainedPolicy(NamedTuple):
     def action_size(self) -> int:
         """A, the length of an action."""
         return int(self.kernels[-1].shape[1])
+
+    def __repr__(self) -> str:
+        """What it is, without its weights."""
+        sizes = [self.observation_size, *(len(bias) for bias in self.biases)]
+        return f"TrainedPolicy(algorithm={self.algorithm!r}, task={self.task!r}, sizes={sizes})"
 
     def __call__(self, observation: np.ndarray) -> np.ndarray:
         """`[n, O] -> [n, A]`: the greedy actions, in [-1, 1], float32.
@@ -176,9 +181,7 @@ def _policy(saved: dict[str, np.ndarray]) -> TrainedPolicy:
         kernels=tuple(saved[f"kernel_{i}"] for i in range(count)),
         biases=tuple(saved[f"bias_{i}"] for i in range(count)),
         provenance=provenance,
-        algorithm=about["algorithm"],
-        task=about["task"],
-        squash=about["squash"],
+        **{name: about[name] for name in ("algorithm", "task", "squash")},
         mean=saved.get("mean"),
         deviation=saved.get("deviation"),
     )
@@ -229,13 +232,9 @@ def _problem(policy: TrainedPolicy) -> str:
             return f"field {name!r} is not finite float32"
     inputs = policy.kernels[0].shape[:1]
     for i, (kernel, bias) in enumerate(zip(policy.kernels, policy.biases, strict=True)):
-        if (
-            kernel.ndim != 2
-            or not kernel.size
-            or kernel.shape[:1] != inputs
-            or bias.shape != kernel.shape[1:]
-        ):
-            return f"field 'kernel_{i}' has shape {kernel.shape}, which does not fit its neighbours"
+        linked = kernel.shape[:1] == inputs and bias.shape == kernel.shape[1:]
+        if kernel.ndim != 2 or not kernel.size or not linked:
+            return f"field 'kernel_{i}' has shape {kernel.shape}, which does not fit its neighbors"
         inputs = bias.shape
     if not (policy.mean is None or policy.deviation is None):
         sizes = {policy.mean.shape, policy.deviation.shape, policy.kernels[0].shape[:1]}

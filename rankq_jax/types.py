@@ -151,6 +151,7 @@ class Agent(NamedTuple):
       act: `(params, observation, key) -> action [B, *A]`, exploring.
       act_greedy: `(params, observation, key) -> action [B, *A]`, greedy.
       params: `state -> params`, the part of the state that acting needs.
+      name: the name of the algorithm; wrappers keep it.
     """
 
     init: Callable[..., Any]
@@ -158,6 +159,7 @@ class Agent(NamedTuple):
     act: Callable[[Params, Any, Key], jax.Array]
     act_greedy: Callable[[Params, Any, Key], jax.Array]
     params: Callable[[Any], Params]
+    name: str = ""
 
 
 class Policy(NamedTuple):

@@ -62,7 +62,6 @@ def test_a_refusal_names_argument_value_and_bound_in_one_line(kind, value, words
         (Count, (1, np.int32(7), np.uint8(3), 2**31 - 1)),
         (Switch, (True, False, np.bool_(True))),
         (Widths, ((), (1,), [2, 3], (np.int64(4),))),
-        (Annotated[float, Interval(infinite=True)], (math.inf, -math.inf, 0)),
     ],
 )
 def test_what_is_inside_passes_unchanged(kind, values):

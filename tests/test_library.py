@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import optax
 import pytest
 
 import rankq_jax as rq
@@ -51,6 +52,7 @@ def test_the_quickstart_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     exec(shortened(QUICKSTART, offline_updates=200, env_steps=400), scope)
     assert capsys.readouterr().out.split()[::4][:2] == ["offline", "online"]
     policy, run = rq.load_policy("policy.npz"), scope["run"]
+    assert policy.algorithm == "rankq"
     seen = np.asarray(scope["data"].observation[:50], np.float32)
     agent, state = run.phases[-1].agent, run.state.agent
     keys = np.zeros(2)
@@ -125,5 +127,18 @@ def test_what_does_not_fit_is_refused_before_anything_is_trained(tmp_path):
             rq.save_policy(run, tmp_path / path)
     with pytest.raises(ValueError, match="seed=4: the run has the seeds 0"):
         rq.save_policy(run, tmp_path / "f.npz", seed=4)
+    for call, message in (
+        (lambda: rq.Run(plan, "pointmaze-umaze", data), "task: is of type str, not Task; give make_task"),
+        (lambda: rq.load_dataset("pointmaze-umaze"), "task: is of type str, not Task; give make_task"),
+        (lambda: rq.Run(plan, task, data, seeds=3), "seeds: is of type int, .* e.g. range"),
+        (lambda: rq.Run(rq.agents.bc, task, data), "plan: .* give what offline_to_online returns"),
+        (
+            lambda: rq.agents.bc(rq.networks.td3(task.spec), optax.adam(1e-3)),
+            "optimizers: .* not Optimizers",
+        ),
+    ):
+        with pytest.raises(TypeError, match=message) as error:
+            call()
+        assert "\n" not in str(error.value) and str(error.value).endswith(".")
     with pytest.raises(rq.InputError, match="--import=x: is no word of a configuration"):
         rq.train(["--config=bc:pointmaze-umaze,smoke", "--import=x"], tmp_path / "run")

@@ -28,18 +28,18 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def regression(link):
     """Least squares as an agent: its update draws nothing, so that two devices must equal one."""
-    optimiser = optax.chain(*link, optax.clip_by_global_norm(0.5), optax.adam(0.1))
+    optimizer = optax.chain(*link, optax.clip_by_global_norm(0.5), optax.adam(0.1))
 
     def loss(weight, batch):
         observation, target = batch
         error = jnp.mean(jnp.square(observation @ weight - target))
         return error, {"error": error}
 
-    step = gradient_step(loss, optimiser)
+    step = gradient_step(loss, optimizer)
 
     def init(key, example):
         weight = jax.random.normal(key, (3,))
-        return Trainable(weight, optimiser.init(weight))
+        return Trainable(weight, optimizer.init(weight))
 
     return Agent(init, lambda state, batch, key: step(state, batch), None, None, lambda s: s.params)
 

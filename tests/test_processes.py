@@ -97,7 +97,7 @@ def summary(workdir):
 def test_one_learner_over_two_processes(tmp_path):
     arguments = [CONFIG.format("iql"), "--config.parallel=batch", *SMALL]
     # Several rounds to be stopped after, of several dispatches.
-    arguments += ["--config.online.env_steps_per_round=200", "--config.online.updates_per_dispatch=2"]
+    arguments += ["--config.online.env_steps_per_iteration=200", "--config.online.updates_per_dispatch=2"]
     arguments += ["--config.offline.updates_per_dispatch=5"]
     one, two = tmp_path / "one", tmp_path / "two"
     finished(started([*arguments, f"--workdir={one}"], devices=2))  # makes the dataset too

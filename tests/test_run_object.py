@@ -128,6 +128,11 @@ def test_keys_are_folded_from_seed_phase_iteration_and_stream():
         (dict(offline_updates=25), "offline_updates=25 is no multiple of updates_per_iteration=10"),
         (dict(updates_per_dispatch=4), "updates_per_iteration=10 is no multiple of updates_per_dispatch=4"),
         (dict(env_steps=1_000), "env_steps=1000 is no multiple of env_steps_per_iteration=260"),
+        (dict(env_steps=3, train_envs=4), "env_steps=3 is no multiple of train_envs=4"),
+        (
+            dict(offline_updates=9, updates_per_dispatch=2),
+            "offline_updates=9 is no multiple of updates",
+        ),
         (dict(train_envs=3), "env_steps_per_iteration=260 is no multiple of train_envs=3"),
         (dict(mixing_ratio=1.5), "mixing_ratio=1.5 must be -1 or from 0 to 1"),
         (dict(offline_updates=0, env_steps=0), "nothing to do"),

@@ -25,7 +25,7 @@ def tiny(**changes):
     )
 
 
-def test_a_standardised_policy_by_hand(tmp_path):
+def test_a_standardized_policy_by_hand(tmp_path):
     save_policy(tiny(), tmp_path / "a.npz")
     loaded = load_policy(tmp_path / "a.npz")
     # (5 - 1) / 2 = 2 and (0.5 + 1) / 0.5 = 3; then relu([2, -2 + 6 + 1]) = [2, 5]; 1 + 1.25 - 0.1
@@ -34,6 +34,7 @@ def test_a_standardised_policy_by_hand(tmp_path):
     assert (loaded.algorithm, loaded.task, loaded.squash) == ("iql", "adroit-pen", "tanh")
     assert (loaded.observation_size, loaded.action_size) == (2, 1)
     assert loaded.provenance == {"commit": "c0ffee"}
+    assert repr(loaded) == "TrainedPolicy(algorithm='iql', task='adroit-pen', sizes=[2, 2, 1])"
     save_policy(tiny(squash="clip"), tmp_path / "b.npz")
     clipped = load_policy(tmp_path / "b.npz")
     np.testing.assert_array_equal(clipped(observation), [[1.0]])

@@ -14,7 +14,7 @@ INTERACTIONS = 2_000  # environment steps, or questions
 ROUNDS = 10  # of questions, spaced over the updates
 
 _COMMON = {"seeds": SEEDS}
-_OFFLINE = {**_COMMON, "offline.updates": UPDATES, "offline.updates_per_round": UPDATES // ROUNDS}
+_OFFLINE = {**_COMMON, "offline.updates": UPDATES, "offline.updates_per_iteration": UPDATES // ROUNDS}
 _ONLINE = {**_COMMON, "online.env_steps": INTERACTIONS, "online.updates_per_step": UPDATES / INTERACTIONS}
 _BOTH = {**_OFFLINE, "online.env_steps": INTERACTIONS}
 _EXPERT = "rankq"

@@ -31,7 +31,7 @@ WITHOUT_ONLINE = {"bc", "bc_gaussian", "bc_best10"}
 def _cores(name: str, task: str) -> Job:
     overrides = {"seeds": SEEDS}
     if name not in WITHOUT_OFFLINE:
-        overrides |= {"offline.updates": UPDATES[task], "offline.updates_per_round": 500}
+        overrides |= {"offline.updates": UPDATES[task], "offline.updates_per_iteration": 500}
     if name not in WITHOUT_ONLINE:
         overrides["online.env_steps"] = ENV_STEPS[task]
     return arm(name, task, overrides)

@@ -1,7 +1,8 @@
 """What is known of an algorithm beside its code: one record each, declared where the code stands."""
 
+import functools
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from rankq_jax.errors import add_name
 from rankq_jax.types import Agent
@@ -62,12 +63,20 @@ def agent(
     duals: Iterable[str] = (),
     batches_per_update: Callable[..., int] = one_batch,
 ) -> Callable[[Make], Make]:
-    """A decorator that registers a constructor under its own name; see `AgentSpec` for the arguments."""
+    """A decorator that registers a constructor under its own name, which its agents have too.
+
+    See `AgentSpec` for the arguments.
+    """
 
     def declare(make: Make) -> Make:
+        @functools.wraps(make)
+        def named(*args: Any, **arguments: Any) -> Agent:
+            return make(*args, **arguments)._replace(name=make.__name__)
+
+        own = cast(Make, named)
         register_agent(
-            AgentSpec(make.__name__, make, networks, tuple(columns), tuple(duals), batches_per_update)
+            AgentSpec(make.__name__, own, networks, tuple(columns), tuple(duals), batches_per_update)
         )
-        return make
+        return own
 
     return declare

@@ -28,7 +28,7 @@ def td3_bc(
     """TD3+BC (arXiv 2106.06860, Eqs. 3 and 5): `-lambda mean Q_1(s, pi(s)) + mean (pi(s) - a)^2`.
 
     `lambda = alpha / mean |Q_1|`; the second mean is over rows and dimensions; the first critic member alone
-    drives the policy, as in the published code. States are standardised by `lifting.normalize_observations`.
+    drives the policy, as in the published code. States are standardized by `lifting.normalize_observations`.
 
     Args:
       networks: a policy and a critic.

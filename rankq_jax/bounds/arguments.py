@@ -6,7 +6,6 @@ defaults and the bounds of its fields, so that a call in Python and a configurat
 
 import functools
 import inspect
-import math
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar, cast
@@ -21,6 +20,7 @@ from rankq_jax.bounds.values import (
     Optional,
     bound_of,
     refuse,
+    refuse_type,
 )
 from rankq_jax.errors import suggestion
 
@@ -42,15 +42,12 @@ class Argument(NamedTuple):
 
 
 def described(bound: Bound) -> str:
-    """The values of a bound in words, e.g. `in (0, 1]`."""
+    """The values of a bound in words, e.g. `number in (0, 1]`."""
     match bound:
-        case Interval(low, high, above, below, integer, _):
-            kind = "a whole number" if integer else "a number"
-            left = f"{'(' if above else '['}{low:.10g}" if math.isfinite(low) else "(-inf"
-            right = f"{high:.10g}{')' if below else ']'}" if math.isfinite(high) else "inf)"
-            return f"{kind} in {left}, {right}"
-        case OneOf(known, _, empty):
-            return " or ".join([*(repr(name) for name in known), *(['""'] if empty else [])])
+        case Interval():
+            return f"{'whole ' if bound.integer else ''}number in {bound.ends}"
+        case OneOf(known, _, empty, _):
+            return f"one of {', '.join(map(repr, [*known, *([''] if empty else [])]))}"
         case Many(each, most):
             return f"at most {most} times {described(each)}"
         case Optional(inner):
@@ -78,19 +75,22 @@ def checked(
 
     The decorated function raises:
       ValueError: names argument, value and bound, in one line.
-      TypeError: if it takes no argument of a name that it is given; says which name is near.
+      TypeError: if it takes no argument of a name that it is given (says which name is near), or a value is
+        not the NamedTuple that the argument is annotated with.
     """
 
     def decorate(function: Function) -> Function:
         signature = inspect.signature(function)
         helps = _words(function.__doc__ or "")
+        theirs = {} if passed_on is None else arguments(passed_on)
         own = {
-            name: Argument(bound_of(parameter.annotation), parameter.default, helps.get(name, ""))
-            for name, parameter in signature.parameters.items()
-            if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+            name: Argument(bound_of(it.annotation), it.default, theirs[name].help if name in theirs else "")
+            for name, it in signature.parameters.items()
+            if it.kind is not inspect.Parameter.VAR_KEYWORD
         }
-        kept = () if passed_on is None else arguments(passed_on).items()
-        known = {name: it for name, it in kept if name not in own and name not in given} | own
+        known = {name: it for name, it in theirs.items() if name not in own and name not in given} | own
+        records = {name: it.annotation for name, it in signature.parameters.items() if _record(it.annotation)}
+        known = {name: it._replace(help=helps.get(name, it.help)) for name, it in known.items()}
 
         @functools.wraps(function)
         def call(*args: Any, **named: Any) -> Any:
@@ -99,24 +99,24 @@ def checked(
                     hint = suggestion(name, known)
                     raise TypeError(f"{function.__name__} takes no argument {name!r}.{hint}")
             for name, value in {**dict(zip(own, args, strict=False)), **named}.items():
-                bound = known[name].bound
-                if bound is not None:
+                if (bound := known[name].bound) is not None:
                     refuse(name, value, bound)
+                if name in records:
+                    refuse_type(name, value, records[name])
             return function(*args, **named)
 
-        call.__arguments__ = known  # type: ignore[attr-defined]
         shown = _signature(signature, passed_on, known)
-        call.__signature__ = shown  # type: ignore[attr-defined]
-        words = {**getattr(passed_on, "__words__", {}), **helps}
-        call.__words__ = words  # type: ignore[attr-defined]
-        call.__doc__ = (
-            _documented(function.__doc__, words, {name: known[name] for name in shown.parameters})
-            if function.__doc__
-            else None
-        )
+        vars(call).update(__arguments__=known, __signature__=shown)
+        if function.__doc__:
+            call.__doc__ = _documented(function.__doc__, {name: known[name] for name in shown.parameters})
         return cast(Function, call)
 
     return decorate
+
+
+def _record(annotation: Any) -> bool:
+    """Whether an annotation is a NamedTuple, as those of networks, optimizers and agents are."""
+    return isinstance(annotation, type) and hasattr(annotation, "_fields")
 
 
 def _signature(
@@ -145,19 +145,15 @@ def _words(text: str) -> dict[str, str]:
     return {name: " ".join(words.split()) for _, name, words in _ENTRY.findall(section)}
 
 
-def _documented(text: str, words: dict[str, str], known: dict[str, Argument]) -> str:
+def _documented(text: str, known: dict[str, Argument]) -> str:
     """A docstring whose section `Args` has every argument, with its values and its default."""
     head, _, rest = inspect.cleandoc(text).partition("Args:\n")
     lines = []
-    for name, (bound, default, _) in known.items():
+    for name, (bound, default, words) in known.items():
         facts = [] if bound is None else [described(bound)]
-        facts += (
-            []
-            if default is inspect.Parameter.empty
-            else [f"default {getattr(default, '__name__', None) or repr(default)}"]
-        )
-        lines.append(
-            f"  {name}: {words.get(name, '')}".rstrip() + (f" [{'; '.join(facts)}]" if facts else "")
-        )
+        if default is not inspect.Parameter.empty:
+            facts.append(f"default {getattr(default, '__name__', None) or repr(default)}")
+        line = f"  {name}: {words}".rstrip()
+        lines.append(line + (f" [{'; '.join(facts)}]" if facts else ""))
     tail = rest.partition("\n\n")[2]
     return "\n".join([head.rstrip(), "", "Args:", *lines, *(["", tail] if tail else [])])

@@ -7,8 +7,8 @@ makes a function refuse other values, and a configuration reads the same annotat
 import math
 import numbers
 import typing
-from collections.abc import Container, Iterable, Sequence
-from typing import Annotated, Any, NamedTuple, Protocol, cast
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, NamedTuple, Protocol
 
 from rankq_jax.errors import suggestion
 
@@ -30,7 +30,7 @@ def _number(value: Any) -> Any:
 
 
 class Interval(NamedTuple):
-    """Numbers between two ends, which are finite unless `infinite`.
+    """Finite numbers between two ends.
 
     Attributes:
       low: the least value.
@@ -38,7 +38,6 @@ class Interval(NamedTuple):
       above: `low` itself is left out.
       below: `high` itself is left out.
       integer: whole numbers of a type of whole numbers; else an integer is a number too.
-      infinite: an end that is infinite is a value too.
     """
 
     low: float = -math.inf
@@ -46,39 +45,33 @@ class Interval(NamedTuple):
     above: bool = False
     below: bool = False
     integer: bool = False
-    infinite: bool = False
 
     def refusal(self, value: Any) -> str:
         """See `Bound`."""
         number = _number(value)
-        if number is None:
-            return f"must be {self._kind}"
-        if self.integer and not isinstance(number, numbers.Integral):
-            return "must be a whole number"
-        if number != number or (not self.infinite and number in (math.inf, -math.inf)):
-            return self._side(low=number != math.inf)
-        if number < self.low or (self.above and number == self.low):
-            return self._side(low=True)
-        if number > self.high or (self.below and number == self.high):
-            return self._side(low=False)
-        return ""
+        if number is None or (self.integer and not isinstance(number, numbers.Integral)):
+            return f"must be a {'whole ' if self.integer else ''}number"
+        small = not number >= self.low or (self.above and number == self.low) or number == -math.inf
+        large = number > self.high or (self.below and number == self.high) or number == math.inf
+        if not small and not large:
+            return ""
+        low, high = math.isfinite(self.low), math.isfinite(self.high)
+        if not low and not high:
+            return "must be a finite number"
+        if low and high and (self.above or self.below):
+            return f"must be in {self.ends}"
+        if small and low:
+            return f"must be {'greater than' if self.above else 'at least'} {self.low:.10g}"
+        if large and high:
+            return f"must be {'less than' if self.below else 'at most'} {self.high:.10g}"
+        return "must be finite"
 
     @property
-    def _kind(self) -> str:
-        return "a whole number" if self.integer else "a number"
-
-    def _side(self, low: bool) -> str:
-        """What a number that lies beyond an end is told."""
-        if math.isinf(self.low) and math.isinf(self.high):
-            return "must be a finite number"
-        if (self.above or self.below) and not math.isinf(self.low) and not math.isinf(self.high):
-            ends = f"{self.low:.10g}, {self.high:.10g}"
-            return f"must be in {'(' if self.above else '['}{ends}{')' if self.below else ']'}"
-        if math.isinf(self.low if low else self.high):
-            return "must be finite"
-        if low:
-            return f"must be {'greater than' if self.above else 'at least'} {self.low:.10g}"
-        return f"must be {'less than' if self.below else 'at most'} {self.high:.10g}"
+    def ends(self) -> str:
+        """The interval in the notation of mathematics, e.g. `(0, 1]`."""
+        left = "(" if self.above or math.isinf(self.low) else "["
+        right = ")" if self.below or math.isinf(self.high) else "]"
+        return f"{left}{self.low:.10g}, {self.high:.10g}{right}"
 
 
 class OneOf(NamedTuple):
@@ -88,32 +81,28 @@ class OneOf(NamedTuple):
       known: the strings.
       noun: what they name.
       empty: whether the empty string is a value too.
+      more: a sentence on how further ones come, after a blank.
     """
 
     known: Iterable[str]
     noun: str = "value"
     empty: bool = False
+    more: str = ""
 
     def refusal(self, value: Any) -> str:
         """See `Bound`."""
-        if isinstance(value, str) and (
-            value in cast(Container[str], self.known) or (self.empty and not value)
-        ):
-            return ""
         names = list(self.known)
+        if isinstance(value, str) and (value in names or (self.empty and not value)):
+            return ""
         hint = suggestion(str(value), names)
         if len(names) <= FEW:
             near = hint if "Did you mean" in hint else ""
             hint = f"{near} It must be one of {', '.join(names)}"
-        return f"unknown {self.noun} {value!r}.{hint}"
+        return f"unknown {self.noun} {value!r}.{hint}{self.more}"
 
 
 class Text(NamedTuple):
-    """Strings of one printable line.
-
-    Attributes:
-      most: characters.
-    """
+    """Strings of one printable line, of at most `most` characters."""
 
     most: int = 4096
 
@@ -136,12 +125,7 @@ class Flag(NamedTuple):
 
 
 class Many(NamedTuple):
-    """Tuples and lists.
-
-    Attributes:
-      each: bound of every entry.
-      most: entries.
-    """
+    """Tuples and lists of at most `most` entries, each within the bound `each`."""
 
     each: Bound
     most: int
@@ -157,12 +141,7 @@ class Many(NamedTuple):
 
 
 class Either(NamedTuple):
-    """Values of any of several bounds.
-
-    Attributes:
-      bounds: of which one is enough.
-      words: what the values are, after `must be`.
-    """
+    """Values of any of several bounds; `words` say after `must be` what they are."""
 
     bounds: tuple[Bound, ...]
     words: str
@@ -173,11 +152,7 @@ class Either(NamedTuple):
 
 
 class Optional(NamedTuple):
-    """The values of a bound, and None.
-
-    Attributes:
-      bound: of a value that is not None.
-    """
+    """The values of a bound, and None."""
 
     bound: Bound
 
@@ -223,6 +198,23 @@ def refuse(name: str, value: Any, bound: Bound) -> None:
         raise ValueError(told(name, value, why))
 
 
+def refuse_type(name: str, value: Any, kind: type, advice: str = "") -> None:
+    """Refuses a value of another type.
+
+    Args:
+      name: of the argument.
+      value: its value.
+      kind: the type that it must have.
+      advice: what to give; the first sentence about the type if left out.
+
+    Raises:
+      TypeError: one line, `name: is a str, not a Task; ...`.
+    """
+    if not isinstance(value, kind):
+        advice = advice or f"{kind.__name__} is: {(kind.__doc__ or '').partition('.')[0].lower()}"
+        raise TypeError(f"{name}: is of type {type(value).__name__}, not {kind.__name__}; {advice}.")
+
+
 def told(name: str, value: Any, why: str) -> str:
     """`name=value why` in one line; the value is cut where it is long, and left out where `why` has it."""
     if why.startswith("unknown "):
@@ -234,17 +226,12 @@ def told(name: str, value: Any, why: str) -> str:
     return f"{name}={shown if len(shown) <= 60 else shown[:57] + '...'} {why}"
 
 
-def fields(record: type) -> dict[str, Bound]:
-    """The bounds of the fields of a NamedTuple; fields without one are left out."""
-    hints = typing.get_type_hints(record, include_extras=True)
-    return {name: found for name, hint in hints.items() if (found := bound_of(hint)) is not None}
-
-
 def refuse_fields(record: Any) -> None:
-    """Refuses a NamedTuple with a field that is out of its bound.
+    """Refuses a NamedTuple with a field that is out of its bound; fields without one are passed over.
 
     Raises:
       ValueError: as `refuse`.
     """
-    for name, bound in fields(type(record)).items():
-        refuse(name, getattr(record, name), bound)
+    for name, hint in typing.get_type_hints(type(record), include_extras=True).items():
+        if (bound := bound_of(hint)) is not None:
+            refuse(name, getattr(record, name), bound)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from rankq_jax.errors import InputError, NumericsError, Stopped
+from rankq_jax.errors import LOAD_PLUGINS, InputError, NumericsError, Stopped
 from rankq_jax.training import stopping
 
 INTERRUPTED = 130
@@ -74,7 +74,7 @@ def run(main: Callable[[list[str]], int | None], words: Sequence[str] | None = N
         sys.stdout.flush()
         return status
     except (InputError, NumericsError) as error:
-        _fail(str(error), error.exit_status)
+        _fail(str(error).replace(LOAD_PLUGINS, "--import=PACKAGE"), error.exit_status)
     except BrokenPipeError:  # `| head`
         os._exit(1)
     except OSError as error:

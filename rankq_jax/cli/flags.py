@@ -1,192 +1,151 @@
-"""The flags of each command, without what the command imports."""
+"""The flags of each command as data, without what the command imports."""
 
+import math
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from rankq_jax.cli.parser import Parser, not_negative, of, real, whole
+from rankq_jax.bounds import Interval, OneOf
+from rankq_jax.cli.parser import of
 from rankq_jax.launch.job import ATTEMPTS
 
-
-def train(parser: Parser) -> None:
-    """Adds the flags of `rankq train`."""
-    add = parser.add_argument
-    parser.usage = "rankq train --config=NAME:TASK[,WORD] [--config.FIELD=VALUE ...] [--workdir=DIR] ..."
-    parser.description = (
-        f"{parser.description}\n\n"
-        "--config=NAME:TASK[,WORD] names a configuration and a task, e.g. rankq:pointmaze-umaze,smoke;\n"
-        "--config.FIELD=VALUE changes a field, any number of times."
-    )
-    add("--workdir", type=Path, help="where results go; a new temporary folder if left out")
-    add("--init-from", metavar="DIR", help="a run whose weights this one begins with: config.init_from")
-    add("--show", action="store_true", help="print the resolved values with their sources; train nothing")
-    text = "go on in a workdir though its configuration, code or dataset has changed"
-    add("--accept-changes", action="store_true", help=text)
-    add("--coordinator", metavar="HOST:PORT", help="of process 0, which the others join")
-    add("--processes", type=whole(), help="how many processes train together")
-    add("--process", type=whole(), help="which of them this is, from 0")
-    text = "find the processes by what started them (Slurm, TPU)"
-    add("--distributed", action="store_true", help=text)
+whole, natural, count = (of(Interval(low, integer=True)) for low in (-math.inf, 0, 1))
+real, not_negative, inside = of(Interval()), of(Interval(0.0)), of(Interval(0.0, 1.0, above=True, below=True))
 
 
-def _run(parser: Parser) -> None:
-    parser.add_argument("--workdir", type=Path, required=True, help="folder of the run")
-    text = "take the checkpoint of the best evaluation, not the newest"
-    parser.add_argument("--best", action="store_true", help=text)
+class Flag(NamedTuple):
+    """A flag, or the words of no flag where its name has no dashes.
+
+    Attributes:
+      name: with its dashes.
+      help: what it is; of words, what to write.
+      how: further arguments of `argparse.ArgumentParser.add_argument`.
+    """
+
+    name: str
+    help: str
+    how: dict[str, Any]
 
 
-def evaluate(parser: Parser) -> None:
-    """Adds the flags of `rankq evaluate`."""
-    _run(parser)
-    parser.add_argument("--episodes", type=whole(1), default=100, help="per seed; 100 if left out")
-    text = "of the start states, which training evaluations do not use"
-    parser.add_argument("--seed", type=whole(0), default=0, help=text)
+def flag(name: str, help: str, **how: Any) -> Flag:
+    """A flag with a value; see `Flag`."""
+    return Flag(name, help, how)
 
 
-def export(parser: Parser) -> None:
-    """Adds the flags of `rankq export`."""
-    _run(parser)
-    parser.add_argument("--out", type=Path, required=True, help="file to write, ending in .npz")
-    text = "seed of the run whose policy is exported; the first if left out"
-    parser.add_argument("--seed", type=whole(0), help=text)
+def switch(name: str, help: str) -> Flag:
+    """A flag without a value."""
+    return Flag(name, help, {"action": "store_true"})
 
 
-def report(parser: Parser) -> None:
-    """Adds the flags of `rankq report`."""
-    parser.add_argument("--out", type=Path, required=True, help="folder that index.html is written to")
-    expected = "give the --workdir of one run or of several, or the folder of a sweep"
-    parser.positional("folders", expected, nargs="+", type=Path)
-
-
-def table(parser: Parser) -> None:
-    """Adds the flags of `rankq table`."""
-    parser.add_argument("--out", type=Path, required=True, help="Markdown file")
-    parser.add_argument("--command", dest="origin", help="that made the runs; this command if left out")
-    _tables(parser)
-    expected = "give the --workdir of one run or of several"
-    parser.positional("workdirs", expected, nargs="+", type=Path)
-
-
-def _tables(parser: Parser) -> None:
-    parser.add_argument("--reference", help="run that others are compared with; rankq if left out")
-    text = "remark under the tables; repeatable"
-    parser.add_argument("--note", action="append", default=[], help=text)
-
-
-def _task(parser: Parser, dataset: bool = True) -> None:
-    parser.add_argument("--task", required=True, help="name of the task")
-    if dataset:
-        text = "names or paths of its sources, comma-separated"
-        parser.add_argument("--dataset", required=True, help=text)
-
-
-def make(parser: Parser) -> None:
-    """Adds the flags of `rankq dataset make`."""
-    _task(parser, dataset=False)
-    add = parser.add_argument
-    add("--kind", default="", help="way of making it; the task's first if left out")
-    add("--steps", type=whole(1), help="transitions; the task's default if left out")
-    add("--seed", type=whole(0), default=0, help="of starts, goals and action noise")
-    text = "that work at once on large datasets; 0: one for each core"
-    add("--processes", type=whole(0), default=0, help=text)
-
-
-def inspect(parser: Parser) -> None:
-    """Adds the flags of `rankq dataset inspect`."""
-    _task(parser)
-    add = parser.add_argument
-    add("--reading", default="task", help="how it is labelled, see docs/datasets.md")
-    add("--reward-scale", type=real(), help="factor of the raw reward; the task's if left out")
-    add("--reward-bias", type=real(), help="added to the scaled reward; the task's if left out")
-    text = "per environment step"
-    add("--discount", type=real("between 0 and 1", lambda value: 0 < value < 1), default=0.99, help=text)
-    add("--out", type=Path, help="folder that index.html is written to")
-    add("--picture", type=Path, help="PNG file: the coverage of a maze, else the distributions")
-    add("--reference", help="dataset whose state-action pairs are the whole (SACo)")
-    text = "per dimension, by which state-action pairs are told apart"
-    add("--bins", type=whole(1), default=10, help=text)
-    add("--minimal-return", type=real(), help="of a minimal policy (TQ); 0 in a sparse task")
-    add("--best-return", type=real(), help="of the best policy (TQ); 1 in a sparse task")
-    add("--random-episodes", type=whole(0), default=0, help="episodes of uniformly random actions")
-    add("--seed", type=whole(0), default=0, help="of the random episodes")
-
-
-def convert(parser: Parser) -> None:
-    """Adds the flags of `rankq dataset convert`."""
-    add = parser.add_argument
-    text = "file, folder or Minari name; several separated by commas"
-    add("--from", dest="source", required=True, help=text)
-    add("--to", dest="target", type=Path, required=True, help="file to write: .npz, .hdf5 or .h5")
-    text = "d4rl, arrays or ogbench; arrays in .npz, d4rl in .hdf5 if left out"
-    add("--format", dest="layout", help=text)
-    text = "what a row with a terminal and a timeout is: terminal, timeout"
-    add("--resolve", type=of(("terminal", "timeout")), help=text)
-    text = "of the task; 29 makes vectors of Minari's AntMaze dictionaries"
-    add("--observation-size", type=whole(1), help=text)
-
-
-def readings(parser: Parser) -> None:
-    """Adds the flags of `rankq dataset readings`."""
-    _task(parser)
-
-
-def sweep(parser: Parser) -> None:
-    """Adds the flags of every command about a sweep."""
-    parser.positional("sweep", "give the file of a sweep, which defines SWEEP or BUDGETS")
-    add = parser.add_argument
-    add("--out", type=Path, help="folder of the workdirs; runs/NAME for NAME.py if left out")
-    add("--budget", help="name in BUDGETS; cores where there is no SWEEP")
-    text = "seeds of a process at most; 0: all of a job; as it is in --out already if left out"
-    add("--pack", type=whole(0), help=text)
-
-
-def _starting(parser: Parser) -> None:
-    sweep(parser)
-    text = f"crashes after which a job is given up; {ATTEMPTS} if left out"
-    parser.add_argument("--attempts", type=whole(1), default=ATTEMPTS, help=text)
-    text = "go on with jobs whose configuration, code, versions or dataset have changed since they began"
-    parser.add_argument("--accept-changes", action="store_true", help=text)
-
-
-def local(parser: Parser) -> None:
-    """Adds the flags of `rankq sweep local`."""
-    _starting(parser)
-    add = parser.add_argument
-    add("--parallel", type=whole(1), help="jobs at the same time; one per GPU, or 1, if left out")
-    add("--gpus", default="", help="numbers of the GPUs to use, e.g. 0,1; handed out in turn")
-    add("--cores", type=whole(0), default=0, help="cores of each job, its own; 0: not pinned")
-
-
-def ray(parser: Parser) -> None:
-    """Adds the flags of `rankq sweep ray`."""
-    _starting(parser)
-    add = parser.add_argument
-    add("--address", help="of a cluster, or auto; a local Ray is started if left out")
-    add("--cpus-per-job", type=not_negative, default=1.0, help="CPUs that a job occupies")
-    add("--gpus-per-job", type=not_negative, default=0.0, help="GPUs of a job, or a fraction of one")
-
-
-def slurm(parser: Parser) -> None:
-    """Adds the flags of `rankq sweep slurm`."""
-    _starting(parser)
-    add = parser.add_argument
-    add("--partition", help="the cluster's default if left out")
-    add("--gpus-per-job", type=whole(0), default=0, help="GPUs that a job occupies")
-    add("--cpus-per-job", type=whole(1), default=1, help="CPUs that a job occupies")
-    add("--memory", help="of a job, e.g. 16GB; the cluster's default if left out")
-    add("--minutes", type=whole(1), default=60, help="time limit; what is not done is requeued")
-    add("--setup", action="append", default=[], help="shell line run before; repeatable")
-    add("--sbatch", action="append", default=[], help="NAME=VALUE for sbatch; repeatable")
-    add("--no-watch", action="store_true", help="submit, show the table and end")
-    add("--poll", type=not_negative, default=10.0, help="seconds between looks at the queue")
-
-
-def status(parser: Parser) -> None:
-    """Adds the flags of `rankq sweep status`."""
-    sweep(parser)
-    parser.add_argument("--json", action="store_true", help="a list of states for scripts")
-
-
-def results(parser: Parser) -> None:
-    """Adds the flags of `rankq sweep results`."""
-    _starting(parser)
-    parser.add_argument("--table", type=Path, required=True, help="Markdown file that is written")
-    _tables(parser)
+IMPORT = flag("--import", "package with agents, tasks or datasets of your own; repeatable",
+              dest="imports", action="append", default=[], metavar="MODULE")  # fmt: skip
+TRAIN = (
+    flag("--workdir", "where results go; a new temporary folder if left out", type=Path),
+    flag("--init-from", "a run whose weights this one begins with, config.init_from", metavar="DIR"),
+    switch("--show", "print the resolved values with their sources; train nothing"),
+    switch("--accept-changes", "go on in a workdir though its configuration, code or dataset has changed"),
+    flag("--coordinator", "of process 0, which the others join", metavar="HOST:PORT"),
+    flag("--processes", "how many processes train together", type=whole),
+    flag("--process", "which of them this is, from 0", type=whole),
+    switch("--distributed", "find the processes by what started them (Slurm, TPU)"),
+)
+_RUN = (
+    flag("--workdir", "folder of the run", type=Path, required=True),
+    switch("--best", "take the checkpoint of the best evaluation, not the newest"),
+)
+EVALUATE = (
+    *_RUN,
+    flag("--episodes", "per seed; 100 if left out", type=count, default=100),
+    flag("--seed", "of the start states, which training evaluations do not use", type=natural, default=0),
+)
+EXPORT = (
+    *_RUN,
+    flag("--out", "file to write, ending in .npz", type=Path, required=True),
+    flag("--seed", "seed of the run whose policy is exported; the first if left out", type=natural),
+)
+REPORT = (
+    flag("--out", "folder that index.html is written to", type=Path, required=True),
+    flag("folders", "give the --workdir of one run or of several, or the folder of a sweep",
+         nargs="+", type=Path),
+)  # fmt: skip
+_TABLES = (
+    flag("--reference", "run that others are compared with; rankq if left out"),
+    flag("--note", "remark under the tables; repeatable", action="append", default=[]),
+)
+TABLE = (
+    flag("--out", "Markdown file", type=Path, required=True),
+    flag("--command", "that made the runs; this command if left out", dest="origin"),
+    *_TABLES,
+    flag("workdirs", "give the --workdir of one run or of several", nargs="+", type=Path),
+)
+_TASK = flag("--task", "name of the task", required=True)
+READINGS = (_TASK, flag("--dataset", "names or paths of its sources, comma-separated", required=True))
+MAKE = (
+    _TASK,
+    flag("--kind", "way of making it; the task's first if left out", default=""),
+    flag("--steps", "transitions; the task's default if left out", type=count),
+    flag("--seed", "of starts, goals and action noise", type=natural, default=0),
+    flag("--processes", "that work at once on large datasets; 0: one for each core", type=natural, default=0),
+)
+INSPECT = (
+    *READINGS,
+    flag("--reading", "how it is labeled, see docs/datasets.md", default="task"),
+    flag("--reward-scale", "factor of the raw reward; the task's if left out", type=real),
+    flag("--reward-bias", "added to the scaled reward; the task's if left out", type=real),
+    flag("--discount", "per environment step", type=inside, default=0.99),
+    flag("--out", "folder that index.html is written to", type=Path),
+    flag("--picture", "PNG file: the coverage of a maze, else the distributions", type=Path),
+    flag("--reference", "dataset whose state-action pairs are the whole (SACo)"),
+    flag("--bins", "per dimension, by which state-action pairs are told apart", type=count, default=10),
+    flag("--minimal-return", "of a minimal policy (TQ); 0 in a sparse task", type=real),
+    flag("--best-return", "of the best policy (TQ); 1 in a sparse task", type=real),
+    flag("--random-episodes", "episodes of uniformly random actions", type=natural, default=0),
+    flag("--seed", "of the random episodes", type=natural, default=0),
+)
+CONVERT = (
+    flag("--from", "file, folder or Minari name; several separated by commas", dest="source", required=True),
+    flag("--to", "file to write: .npz, .hdf5 or .h5", dest="target", type=Path, required=True),
+    flag("--format", "d4rl, arrays or ogbench; arrays in .npz, d4rl in .hdf5 if left out", dest="layout"),
+    flag("--resolve", "what a row with a terminal and a timeout is: terminal, timeout",
+         type=of(OneOf(("terminal", "timeout")))),
+    flag("--observation-size", "of the task; 29 makes vectors of Minari's AntMaze dictionaries", type=count),
+)  # fmt: skip
+SWEEP = (
+    flag("sweep", "give the file of a sweep, which defines SWEEP or BUDGETS"),
+    flag("--out", "folder of the workdirs; runs/NAME for NAME.py if left out", type=Path),
+    flag("--budget", "name in BUDGETS; cores where there is no SWEEP"),
+    flag("--pack", "seeds of a process at most; 0: all of a job; as it is in --out already if left out",
+         type=natural),
+)  # fmt: skip
+_STARTING = (
+    *SWEEP,
+    flag("--attempts", f"crashes after which a job is given up; {ATTEMPTS} if left out",
+         type=count, default=ATTEMPTS),
+    switch("--accept-changes",
+           "go on with jobs whose configuration, code, versions or dataset have changed since they began"),
+)  # fmt: skip
+LOCAL = (
+    *_STARTING,
+    flag("--parallel", "jobs at the same time; one per GPU, or 1, if left out", type=count),
+    flag("--gpus", "numbers of the GPUs to use, e.g. 0,1; handed out in turn", default=""),
+    flag("--cores", "cores of each job, its own; 0: not pinned", type=natural, default=0),
+)
+RAY = (
+    *_STARTING,
+    flag("--address", "of a cluster, or auto; a local Ray is started if left out"),
+    flag("--cpus-per-job", "CPUs that a job occupies", type=not_negative, default=1.0),
+    flag("--gpus-per-job", "GPUs of a job, or a fraction of one", type=not_negative, default=0.0),
+)
+SLURM = (
+    *_STARTING,
+    flag("--partition", "the cluster's default if left out"),
+    flag("--gpus-per-job", "GPUs that a job occupies", type=natural, default=0),
+    flag("--cpus-per-job", "CPUs that a job occupies", type=count, default=1),
+    flag("--memory", "of a job, e.g. 16GB; the cluster's default if left out"),
+    flag("--minutes", "time limit; what is not done is requeued", type=count, default=60),
+    flag("--setup", "shell line run before; repeatable", action="append", default=[]),
+    flag("--sbatch", "NAME=VALUE for sbatch; repeatable", action="append", default=[]),
+    switch("--no-watch", "submit, show the table and end"),
+    flag("--poll", "seconds between looks at the queue", type=not_negative, default=10.0),
+)
+STATUS = (*SWEEP, switch("--json", "a list of states for scripts"))
+RESULTS = (*_STARTING, flag("--table", "Markdown file that is written", type=Path, required=True), *_TABLES)

@@ -28,25 +28,10 @@ def _check(values: argparse.Namespace) -> None:
         raise InputError(f"--picture={values.picture}: give a file name that ends in .png.")
 
 
-def _verdict(judged: Judged) -> str:
-    if judged.finding.ok is None:
-        return "-"
-    return "ok" if judged.finding.ok else "broken" if judged.rule.fatal else "unusual"
-
-
 def _table(judged: Sequence[Judged], with_source: bool) -> list[list[str]]:
-    head = ["verdict", "rule", "measured", *(["source"] if with_source else []), "what holds"]
-    rows = [
-        [
-            _verdict(one),
-            one.rule.name,
-            one.finding.measured,
-            *([one.source] if with_source else []),
-            one.rule.demand,
-        ]
-        for one in judged
-    ]
-    return [head, *rows]
+    rows = [["verdict", "rule", "measured", "source", "what holds"]]
+    rows += [[it.verdict, it.rule.name, it.finding.measured, it.source, it.rule.demand] for it in judged]
+    return [row if with_source else row[:3] + row[4:] for row in rows]
 
 
 def _print(rows: Sequence[Sequence[str]]) -> None:
@@ -61,30 +46,24 @@ def _reference(task: Task, name: str | None) -> Episodes | None:
     if not name:
         return None
     sources = list(training_data.recordings(task, name))
-    message = inspection.unreadable(inspection.judge_recordings(sources))
-    if message:
+    if message := inspection.unreadable(inspection.judge_recordings(sources)):
         raise InputError(message)
     return inspection.together(sources)
 
 
-def _coverage(task: Task, recorded: Episodes) -> bytes | None:
-    return None if task.scene is None else pictures.coverage(task.scene, recorded.observation[:, :2])
-
-
-def _distributions(recorded: Episodes, data: Labelled) -> bytes:
-    lengths = {"recorded": measures.lengths(recorded), "labelled": measures.lengths(data.episodes)}
-    extras = data.prepared.extras
-    return pictures.distributions(lengths, extras["mc_return"], extras["success"] > 0, recorded.action)
-
-
 def _draw(task: Task, recorded: Episodes, data: Labelled, picture: Path | None) -> list[tuple[str, str]]:
     """Writes one picture, if a file is given; returns the pictures of the page."""
-    coverage, distributions = _coverage(task, recorded), _distributions(recorded, data)
+    drawn = []
+    if task.scene is not None:
+        coverage = pictures.coverage(task.scene, recorded.observation[:, :2])
+        drawn.append(("Coverage", coverage, "Visited positions in the maze"))
+    lengths = {"recorded": measures.lengths(recorded), "labeled": measures.lengths(data.episodes)}
+    returns, success = data.prepared.extras["mc_return"], data.prepared.extras["success"] > 0
+    distributions = pictures.distributions(lengths, returns, success, recorded.action)
+    drawn.append(("Distributions", distributions, "Histograms of lengths, return-to-go and actions"))
     if picture is not None:
-        inspection.write(picture, coverage or distributions)
-    shown = [("Coverage", page.picture(coverage, "Visited positions in the maze"))] if coverage else []
-    text = "Histograms of lengths, return-to-go and actions"
-    return [*shown, ("Distributions", page.picture(distributions, text))]
+        inspection.write(picture, drawn[0][1])
+    return [(head, page.picture(content, text)) for head, content, text in drawn]
 
 
 def main(values: argparse.Namespace) -> None:
@@ -108,7 +87,7 @@ def main(values: argparse.Namespace) -> None:
     judged += inspection.judge_policies(task, found)
     head, *rows = _table(judged, with_source=len(sources) > 1)
     _print([head, *rows])
-    messages = [f"{_verdict(one)}: {one.message}" for one in judged if one.message]
+    messages = [f"{one.verdict}: {one.message}" for one in judged if one.message]
     print("\n".join([*messages, "A broken rule stops a training run, an unusual number does not.", ""]))
     sections = [("Rules", page.table(head, rows) + "".join(page.note(message) for message in messages))]
     if data is not None:

@@ -23,20 +23,14 @@ from rankq_jax.tasks.training_data import prepared
 from rankq_jax.types import Episodes
 
 USUAL_SUCCESS = {"antmaze": (0.005, 0.10)}  # share of the recorded steps, by domain
-LENGTHS = Rule(
-    "lengths",
-    "The columns of an episode have matching lengths; Minari has one observation more than actions.",
-    lambda found: found,
-    fatal=False,
-)
-RANDOM_POLICY = Rule(
-    "random_policy", "Uniformly random actions never succeed.", lambda found: found, fatal=False
-)
-IMITATION = Rule(
-    "imitation",
-    "Behaviour cloning of AntMaze play data succeeds in 0 to 5 %.",
-    lambda found: found,
-    fatal=False,
+# Rules that are judged elsewhere: here they have a name and a sentence only.
+LENGTHS, RANDOM_POLICY, IMITATION = (
+    Rule(name, demand, lambda found: found, fatal=False)
+    for name, demand in (
+        ("lengths", "The columns of an episode have matching lengths; Minari has one more observation."),
+        ("random_policy", "Uniformly random actions never succeed."),
+        ("imitation", "Behavior cloning of AntMaze play data succeeds in 0 to 5 %."),
+    )
 )
 NOT_RUN = Finding(None, "not judged; --random-episodes=20 runs it")
 
@@ -48,6 +42,13 @@ class Judged(NamedTuple):
     rule: Rule
     finding: Finding
     message: str
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in a word, `-` where there is none."""
+        if self.finding.ok is None:
+            return "-"
+        return "ok" if self.finding.ok else "broken" if self.rule.fatal else "unusual"
 
 
 class Numbers(NamedTuple):
@@ -107,32 +108,25 @@ def random_policy(task: Task, episodes: int, seed: int) -> Finding:
     return Finding(False, measured, "uniformly random actions reach the goal, so successes may be chance")
 
 
-def _judged(
-    source: str, found: Sequence[tuple[Rule, Finding]], episodes: Episodes, of: str = ""
-) -> list[Judged]:
-    return [
-        Judged(
-            source,
-            rule,
-            finding,
-            str(rules.refusal(source, rule, finding, episodes, of)) if finding.ok is False else "",
-        )
-        for rule, finding in found
-    ]
+def _judged(source: str, rule: Rule, finding: Finding, episodes: Episodes, of: str = "") -> Judged:
+    message = str(rules.refusal(source, rule, finding, episodes, of)) if finding.ok is False else ""
+    return Judged(source, rule, finding, message)
 
 
 def judge_recordings(recorded: Sequence[tuple[str, Recorded]]) -> list[Judged]:
     """The rules of a recording for each source, and the one that loading has checked."""
     judged = []
     for source, one in recorded:
-        judged += _judged(source, rules.findings(rules.RECORDING_RULES, one), one.episodes)
+        found = rules.findings(rules.RECORDING_RULES, one)
+        judged += [_judged(source, *each, one.episodes) for each in found]
         judged.append(Judged(source, LENGTHS, Finding(True, "checked while loading"), ""))
     return judged
 
 
 def judge_labels(dataset: str, data: Labelled) -> list[Judged]:
     """The rules of labelled data."""
-    return _judged(dataset, rules.findings(rules.LABEL_RULES, data), data.episodes, OF_LABELS)
+    found = rules.findings(rules.LABEL_RULES, data)
+    return [_judged(dataset, *each, data.episodes, OF_LABELS) for each in found]
 
 
 def unreadable(judged: Sequence[Judged]) -> str:
@@ -144,10 +138,7 @@ def judge_policies(task: Task, random: Finding) -> list[Judged]:
     """What needs an environment or training: a random policy, if it was run, and imitation, which is not."""
     imitation = Finding(None, "not judged here: train with --config=bc:TASK")
     message = f"{task.name}: {random.problem} (rule {RANDOM_POLICY.name!r})." if random.problem else ""
-    return [
-        Judged(task.name, RANDOM_POLICY, random, message),
-        Judged(task.name, IMITATION, imitation, ""),
-    ]
+    return [Judged(task.name, RANDOM_POLICY, random, message), Judged(task.name, IMITATION, imitation, "")]
 
 
 def numbers(task: Task, recorded: Episodes, data: Labelled, how: Numbers) -> list[tuple[str, str]]:
@@ -168,9 +159,9 @@ def numbers(task: Task, recorded: Episodes, data: Labelled, how: Numbers) -> lis
     ]
     if task.success is not None:
         steps = task.success(recorded.next_observation)
-        lines.append(("recorded steps that reach the goal", _share(steps)))
         reached = measures.successes(recorded._replace(success=steps)).astype(np.float64)
         lines += [
+            ("recorded steps that reach the goal", _share(steps)),
             ("recorded episodes that reach the goal", _share(reached)),
             ("successful trajectories", _share(solved)),
             ("transitions of successful trajectories", _share(success)),
@@ -178,15 +169,12 @@ def numbers(task: Task, recorded: Episodes, data: Labelled, how: Numbers) -> lis
         ]
     else:
         lines += [("raw return of an episode", f"{_spread(reached)}, mean {reached.mean():.4g}")]
+    most = f"at most {100 * saturated.max():.2f} % in dimension {int(saturated.argmax())}"
     lines += [
         ("reward", _spread(data.prepared.reward)),
         ("return-to-go, success", _spread(returns[success])),
         ("return-to-go, failure", _spread(returns[~success])),
-        (
-            f"saturated actions (|a| > {SATURATED:g})",
-            f"{100 * saturated.mean():.2f} %, at most {100 * saturated.max():.2f} % in dimension "
-            f"{int(saturated.argmax())}",
-        ),
+        (f"saturated actions (|a| > {SATURATED:g})", f"{100 * saturated.mean():.2f} %, {most}"),
     ]
     if task.scene is not None:
         visited, free = measures.visited_cells(task.scene.map, recorded.observation[:, :2])

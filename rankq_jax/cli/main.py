@@ -5,7 +5,7 @@ A module is imported once the words of its command are understood: a wrong one i
 
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,32 +20,32 @@ class Command(NamedTuple):
     Attributes:
       about: one sentence.
       module: whose `main` takes the values of the flags and returns an exit status, or None for 0.
-      flags: adds its flags to a parser.
+      flags: those that it has.
       fields: whether it reads the words of a configuration.
     """
 
     about: str
     module: str
-    flags: Callable[[Parser], None]
+    flags: Sequence[flags.Flag]
     fields: bool = False
 
 
 COMMANDS = {
-    "train": Command("Trains an agent offline, then online.", "cli.train", flags.train, fields=True),
-    "evaluate": Command("Evaluates a checkpoint with the greedy policy.", "cli.evaluate", flags.evaluate),
-    "export": Command("Writes the greedy policy as a small file.", "cli.export", flags.export),
-    "report": Command("Writes a page about runs or sweeps.", "cli.report", flags.report),
-    "table": Command("Writes the tables of finished runs.", "cli.table", flags.table),
-    "dataset make": Command("Makes a task's own dataset.", "cli.make_dataset", flags.make),
-    "dataset inspect": Command("Judges and draws a dataset.", "cli.inspect_dataset", flags.inspect),
-    "dataset convert": Command("Rewrites a dataset in another format.", "cli.convert_dataset", flags.convert),
-    "dataset readings": Command("Shows a dataset under each reading.", "cli.readings", flags.readings),
-    "sweep plan": Command("Lists the jobs of a sweep, and what is wrong.", "launch.plan", flags.sweep),
-    "sweep local": Command("Runs a sweep on this machine.", "launch.local", flags.local),
-    "sweep ray": Command("Runs a sweep on Ray.", "launch.ray", flags.ray),
-    "sweep slurm": Command("Runs a sweep on Slurm.", "launch.slurm", flags.slurm),
-    "sweep status": Command("Shows where the jobs of a sweep are.", "launch.status", flags.status),
-    "sweep results": Command("Runs a sweep here and writes its tables.", "launch.results", flags.results),
+    "train": Command("Trains an agent offline, then online.", "cli.train", flags.TRAIN, fields=True),
+    "evaluate": Command("Evaluates a checkpoint with the greedy policy.", "cli.evaluate", flags.EVALUATE),
+    "export": Command("Writes the greedy policy as a small file.", "cli.export", flags.EXPORT),
+    "report": Command("Writes a page about runs or sweeps.", "cli.report", flags.REPORT),
+    "table": Command("Writes the tables of finished runs.", "cli.table", flags.TABLE),
+    "dataset make": Command("Makes a task's own dataset.", "cli.make_dataset", flags.MAKE),
+    "dataset inspect": Command("Judges and draws a dataset.", "cli.inspect_dataset", flags.INSPECT),
+    "dataset convert": Command("Rewrites a dataset in another format.", "cli.convert_dataset", flags.CONVERT),
+    "dataset readings": Command("Shows a dataset under each reading.", "cli.readings", flags.READINGS),
+    "sweep plan": Command("Lists the jobs of a sweep, and what is wrong.", "launch.plan", flags.SWEEP),
+    "sweep local": Command("Runs a sweep on this machine.", "launch.local", flags.LOCAL),
+    "sweep ray": Command("Runs a sweep on Ray.", "launch.ray", flags.RAY),
+    "sweep slurm": Command("Runs a sweep on Slurm.", "launch.slurm", flags.SLURM),
+    "sweep status": Command("Shows where the jobs of a sweep are.", "launch.status", flags.STATUS),
+    "sweep results": Command("Runs a sweep here and writes its tables.", "launch.results", flags.RESULTS),
 }
 
 
@@ -61,9 +61,8 @@ def parser(name: str) -> Parser:
     """The parser of a command."""
     it = COMMANDS[name]
     made = Parser(name, it.about, it.fields)
-    made.add_argument("--import", dest="imports", action="append", default=[], metavar="MODULE",
-                      help="package with agents, tasks or datasets of your own; repeatable")  # fmt: skip
-    it.flags(made)
+    for flag in (flags.IMPORT, *it.flags):
+        made.add(*flag)
     return made
 
 

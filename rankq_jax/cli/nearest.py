@@ -2,13 +2,14 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rankq_jax.errors import InputError, suggestion
 
 if TYPE_CHECKING:
     from rankq_jax.cli.parser import Parser
+    from rankq_jax.configs import Resolved
 
 # What other programs call the flags of these commands.
 FLAGS = {
@@ -18,6 +19,7 @@ FLAGS = {
     "jobs": "--parallel", "workers": "--parallel", "num_workers": "--parallel", "gpu": "--gpus",
     "time": "--minutes", "queue": "--partition", "env": "--task", "env_name": "--task",
 }  # fmt: skip
+USUAL = "--config=rankq:pointmaze-umaze"  # whose fields are told where none is chosen
 TASK = ("task", "env", "env_name", "environment", "env_id")
 ALGORITHM = ("algorithm", "algo", "agent", "method", "name")
 # Further names of commands.
@@ -55,12 +57,15 @@ def unknown_flag(parser: "Parser", name: str, value: str, rest: Sequence[str]) -
             return f"{tell} Write the task after the colon: --config=NAME:{value or 'TASK'}."
         if plain in ALGORITHM:
             return f"{tell} Write the algorithm before the colon: --config={value or 'NAME'}:TASK."
-        if found := _named(plain.removeprefix("config_"), _fields(rest)):
+        from rankq_jax.configs.names import named
+
+        fields = _fields(rest)
+        if found := named(plain.removeprefix("config_"), fields):
             return f"{tell} Did you mean {' or '.join(repr(f'--config.{one}') for one in found)}?"
     if meant in known:
         return f"{tell} Did you mean {meant!r}?"
     if parser.fields:
-        candidates = {name.rpartition(".")[2]: f"--config.{name}" for name in reversed(_fields(rest))}
+        candidates = {name.rpartition(".")[2]: f"--config.{name}" for name in reversed(fields)}
         candidates |= {_plain(flag): flag for flag in known}
         if near := difflib.get_close_matches(plain, candidates, n=1):
             return f"{tell} Did you mean {candidates[near[0]]!r}?"
@@ -72,52 +77,45 @@ def _plain(flag: str) -> str:
     return flag.removeprefix("--").replace("-", "_")
 
 
-def _named(name: str, fields: Sequence[str]) -> list[str]:
-    from rankq_jax.configs.names import named
+def chosen(words: Sequence[str]) -> tuple[str, "Resolved"]:
+    """The last `--config=...` of words, or else the usual one, and the configuration that it names."""
+    from rankq_jax import configs
 
-    return named(name, fields)
+    word = ([USUAL] + [word for word in words if word.startswith("--config=")])[-1]
+    try:
+        return word, configs.read([word])
+    except InputError:
+        return USUAL, configs.read([USUAL])
 
 
 def _fields(words: Sequence[str]) -> list[str]:
-    """The fields of the configuration that words name, or else of the usual one; the chosen section first."""
-    from rankq_jax import configs
-
-    chosen = [word for word in words if word.startswith("--config=")][:1]
-    try:
-        config = configs.read(chosen or ["--config=rankq"]).config
-    except InputError:
-        config = configs.read(["--config=rankq"]).config
-    names = list(config.flat())
-    return sorted(names, key=lambda name: not name.startswith(f"{config.algorithm}."))
+    """The fields of the configuration that words name, those of its algorithm first."""
+    config = chosen(words)[1].config
+    return sorted(config.flat(), key=lambda name: not name.startswith(f"{config.algorithm}."))
 
 
 def _in_place_of(parser: "Parser", word: str) -> str:
     """What to write in place of a word that belongs to no flag."""
-    field, equals, value = word.partition("=")
-    if not parser.fields:
-        near = [f for f in parser.flags if equals and _plain(f) == field.replace("-", "_")]
-        return f"write {near[0]}={value}." if near else "values go to flags, --name=value."
-    from rankq_jax import configs, tasks
-
-    if equals and (near := [f for f in parser.flags if _plain(f) == field.replace("-", "_")]):
+    name, equals, value = word.partition("=")
+    if equals and (near := [flag for flag in parser.flags if _plain(flag) == name.replace("-", "_")]):
         return f"write {near[0]}={value}."
+    if not parser.fields:
+        return "values go to flags, --name=value."
+    from rankq_jax import configs, tasks
+    from rankq_jax.configs.names import named
+
     if equals:
-        name = field.removeprefix("config.")
-        found = _named(name, _fields([]))
-        return f"write --config.{(found or [name])[0]}={value}."
+        name = name.removeprefix("config.")
+        return f"write --config.{(named(name, _fields([])) or [name])[0]}={value}."
     name, _, task = word.partition(":")
     if name.removesuffix(".py") in configs.ARMS:
         return f"write --config={name}:{task or 'TASK'}."
-    if full := longer(word, tasks.TASKS):
-        return f"write --config=NAME:TASK with one of the tasks {', '.join(full)}."
-    if near := difflib.get_close_matches(word, tasks.TASKS, n=1):
-        return f"write --config=NAME:{near[0]}."
-    return "write --config=NAME:TASK, and values as --config.FIELD=VALUE."
-
-
-def longer(name: str, known: Iterable[str]) -> list[str]:
-    """The known names that a name is the beginning of, up to a dash."""
-    return [full for full in known if full.startswith(f"{name}-")]
+    if longer := [known for known in tasks.TASKS if known.startswith(f"{word}-")]:
+        return f"write --config=NAME:TASK with one of the tasks {', '.join(longer)}."
+    near = difflib.get_close_matches(word, tasks.TASKS, n=1)
+    return (
+        f"write --config=NAME:{near[0]}." if near else "write --config=NAME:TASK, then --config.FIELD=VALUE."
+    )
 
 
 def unknown_command(word: str, known: Mapping[str, object]) -> str:

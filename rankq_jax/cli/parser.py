@@ -1,14 +1,21 @@
 """One command line: flags of one style, fields of a configuration, and errors of one line."""
 
 import argparse
-import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from rankq_jax.bounds import Bound, read
 from rankq_jax.cli.nearest import unknown_flag
-from rankq_jax.errors import InputError, suggestion
+from rankq_jax.errors import InputError
 
 HELP = ("-h", "--help")
+# Of a command that reads a configuration.
+USAGE = "%(prog)s --config=NAME:TASK[,WORD] [--config.FIELD=VALUE ...] [--workdir=DIR] ..."
+FIELDS = """
+
+--config=NAME:TASK[,WORD] names a configuration and a task, e.g. rankq:pointmaze-umaze,smoke;
+--config.FIELD=VALUE changes a field, any number of times."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,7 +31,8 @@ class Parser(argparse.ArgumentParser):
         """
         super().__init__(
             prog=f"rankq {name}",
-            description=about,
+            usage=USAGE if fields else None,
+            description=about + FIELDS if fields else about,
             allow_abbrev=False,
             add_help=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -32,10 +40,11 @@ class Parser(argparse.ArgumentParser):
         self.name, self.fields, self.expected = name, fields, ""
         self.add_argument(*HELP, action="store_true", help="show this and exit")
 
-    def positional(self, name: str, expected: str, **how: object) -> None:
-        """Adds words that belong to no flag; `expected` says what to write."""
-        self.expected = expected
-        self.add_argument(name, help=expected, **how)  # type: ignore[arg-type]
+    def add(self, name: str, help: str, how: Mapping[str, Any]) -> None:
+        """Adds a flag, or words that belong to no flag; the help of those says what to write."""
+        if not name.startswith("-"):
+            self.expected = help
+        self.add_argument(name, help=help, **how)
 
     def error(self, message: str) -> None:  # type: ignore[override]
         """Raises `InputError` with the message in the words of all other errors."""
@@ -92,43 +101,13 @@ class Parser(argparse.ArgumentParser):
         return [name for name in self._option_string_actions if name.startswith("--")]
 
 
-def whole(least: int | None = None) -> Callable[[str], int]:
-    """The type of a flag: a whole number of at least `least`."""
-    bound = "" if least is None else f" of at least {least}"
+def of(bound: Bound) -> Callable[[str], Any]:
+    """The type of a flag: the values of a bound."""
 
-    def number(text: str) -> int:
-        if not re.fullmatch(r"[+-]?\d{1,18}", text) or (least is not None and int(text) < least):
-            raise argparse.ArgumentTypeError(f"={text}: must be a whole number{bound}.")
-        return int(text)
+    def value(text: str) -> Any:
+        found = read(text, bound)
+        if why := bound.refusal(found):
+            raise argparse.ArgumentTypeError(f"{why}." if why.startswith("unknown ") else f"={text}: {why}.")
+        return found
 
-    return number
-
-
-def real(bounds: str = "", allows: Callable[[float], bool] = math.isfinite) -> Callable[[str], float]:
-    """The type of a flag: a finite number within bounds, e.g. `("of at least 0", lambda x: x >= 0)`."""
-
-    def number(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value) or not allows(value):
-            raise argparse.ArgumentTypeError(f"={text}: must be a finite number{bounds and ' '}{bounds}.")
-        return value
-
-    return number
-
-
-not_negative = real("of at least 0", lambda value: value >= 0)
-
-
-def of(names: Iterable[str]) -> Callable[[str], str]:
-    """The type of a flag: one of some names."""
-    known = list(names)
-
-    def name(text: str) -> str:
-        if text not in known:
-            raise argparse.ArgumentTypeError(f"={text}: unknown.{suggestion(text, known)}")
-        return text
-
-    return name
+    return value

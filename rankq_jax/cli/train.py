@@ -12,25 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from rankq_jax import configs
-from rankq_jax.errors import InputError, Stopped
+from rankq_jax.cli.nearest import chosen
+from rankq_jax.errors import Stopped
 from rankq_jax.training import devices, processes, report
 from rankq_jax.training.processes import Joining
 from rankq_jax.training.stopping import Requests
 from rankq_jax.training.summary import lines
 from rankq_jax.training.train import finished, train, train_apart
 
-USUAL = "--config=rankq:pointmaze-umaze"  # whose fields `--help` shows where none is chosen
-
 
 def explain(words: Sequence[str]) -> None:
     """Prints every field of the configuration that words choose, or else of the usual one."""
-    chosen = [word for word in words if word.startswith("--config=")][-1:] or [USUAL]
-    try:
-        found = configs.read(chosen)
-    except InputError:
-        chosen = [USUAL]
-        found = configs.read(chosen)
-    print(f"\nfields of {chosen[0]}:\n{configs.describe(found)}")
+    word, found = chosen(words)
+    print(f"\nfields of {word}:\n{configs.describe(found)}")
 
 
 def main(values: argparse.Namespace) -> None:
@@ -42,6 +36,8 @@ def main(values: argparse.Namespace) -> None:
         print(configs.show(found))
         return
     config = found.config
+    if not any(word.startswith("--config=") and word.partition(":")[2] for word in values.words):
+        print(f"task: {config.task}, because none is named; --config=NAME:TASK names one", flush=True)
     devices.spare(config)
     asked = Joining(values.coordinator, values.processes, values.process, values.distributed)
     member = processes.start(config, bool(values.workdir), asked)

@@ -5,7 +5,7 @@ and `get_config` give a user's own file the values to start from.
 """
 
 from rankq_jax.configs.arms import ARMS
-from rankq_jax.configs.checks import check, unread
+from rankq_jax.configs.checks import check
 from rankq_jax.configs.door import Resolved, arm, get_config, parse, read, recorded
 from rankq_jax.configs.run_config import (
     ExecutionConfig,
@@ -18,21 +18,6 @@ from rankq_jax.configs.run_config import (
 from rankq_jax.configs.telling import describe, show
 
 __all__ = [
-    "ARMS",
-    "ExecutionConfig",
-    "OfflineConfig",
-    "OnlineConfig",
-    "PreferencesConfig",
-    "Resolved",
-    "RunConfig",
-    "algorithms_of",
-    "arm",
-    "check",
-    "describe",
-    "get_config",
-    "parse",
-    "read",
-    "recorded",
-    "show",
-    "unread",
-]
+    "ARMS", "ExecutionConfig", "OfflineConfig", "OnlineConfig", "PreferencesConfig", "Resolved", "RunConfig",
+    "algorithms_of", "arm", "check", "describe", "get_config", "parse", "read", "recorded", "show",
+]  # fmt: skip

@@ -5,12 +5,14 @@ python -m experiments.train --config=rankq_sac:pointmaze-umaze --workdir=DIR
 An algorithm without a row is an arm too, without changes.
 """
 
+from collections.abc import Callable
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rankq_jax.configs.domains.values import Values
 
 DEFAULT_TASK = "pointmaze-umaze"
+CONFIGS: dict[str, Callable[..., Any]] = {}  # those of other packages; see `registry.register_config`
 
 
 class Product(NamedTuple):

@@ -12,7 +12,7 @@ from rankq_jax.agents import AGENTS, reads
 from rankq_jax.bounds import arguments, told
 from rankq_jax.configs.fields import LAST_SEED, Field, arguments_of
 from rankq_jax.configs.names import unknown
-from rankq_jax.configs.run_config import ARGUMENTS, LENGTHS, SHARED, RunConfig, algorithms_of
+from rankq_jax.configs.run_config import ARGUMENTS, LENGTHS, SHARED, RunConfig, algorithms_of, phases_of
 from rankq_jax.errors import InputError
 from rankq_jax.types import PREFERRED_ACTION
 
@@ -42,7 +42,7 @@ def refuse(name: str, value: Any, known: Field) -> None:
     why = "" if known.bound is None else known.bound.refusal(value)
     if why:
         message = told(f"config.{name}", value, why)
-        raise InputError(message if message.endswith("?") else f"{message}.")
+        raise InputError(message if message.endswith(("?", ".")) else f"{message}.")
 
 
 def check(config: RunConfig) -> None:
@@ -84,27 +84,16 @@ def _owner(config: RunConfig, name: str) -> str:
     return online if name.startswith(ARGUMENTS) else name.partition(".")[0]
 
 
-def readers(config: RunConfig) -> dict[str, set[str]]:
-    """The phases that read the section of an algorithm, by the name of the section."""
-    found: dict[str, set[str]] = {}
-    for name, phase, length in (
-        ("offline", config.offline, config.offline.updates),
-        ("online", config.online, config.online.env_steps),
-    ):
-        if length > 0:
-            found.setdefault(phase.algorithm or config.algorithm, set()).add(name)
-    return found
-
-
 def unread(config: RunConfig, name: str) -> str:
     """Why no phase of the run reads a field, and what to do; empty if one does."""
     section, _, field = name.partition(".")
-    reading = readers(config)
+    phases = phases_of(config)
+    reading = set(phases.values())
     if section in AGENTS and field:
         if section not in reading:
             known = " and ".join(f"config.{one}" for one in sorted(reading))
             return f"no phase of this run is of {section!r}; give fields of {known}, or leave it out"
-        if reading[section] == {"online"} and field in config.online.arguments:
+        if field in config.online.arguments and phases.get("offline") != section:
             return f"config.online.arguments.{field} takes its place online; give that one"
     if section == "preferences" and not (
         config.offline.updates > 0 and any(reads(one, PREFERRED_ACTION) for one in reading)

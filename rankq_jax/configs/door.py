@@ -3,27 +3,26 @@
 Only here configurations are `ConfigDict`s, which can be changed and whose values can refer to others.
 """
 
+import contextlib
 import functools
 import importlib
-import importlib.util
 import operator
-from collections.abc import Callable, Mapping, Sequence
+import runpy
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import ml_collections
 
+from rankq_jax import bounds
 from rankq_jax.agents import AGENTS
 from rankq_jax.configs import checks, layers
-from rankq_jax.configs.arms import ARMS, DEFAULT_TASK, Product
+from rankq_jax.configs.arms import ARMS, CONFIGS, DEFAULT_TASK, Product
 from rankq_jax.configs.domains.values import Layer
 from rankq_jax.configs.fields import nested
 from rankq_jax.configs.names import unknown
-from rankq_jax.configs.reading import read_value
-from rankq_jax.configs.registered import CONFIGS
 from rankq_jax.configs.run_config import ARGUMENTS, PARTS, SHARED, RunConfig, from_dict
-from rankq_jax.errors import InputError, suggestion
+from rankq_jax.errors import PLUGINS, InputError, suggestion
 from rankq_jax.writers import flattened
 
 FOLDER = "experiments/configs/"  # where the files of arms once lay; still accepted before their names
@@ -53,8 +52,7 @@ def get_config(argument: str = DEFAULT_TASK, algorithm: str = "sac") -> ml_colle
     Raises:
       InputError: if `argument` names an unknown task or word, or there is no such algorithm.
     """
-    if algorithm not in AGENTS:
-        raise InputError(f"unknown algorithm {algorithm!r}.{suggestion(algorithm, AGENTS)}")
+    checks.refuse("algorithm", algorithm, SHARED["algorithm"])
     return draft(layers.layers_of(argument, algorithm))
 
 
@@ -65,7 +63,8 @@ def arm(name: str, argument: str = "") -> ml_collections.ConfigDict:
       InputError: as `get_config`.
     """
     if name not in ARMS and name not in AGENTS:
-        raise InputError(f"unknown arm {name!r}.{suggestion(name, {**ARMS, **AGENTS})}")
+        hint = suggestion(name, {**ARMS, **AGENTS})
+        raise InputError(f"unknown arm {name!r}.{hint}{PLUGINS.format('agent')}")
     return draft(layers.layers_of(argument, arm=name))
 
 
@@ -135,26 +134,40 @@ def read(words: Sequence[str], whole: bool = True) -> Resolved:
       InputError: one line that names the word, the field or the value, and what to do.
     """
     name, given = _split(words)
-    config, found = _loaded(name)
-    if config.is_locked:
-        config.unlock()
-    start = recorded(config)
+    config, found, file = _loaded(name)
+    with _naming(file):
+        start = recorded(config)
     known = checks.fields_of(start)
     unknown([field for field in given if field not in known], known, start)
     for field, text in given.items():
-        value = read_value(text, known[field])
+        value = bounds.read(text, known[field].bound)
         checks.refuse(field, value, known[field])
         part = _part(config, field)
-        try:
+        with part.unlocked(), part.ignore_type():  # a file may have a value of another type there
             part[_last(field)] = value
-        except TypeError:  # a file has a value of another type there
-            with part.ignore_type():
-                part[_last(field)] = value
     changed = recorded(config)
     if whole:
-        checks.check_given(changed, given, start.flat())
-    sources = layers.sources_of(_with_file(found, start, name))
+        with _naming(file if file and not _fits(start) else ""):
+            checks.check_given(changed, given, start.flat())
+    sources = layers.sources_of(_with_file(found, start, file))
     return Resolved(changed, tuple(given), {**sources, **dict.fromkeys(given, Layer("command line", {}))})
+
+
+@contextlib.contextmanager
+def _naming(file: str) -> Iterator[None]:
+    """Inside, errors name the file of a user's own; nothing changes where there is none."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"--config={file}: {error}" if file else str(error)) from error
+
+
+def _fits(config: RunConfig) -> bool:
+    try:
+        checks.check(config)
+    except InputError:
+        return False
+    return True
 
 
 def _split(words: Sequence[str]) -> tuple[str, dict[str, str]]:
@@ -175,56 +188,44 @@ def _split(words: Sequence[str]) -> tuple[str, dict[str, str]]:
     return name, given
 
 
-def _loaded(text: str) -> tuple[ml_collections.ConfigDict, list[Layer]]:
-    """The values that `NAME:TASK,WORD,...` names, and the layers of its arm."""
+def _loaded(text: str) -> tuple[ml_collections.ConfigDict, list[Layer], str]:
+    """The values that `NAME:TASK,WORD,...` names, the layers of its arm, and the file of a user's own."""
     file, _, argument = text.partition(":")
     row = file.removeprefix(FOLDER).removesuffix(".py")
     if (row in ARMS or row in AGENTS) and not (file.startswith(FOLDER) and Path(file).is_file()):
         found = layers.layers_of(argument, arm=row)
-        return draft(found), found
+        return draft(found), found, ""
     make = CONFIGS[row] if row in CONFIGS else _maker(file)
     try:
         config = make(argument) if argument else make()
-    except InputError:
-        raise
     except Exception as error:
-        raise InputError(f"--config={file}: {type(error).__name__}: {error}") from error
+        what = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+        raise InputError(f"--config={file}: {what}{error}") from error
     if not isinstance(config, ml_collections.ConfigDict):
         raise InputError(
             f"--config={file}: get_config returns no ConfigDict; see rankq_jax.configs.get_config."
         )
     name, algorithm = config.get("name", ""), config.get("algorithm", "sac")
     row = name if name in ARMS and ARMS[name].algorithm == algorithm else algorithm
-    return config, layers.layers_of(argument or config.get("task", ""), arm=row)
+    return config, layers.layers_of(argument or config.get("task", ""), arm=row), file
 
 
 def _maker(file: str) -> Callable[..., Any]:
     """The function `get_config` of a file or of an importable module."""
     try:
-        module = _from_path(Path(file)) if file.endswith(".py") else importlib.import_module(file)
+        names = runpy.run_path(file) if file.endswith(".py") else vars(importlib.import_module(file))
     except (FileNotFoundError, ModuleNotFoundError, TypeError) as error:
-        stem = Path(file).stem
-        hint = suggestion(stem, {**ARMS, **AGENTS})
+        hint = suggestion(Path(file).stem, {**ARMS, **AGENTS}) + PLUGINS.format("agent")
         why = f"no configuration of the project, file or module has that name ({error})"
         raise InputError(f"--config={file}: {why}.{hint}") from error
     except Exception as error:
         raise InputError(f"--config={file}: {type(error).__name__}: {error}") from error
-    if not callable(getattr(module, "get_config", None)):
+    if not callable(make := names.get("get_config")):
         raise InputError(f"--config={file}: has no function get_config(argument); write one.")
-    return module.get_config
+    return make
 
 
-def _from_path(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise FileNotFoundError("No such file")
-    spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
-    assert spec is not None and spec.loader is not None  # it ends with .py
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _with_file(found: Sequence[Layer], start: RunConfig, name: str) -> list[Layer]:
+def _with_file(found: Sequence[Layer], start: RunConfig, file: str) -> list[Layer]:
     """The layers, and one of the values that a file of a user's own has set otherwise."""
     before = layers.merged(found)
     own = {
@@ -232,4 +233,4 @@ def _with_file(found: Sequence[Layer], start: RunConfig, name: str) -> list[Laye
         for field, value in start.flat().items()
         if not isinstance(before.get(field), Product) and before.get(field) != value
     }
-    return [*found, Layer(f"file {name.partition(':')[0]}", own)] if own else list(found)
+    return [*found, Layer(f"file {file}", own)] if own else list(found)

@@ -10,6 +10,7 @@ from rankq_jax import tasks
 from rankq_jax.agents import AGENTS
 from rankq_jax.bounds import Bound, Either, Interval, OneOf, Text, arguments, bound_of
 from rankq_jax.data.readings import READINGS
+from rankq_jax.errors import PLUGINS
 from rankq_jax.networks import FAMILIES
 from rankq_jax.tasks.datasets import MOST_STEPS
 
@@ -28,14 +29,14 @@ Minutes = Annotated[float, Interval(0.0, 525_600.0)]  # a year
 Restarts = Annotated[int, Interval(0, 1000, integer=True)]
 Steps = Annotated[int, Interval(0, MOST_STEPS, integer=True)]
 Mixing = Annotated[float, Either((Interval(0.0, 1.0), Interval(-1.0, -1.0)), "-1 or between 0 and 1")]
-TaskName = Annotated[str, OneOf(tasks.TASKS, "task")]
-Algorithm = Annotated[str, OneOf(AGENTS, "algorithm")]
-PhaseAlgorithm = Annotated[str, OneOf(AGENTS, "algorithm", empty=True)]
+TaskName = Annotated[str, OneOf(tasks.TASKS, "task", more=PLUGINS.format("task"))]
+Algorithm = Annotated[str, OneOf(AGENTS, "algorithm", more=PLUGINS.format("agent"))]
+PhaseAlgorithm = Annotated[str, OneOf(AGENTS, "algorithm", empty=True, more=PLUGINS.format("agent"))]
 Reading = Annotated[str, OneOf(READINGS)]
 Family = Annotated[str, OneOf(FAMILIES)]
 InitParts = Annotated[str, OneOf(("all", "policy"))]
 SuccessWeight = Annotated[str, OneOf(("given", "balanced"))]
-ClipGroups = Annotated[str, OneOf(("networks", "optimisers"))]
+ClipGroups = Annotated[str, OneOf(("networks", "optimizers"))]
 Parallel = Annotated[str, OneOf(("seeds", "batch"))]
 SeedsExecution = Annotated[str, OneOf(("auto", "batched", "sequential"))]
 CriticsExecution = Annotated[str, OneOf(("auto", "batched", "unrolled"))]

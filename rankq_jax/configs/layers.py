@@ -18,7 +18,7 @@ from rankq_jax.configs.arms import ARMS, DEFAULT_TASK, Arm
 from rankq_jax.configs.domains.values import Layer, Values
 from rankq_jax.configs.fields import defaults_of_sections
 from rankq_jax.configs.run_config import SHARED
-from rankq_jax.errors import InputError, suggestion
+from rankq_jax.errors import PLUGINS, InputError, suggestion
 from rankq_jax.tasks import datasets
 from rankq_jax.writers import flattened
 
@@ -95,7 +95,8 @@ def _task(name: str) -> tasks.Task:
     alike += [known for known in tasks.TASKS if known.endswith(f"-{stem.partition('-')[0]}")]
     if name not in tasks.TASKS and alike:
         shown = sorted(alike) if all(known.startswith(f"{name}-") for known in alike) else alike[:1]
-        raise InputError(f"unknown task {name!r}. Did you mean {' or '.join(map(repr, shown))}?")
+        hint = f"Did you mean {' or '.join(map(repr, shown))}?"
+        raise InputError(f"unknown task {name!r}. {hint}{PLUGINS.format('task')}")
     return tasks.find(name)
 
 
@@ -120,10 +121,10 @@ def _smoke(values: Mapping[str, Any]) -> Values:
         "preferences.rank_net_hidden": (16, 16),
         "preferences.rank_net_epochs": 3,
         "offline.updates": min(values["offline.updates"], 40),
-        "offline.updates_per_round": 20,
+        "offline.updates_per_iteration": 20,
         "offline.evaluate_every": 1,
         "online.env_steps": min(values["online.env_steps"], 1_800),
-        "online.env_steps_per_round": 600,
+        "online.env_steps_per_iteration": 600,
         "online.updates_per_step": 0.02,
         "online.updates_per_dispatch": 4,
         "online.warmup": min(values["online.warmup"], 600),

@@ -64,12 +64,12 @@ class OfflineConfig:
 
     algorithm: kinds.PhaseAlgorithm = field("", "The algorithm of this phase; empty takes config.algorithm.")
     updates: Whole = field(8_000, "The length of the phase; 0 leaves it out.", "updates")
-    updates_per_round: Count = field(1_000, "The length of a round.", "updates")
+    updates_per_iteration: Count = field(1_000, "The length of an iteration.", "updates")
     updates_per_dispatch: kinds.Dispatch = field(
         100, "The number of updates of one program; a run that is asked to stop finishes two.", "updates"
     )
-    evaluate_every: Whole = field(2, "The interval of evaluations; 0 evaluates at the end only.", "rounds")
-    checkpoint_every: Whole = field(4, "The interval of checkpoints; 0 takes one at the end only.", "rounds")
+    evaluate_every: Whole = field(2, "The interval of evaluations; 0: only at the end.", "iterations")
+    checkpoint_every: Whole = field(4, "The interval of checkpoints; 0: only at the end.", "iterations")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,10 +78,10 @@ class OnlineConfig:
 
     algorithm: kinds.PhaseAlgorithm = field("", "The algorithm of this phase; empty takes config.algorithm.")
     env_steps: Whole = field(4_000, "The length of the phase; 0 leaves it out.", "environment steps per seed")
-    env_steps_per_round: Count = field(200, "The length of a round.", "environment steps per seed")
+    env_steps_per_iteration: Count = field(200, "The length of an iteration.", "environment steps per seed")
     updates_per_step: kinds.PerStep = field(1.0, "The number of updates per environment step (UTD ratio).")
     updates_per_dispatch: kinds.Dispatch = field(100, "The number of updates of one program.", "updates")
-    overlap: Switch = field(False, "Data is collected while updates run, which see it one round later.")
+    overlap: Switch = field(False, "Data is collected while updates run, which see it one iteration later.")
     mixing_ratio: kinds.Mixing = field(
         0.5, "The share of offline rows in a batch; -1 takes the dataset's share of all rows so far."
     )
@@ -94,8 +94,8 @@ class OnlineConfig:
     mixing_anneal: Whole = field(0, "The time over which the ratio moves; 0 keeps it.", "environment steps")
     terminates: Switch = field(True, "A success ends the episode that data is collected in.")
     warmup: Whole = field(0, "The number of steps before the first online update.", "environment steps")
-    evaluate_every: Whole = field(10, "The interval of evaluations; 0 evaluates at the end only.", "rounds")
-    checkpoint_every: Whole = field(20, "The interval of checkpoints; 0 takes one at the end only.", "rounds")
+    evaluate_every: Whole = field(10, "The interval of evaluations; 0: only at the end.", "iterations")
+    checkpoint_every: Whole = field(20, "The interval of checkpoints; 0: only at the end.", "iterations")
     # Arguments of the agent, in place of those in its section.
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
 
@@ -132,7 +132,9 @@ class RunConfig:
     success_weight: kinds.SuccessWeight = field(
         "given", "RankQ's alpha_0 is given in its section, or balanced: 1 / share of success rows."
     )
-    standardise: Switch = field(False, "Observations are scaled by mean and deviation of the dataset.")
+    normalize_observations: Switch = field(
+        False, "Observations are scaled by mean and deviation of the dataset."
+    )
 
     reward_scale: Positive = field(1.0, "The factor of the reward: scale * raw + bias is learned from.")
     reward_bias: Finite = field(0.0, "The number that is added to the scaled reward.")
@@ -225,10 +227,16 @@ def _settled(name: str, value: Any) -> Any:
     return float(value) if whole and known and isinstance(known.default, float) else value
 
 
+def phases_of(config: RunConfig) -> dict[str, str]:
+    """`{phase: algorithm}` of the phases that the configuration has, in their order."""
+    parts = {name: getattr(config, name) for name in LENGTHS}
+    lasting = {name: part for name, part in parts.items() if getattr(part, LENGTHS[name]) > 0}
+    return {name: part.algorithm or config.algorithm for name, part in lasting.items()}
+
+
 def algorithms_of(config: RunConfig) -> list[str]:
     """Names of the algorithms of the phases that the configuration has, in the order of the phases."""
-    phases = ((config.offline, config.offline.updates), (config.online, config.online.env_steps))
-    return [phase.algorithm or config.algorithm for phase, length in phases if length > 0]
+    return list(phases_of(config).values())
 
 
 def _plain(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """What a user is told of a configuration: its fields, and where each value comes from."""
 
 from rankq_jax.agents import AGENTS
-from rankq_jax.bounds import Bound, Either, Flag, Interval, Many, OneOf
+from rankq_jax.bounds import described
 from rankq_jax.configs import checks
 from rankq_jax.configs.domains.comments import comment
 from rankq_jax.configs.door import Resolved
@@ -20,7 +20,7 @@ def describe(resolved: Resolved) -> str:
     lines = []
     for name in _read(resolved):
         field = known[name]
-        what = ", ".join(part for part in (_bounds(field.bound), field.unit) if part)
+        what = ", ".join(part for part in (described(field.bound) if field.bound else "", field.unit) if part)
         lines += [f"  --config.{name}={_text(values[name])}" + (f"  ({what})" if what else "")]
         lines += [f"      {field.help}"] if field.help else []
     return "\n".join(lines)
@@ -40,21 +40,3 @@ def show(resolved: Resolved) -> str:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else repr(value)
-
-
-def _bounds(bound: Bound | None) -> str:
-    """The values of a bound in a few words."""
-    match bound:
-        case Interval():
-            left, right = "(" if bound.above else "[", ")" if bound.below else "]"
-            kind = "whole number in " if bound.integer else ""
-            return f"{kind}{left}{bound.low:.10g}, {bound.high:.10g}{right}"
-        case OneOf():
-            return " | ".join(name or "''" for name in bound.known)
-        case Flag():
-            return "True | False"
-        case Many():
-            return f"tuple, each {_bounds(bound.each)}"
-        case Either():
-            return bound.words
-    return ""

@@ -10,7 +10,7 @@ from rankq_jax.loop.event import (
     PendingUpdates,
     Updated,
 )
-from rankq_jax.loop.plans import Plan, Schedules, offline_to_online
+from rankq_jax.loop.plans import Plan, Schedules, offline_to_online, parts
 from rankq_jax.loop.run import events, initial
 from rankq_jax.loop.run_object import Run
 from rankq_jax.loop.state import Progress, RunState, Setup, Stage, held, portable, restored, to_save
@@ -36,6 +36,7 @@ __all__ = [
     "initial",
     "lift",
     "offline_to_online",
+    "parts",
     "portable",
     "restored",
     "to_save",

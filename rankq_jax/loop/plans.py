@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from rankq_jax.bounds import Count, NonNegative, Switch, Whole, checked
 from rankq_jax.data import mixture
+from rankq_jax.errors import InputError
 from rankq_jax.loop.agents import Draw, lift
 from rankq_jax.parallel import Layout
 from rankq_jax.phases import Phase
@@ -95,10 +96,13 @@ def offline_to_online(
     rows = batch_size * batches_per_update
     updates, steps = min(updates_per_iteration, offline_updates), min(env_steps_per_iteration, env_steps)
     dispatch = min(updates_per_dispatch, updates)
-    offline_iterations = _parts("offline_updates", offline_updates, "updates_per_iteration", updates)
-    _parts("updates_per_iteration", updates, "updates_per_dispatch", dispatch)
-    online_iterations = _parts("env_steps", env_steps, "env_steps_per_iteration", steps)
-    collect = _parts("env_steps_per_iteration", steps, "train_envs", train_envs)
+    offline_iterations = parts("offline_updates", offline_updates, "updates_per_iteration", updates)
+    # A phase of one iteration that is shorter than usual says how long that is.
+    long = "offline_updates" if offline_updates < updates_per_iteration else "updates_per_iteration"
+    parts(long, updates, "updates_per_dispatch", dispatch)
+    online_iterations = parts("env_steps", env_steps, "env_steps_per_iteration", steps)
+    long = "env_steps" if env_steps < env_steps_per_iteration else "env_steps_per_iteration"
+    collect = parts(long, steps, "train_envs", train_envs)
     ratio: Schedule = mixing_ratio if callable(mixing_ratio) else lambda env_steps: mixing_ratio
 
     def phases(layout: Layout, sequential: bool, on_disk: bool) -> tuple[Phase, ...]:
@@ -113,12 +117,8 @@ def offline_to_online(
                 on_disk=on_disk,
             ),
             iterations=offline_iterations,
-            collect=0,
             updates=updates,
-            updates_per_step=0.0,
             updates_per_dispatch=dispatch,
-            mixing_ratio=lambda env_steps: 1.0,
-            warmup=0,
             draw=mixture.uniform(rows),
             **offline._asdict(),
         )
@@ -135,7 +135,6 @@ def offline_to_online(
             ),
             iterations=online_iterations,
             collect=collect,
-            updates=0,
             updates_per_step=updates_per_step,
             updates_per_dispatch=updates_per_dispatch,
             mixing_ratio=ratio,
@@ -149,8 +148,18 @@ def offline_to_online(
     return Plan(phases, train_envs, min(replay_capacity, max(env_steps, 1)))
 
 
-def _parts(name: str, total: int, part_name: str, part: int) -> int:
-    """How many parts `total` has."""
+def parts(name: str, total: int, part_name: str, part: int) -> int:
+    """How many parts a total has; 0 has none, of any size.
+
+    Args:
+      name: of the total, for the error.
+      total: the total.
+      part_name: of the size of a part, for the error.
+      part: the size of a part.
+
+    Raises:
+      InputError: if the parts do not fill the total.
+    """
     if total and total % part:
-        raise ValueError(f"{name}={total} is no multiple of {part_name}={part}; choose another {part_name}")
+        raise InputError(f"{name}={total} is no multiple of {part_name}={part}; choose another {part_name}.")
     return total // part if total else 0

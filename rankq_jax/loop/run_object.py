@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import jax
 import numpy as np
 
-from rankq_jax.bounds import Interval, refuse
+from rankq_jax.bounds import Interval, refuse, refuse_type
 from rankq_jax.data.prepare import RewardTransform, prepare, with_preferences
 from rankq_jax.loop.disk import on_disk
 from rankq_jax.loop.event import Event
@@ -81,9 +81,14 @@ class Run:
           stopwatch: what the parts of the run take.
 
         Raises:
+          TypeError: if the plan, the task, the data or the seeds are something else.
           ValueError: if there is no seed, or one stands twice; if a number is out of bounds, or the data has
             not the sizes of the task.
         """
+        refuse_type("plan", plan, Plan, "give what offline_to_online returns")
+        refuse_type("task", task, Task, "give make_task(NAME)")
+        refuse_type("data", data, Transition, "give what load_dataset returns")
+        refuse_type("seeds", seeds, Sequence, "give the seeds themselves, e.g. range(3)")
         if not seeds or len(set(seeds)) < len(seeds):
             raise ValueError(f"seeds={list(seeds)}: must be distinct, and at least one")
         refuse("discount", discount, Interval(0.0, 1.0, above=True))

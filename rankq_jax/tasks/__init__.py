@@ -1,6 +1,6 @@
 """Tasks by name: an environment, the data that belongs to it, and the reward it is judged by."""
 
-from rankq_jax.errors import InputError, suggestion
+from rankq_jax.errors import PLUGINS, InputError, suggestion
 from rankq_jax.tasks import ant_mazes, experts, hands, point_mazes
 from rankq_jax.tasks.task import MEASURES, Generator, Measure, Scene, Task
 
@@ -16,7 +16,7 @@ def find(name: str) -> Task:
       InputError: if there is none, with the nearest name.
     """
     if name not in TASKS:
-        raise InputError(f"unknown task {name!r}.{suggestion(name, TASKS)}")
+        raise InputError(f"unknown task {name!r}.{suggestion(name, TASKS)}{PLUGINS.format('task')}")
     return TASKS[name]
 
 

@@ -8,13 +8,16 @@ import optax
 from rankq_jax.agents import AGENTS, Optimizers, clip_members
 from rankq_jax.configs import RunConfig
 from rankq_jax.data import mixture
-from rankq_jax.errors import InputError, suggestion
+from rankq_jax.errors import InputError
 from rankq_jax.lifting import normalize_observations
 from rankq_jax.loop.agents import Draw, lift
 from rankq_jax.networks import FAMILIES, Networks
 from rankq_jax.parallel import Layout, cross_device_mean
 from rankq_jax.training.execution import arithmetic_of, execution_of
 from rankq_jax.types import Agent, Schedule, TaskSpec
+
+# Fields that networks have as arguments of the same name.
+SIZES = ("actor_hidden", "critic_hidden", "critics", "critic_layer_norm", "actor_dropout")
 
 
 def check(condition: bool, message: str) -> None:
@@ -48,19 +51,11 @@ def networks_of(config: RunConfig, spec: TaskSpec | int) -> Networks:
     Raises:
       InputError: if one of their values is refused.
     """
-    check(
-        config.networks in FAMILIES,
-        f"config.networks: unknown value {config.networks!r}.{suggestion(config.networks, FAMILIES)}",
-    )
     execution = execution_of(config.execution)
     try:
         return FAMILIES[config.networks](
             spec,
-            actor_hidden=config.actor_hidden,
-            critic_hidden=config.critic_hidden,
-            critics=config.critics,
-            critic_layer_norm=config.critic_layer_norm,
-            actor_dropout=config.actor_dropout,
+            **{name: getattr(config, name) for name in SIZES},
             unrolled_critics=execution.critics == "unrolled",
             arithmetic=arithmetic_of(execution),
         )
@@ -89,29 +84,23 @@ def agent_of(config: RunConfig, algorithm: str, networks: Networks, arguments: M
     """The agent of that name with the arguments of its section, and then those given.
 
     Raises:
-      InputError: if the registry has no such agent, or an argument's value is refused.
+      InputError: if the value of an argument is refused.
     """
-    if algorithm not in AGENTS:
-        raise InputError(f"unknown algorithm {algorithm!r}.{suggestion(algorithm, AGENTS)}")
     section = config.sections.get(algorithm, {})
     try:
         agent = AGENTS[algorithm].make(networks, optimizers_of(config), **{**section, **arguments})
+        agent = agent._replace(name=algorithm)
     except ValueError as error:
         raise InputError(f"config.{algorithm}: {error}.") from error
-    return normalize_observations(agent) if config.standardise else agent
+    return normalize_observations(agent) if config.normalize_observations else agent
 
 
 def lifted(
-    agent: Agent,
-    config: RunConfig,
-    algorithm: str,
-    layout: Layout,
-    block: int,
-    draw: Draw = mixture.uniform,
+    agent: Agent, config: RunConfig, layout: Layout, block: int, draw: Draw = mixture.uniform
 ) -> Agent:
     """`agent` on the devices of `layout`: `block` updates per call, from batches that it draws itself."""
     per_device = config.batch_size // (layout.devices if config.parallel == "batch" else 1)
-    rows = per_device * AGENTS[algorithm].batches_per_update(**config.sections.get(algorithm, {}))
+    rows = per_device * AGENTS[agent.name].batches_per_update(**config.sections.get(agent.name, {}))
     return lift(
         agent,
         layout,

@@ -11,11 +11,12 @@ import optax
 from rankq_jax import configs, tasks
 from rankq_jax.agents import reads
 from rankq_jax.configs import OnlineConfig, RunConfig, algorithms_of
+from rankq_jax.configs.run_config import phases_of
 from rankq_jax.data import mixture
 from rankq_jax.data.prepare import RewardTransform, prepare, with_preferences
-from rankq_jax.errors import InputError, suggestion
+from rankq_jax.errors import InputError
 from rankq_jax.lifting import adapt
-from rankq_jax.loop import Setup
+from rankq_jax.loop import Setup, parts
 from rankq_jax.loop.agents import Draw
 from rankq_jax.networks import Networks
 from rankq_jax.parallel import Layout, batch_over_devices, seeds_over_devices
@@ -50,23 +51,15 @@ class Experiment(NamedTuple):
     state: Any
 
 
-def layout_of(config: RunConfig, devices: Sequence[jax.Device]) -> Layout:
-    """How the seeds lie on the devices.
-
-    Raises:
-      InputError: if `config.parallel` is unknown or does not fit the number of seeds.
-    """
+def _layout(config: RunConfig, devices: Sequence[jax.Device]) -> Layout:
     if config.parallel == "seeds":
         return seeds_over_devices(config.seeds, devices)
-    if config.parallel == "batch":
-        check(config.seeds == 1, "config.parallel=batch trains one seed; set config.seeds=1.")
-        check(
-            config.batch_size % len(devices) == 0,
-            f"config.batch_size={config.batch_size} does not divide over {len(devices)} devices.",
-        )
-        return batch_over_devices(devices)
-    known = suggestion(config.parallel, ["seeds", "batch"])
-    raise InputError(f"config.parallel: unknown value {config.parallel!r}.{known}")
+    check(config.seeds == 1, "config.parallel=batch trains one seed; set config.seeds=1.")
+    check(
+        config.batch_size % len(devices) == 0,
+        f"config.batch_size={config.batch_size} does not divide over {len(devices)} devices.",
+    )
+    return batch_over_devices(devices)
 
 
 def _mixing(online: OnlineConfig) -> Schedule:
@@ -80,46 +73,31 @@ def _draw(online: OnlineConfig) -> Draw:
     return mixture.merged if as_one_buffer else mixture.uniform
 
 
-def _rounds(total: int, per_round: int, field: str) -> int:
-    check(
-        per_round > 0 and total % per_round == 0,
-        f"config.{field}={total} is not a multiple of the {per_round} of one round.",
-    )
-    return total // per_round
-
-
 def _offline(config: RunConfig, agent: Agent, layout: Layout) -> Phase:
-    offline, algorithm = config.offline, config.offline.algorithm or config.algorithm
-    block = min(offline.updates_per_dispatch, offline.updates_per_round)
-    check(
-        offline.updates_per_round % block == 0,
-        f"config.offline.updates_per_dispatch={block}: a round of {offline.updates_per_round} updates "
-        "is no multiple of it; choose another.",
-    )
+    offline = config.offline
+    updates, name = offline.updates_per_iteration, "config.offline.updates_per_iteration"
+    block = min(offline.updates_per_dispatch, updates)
+    parts(name, updates, "config.offline.updates_per_dispatch", block)
     return Phase(
         name="offline",
-        agent=lifted(agent, config, algorithm, layout, block),
-        iterations=_rounds(offline.updates, offline.updates_per_round, "offline.updates"),
-        collect=0,
-        updates=offline.updates_per_round,
-        updates_per_step=0.0,
+        agent=lifted(agent, config, layout, block),
+        iterations=parts("config.offline.updates", offline.updates, name, updates),
+        updates=updates,
         updates_per_dispatch=block,
-        mixing_ratio=lambda env_steps: 1.0,
-        warmup=0,
         evaluate_every=offline.evaluate_every,
         checkpoint_every=offline.checkpoint_every,
     )
 
 
 def _online(config: RunConfig, agent: Agent, layout: Layout) -> Phase:
-    online, algorithm = config.online, config.online.algorithm or config.algorithm
+    online = config.online
+    steps, name = online.env_steps_per_iteration, "config.online.env_steps_per_iteration"
     block = online.updates_per_dispatch
     return Phase(
         name="online",
-        agent=lifted(agent, config, algorithm, layout, block, _draw(online)),
-        collect=_rounds(online.env_steps_per_round, config.train_envs, "online.env_steps_per_round"),
-        iterations=_rounds(online.env_steps, online.env_steps_per_round, "online.env_steps"),
-        updates=0,
+        agent=lifted(agent, config, layout, block, _draw(online)),
+        collect=parts(name, steps, "config.train_envs", config.train_envs),
+        iterations=parts("config.online.env_steps", online.env_steps, name, steps),
         updates_per_step=online.updates_per_step,
         updates_per_dispatch=block,
         mixing_ratio=_mixing(online),
@@ -130,38 +108,30 @@ def _online(config: RunConfig, agent: Agent, layout: Layout) -> Phase:
     )
 
 
-def plan_of(config: RunConfig, task: Task, layout: Layout) -> tuple[tuple[Phase, ...], Any]:
+def _plan(
+    config: RunConfig, networks: Networks, example: Transition, layout: Layout
+) -> tuple[tuple[Phase, ...], Any]:
     """The offline and the online phase, each left out if it is empty, and the shapes of their state.
 
     Raises:
       InputError: names the field whose value does not fit.
     """
-    networks, phases, agents = networks_of(config, task.spec), [], []
-    if config.offline.updates > 0:
-        agents.append(agent_of(config, config.offline.algorithm or config.algorithm, networks, {}))
-        phases.append(_offline(config, agents[-1], layout))
-    if config.online.env_steps > 0:
-        algorithm, arguments = config.online.algorithm or config.algorithm, config.online.arguments
-        agents.append(agent_of(config, algorithm, networks, arguments))
-        phases.append(_online(config, agents[-1], layout))
+    phases, agents = [], []
+    for name, algorithm in phases_of(config).items():
+        offline = name == "offline"
+        agent = agent_of(config, algorithm, networks, {} if offline else config.online.arguments)
+        agents.append(agent)
+        phases.append((_offline if offline else _online)(config, agent, layout))
     check(bool(phases), "config.offline.updates=0 and config.online.env_steps=0: nothing to do.")
-    states = [jax.eval_shape(agent.init, jax.random.key(0), example(config, task)) for agent in agents]
+    states = [jax.eval_shape(agent.init, jax.random.key(0), example) for agent in agents]
     try:
         functools.reduce(adapt, states)
     except ValueError as error:
         raise InputError(
             f"config.online.algorithm={config.online.algorithm}: it cannot go on from the state of "
-            f"{config.offline.algorithm or config.algorithm} ({error}); choose one with the same kind of "
-            "state."
+            f"{agents[0].name} ({error}); choose one with the same kind of state."
         ) from error
     return tuple(phases), states[0]
-
-
-def _check_success_weight(config: RunConfig) -> None:
-    check(
-        config.success_weight == "given" or "rankq" in algorithms_of(config),
-        "config.success_weight=balanced: belongs to RankQ, which no phase trains; leave it out.",
-    )
 
 
 def experiment(config: RunConfig, devices: Sequence[jax.Device] | None = None) -> Experiment:
@@ -175,21 +145,24 @@ def experiment(config: RunConfig, devices: Sequence[jax.Device] | None = None) -
       InputError: if a value is wrong.
     """
     configs.check(config)
-    _check_success_weight(config)
     task = tasks.find(config.task)
+    check(
+        config.success_weight == "given" or "rankq" in algorithms_of(config),
+        "config.success_weight=balanced: belongs to RankQ, which no phase trains; leave it out.",
+    )
     check(
         config.online.terminates or task.unending is not None,
         f"config.online.terminates=False: the task {task.name!r} does not end at a success; leave it out.",
     )
     chosen = devices_of(config) if devices is None else Devices(devices, None)
-    layout = layout_of(config, chosen.training)
-    plan, state = plan_of(config, task, layout)
+    layout, networks = _layout(config, chosen.training), networks_of(config, task.spec.action_size)
+    plan, state = _plan(config, networks, example(config, task), layout)
     return Experiment(
         task=task,
         seeds=[config.seed + i for i in range(config.seeds)],
         layout=layout,
         plan=plan,
-        networks=networks_of(config, task.spec),
+        networks=networks,
         acting=chosen.acting,
         training=chosen.training,
         state=state,
@@ -207,6 +180,11 @@ def columns(config: RunConfig, prepared: Transition) -> Transition:
     return with_preferences(prepared) if asking else prepared
 
 
+def capacity(config: RunConfig) -> int:
+    """The rows of the replay buffer of a seed: no more than are collected."""
+    return min(config.replay_capacity, max(config.online.env_steps, 1))
+
+
 def world(config: RunConfig, built: Experiment, dataset: Transition) -> Setup:
     """The environments of all seeds and the data they learn from."""
     task, seeds, transform = built.task, len(built.seeds), reward_transform(config, built.task)
@@ -221,7 +199,7 @@ def world(config: RunConfig, built: Experiment, dataset: Transition) -> Setup:
         evaluation_env=task.environment(seeds * config.evaluation_episodes, config.threads),
         dataset=columns(config, dataset),
         prepare=labelled,
-        capacity=min(config.replay_capacity, max(config.online.env_steps, 1)),
+        capacity=capacity(config),
         seeds=built.seeds,
         acting=built.acting,
         measure=task.measure,

@@ -9,28 +9,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
+from rankq_jax import configs, tasks
 from rankq_jax.agents import reads
 from rankq_jax.checkpoints import Checkpoints
-from rankq_jax.configs import RunConfig
+from rankq_jax.configs import RunConfig, algorithms_of
+from rankq_jax.configs.fields import nested
+from rankq_jax.configs.run_config import LENGTHS, phases_of
+from rankq_jax.errors import InputError
 from rankq_jax.loop import Progress, Stage
-from rankq_jax.training import shapes, workdir
+from rankq_jax.training import build, workdir
+from rankq_jax.training.agents import agent_of, networks_of
 from rankq_jax.training.restore import recorded
 from rankq_jax.types import PREFERRED_ACTION
 
-LENGTHS = {"offline": ("updates", "updates_per_round"), "online": ("env_steps", "env_steps_per_round")}
-LENGTH_FIELDS = [f"{phase}.{length}" for phase, (length, _) in LENGTHS.items()]
+LENGTH_FIELDS = [f"{phase}.{length}" for phase, length in LENGTHS.items()]
 # What may change even when nothing is left to train: it only names the run.
 NAMES = ("name",)
 DATA = ("dataset", "dataset_reading", "dataset_steps", "dataset_seed", "keep_best")
 
 
 class Stretch(NamedTuple):
-    """A phase of a configuration: its name, its rounds, and the algorithm that trains in it."""
+    """A phase of a configuration: its iterations, and the algorithm that trains in it."""
 
-    name: str
-    rounds: int
+    iterations: int
     algorithm: str
 
 
@@ -40,23 +44,22 @@ class Change(NamedTuple):
     Attributes:
       old: the configuration that the run has had.
       new: the one that it is to go on with.
-      before: the phases that the run has had.
+      before: the phases that the run has had, by name, in their order.
       after: the phases that it is to have.
       progress: of its newest checkpoint.
     """
 
     old: RunConfig
     new: RunConfig
-    before: list[Stretch]
-    after: list[Stretch]
+    before: dict[str, Stretch]
+    after: dict[str, Stretch]
     progress: Progress
 
     def begun(self, phase: str) -> bool:
         """Whether anything of a phase has been done."""
-        names = [stretch.name for stretch in self.before]
-        if phase not in names:
+        if phase not in self.before:
             return False
-        index, here = names.index(phase), self.progress
+        index, here = list(self.before).index(phase), self.progress
         return index < here.phase or (
             index == here.phase and (here.iteration > 0 or here.stage > Stage.COLLECT)
         )
@@ -65,24 +68,20 @@ class Change(NamedTuple):
         """Whether nothing of a phase is left to do."""
         if not self.begun(phase):
             return False
-        index = [stretch.name for stretch in self.before].index(phase)
-        rounds = {stretch.name: stretch.rounds for stretch in self.after}.get(phase, 0)
-        return index < self.progress.phase or self.progress.iteration >= rounds
+        earlier = list(self.before).index(phase) < self.progress.phase
+        return earlier or self.progress.iteration >= self.planned(phase)
 
-    @property
-    def finished(self) -> bool:
-        """Whether nothing of the run is left to do."""
-        return all(self.over(stretch.name) for stretch in self.after)
+    def planned(self, phase: str) -> int:
+        """The iterations that a phase is to have."""
+        return self.after[phase].iterations if phase in self.after else 0
 
 
-def stretches(config: RunConfig) -> list[Stretch]:
-    """The phases of `build.plan_of`, for numbers that nobody has checked yet."""
-    found = []
-    values = config.flat()
-    for name, (length, per_round) in LENGTHS.items():
-        if values[f"{name}.{length}"] > 0:
-            rounds = values[f"{name}.{length}"] // max(values[f"{name}.{per_round}"], 1)
-            found.append(Stretch(name, rounds, values[f"{name}.algorithm"] or config.algorithm))
+def stretches(config: RunConfig) -> dict[str, Stretch]:
+    """The phases of `build.experiment`, for numbers that nobody has checked yet."""
+    values, found = config.flat(), {}
+    for name, algorithm in phases_of(config).items():
+        length = f"{name}.{LENGTHS[name]}"
+        found[name] = Stretch(values[length] // max(values[f"{length}_per_iteration"], 1), algorithm)
     return found
 
 
@@ -137,15 +136,15 @@ def place(folder: Path) -> Progress | None:
 def reasons(change: Change, fields: Sequence[str]) -> dict[str, str]:
     """Why fields cannot change, for those that cannot."""
     rules = (_of_the_whole, _of_algorithms, _of_lengths, _of_phases, _of_preferences)
-    found = {}
+    finished, found = all(map(change.over, change.after)), {}
     for field in fields:
         why = next((why for rule in rules if (why := rule(change, field))), "")
-        if not why and change.finished and field not in (*NAMES, *LENGTH_FIELDS):
+        if not why and finished and field not in (*NAMES, *LENGTH_FIELDS):
             why = "the run is finished, and nothing is left to do with it"
         if why:
             found[field] = why
     if not found:  # shapes of a state that goes on
-        differing = shapes.differing(change.old, change.new, fields)
+        differing = _of_other_shapes(change.old, change.new, fields)
         found = dict.fromkeys(differing, "the state of the agent would have other shapes")
     return found
 
@@ -162,74 +161,85 @@ def _of_the_whole(change: Change, field: str) -> str:
     if field == "train_envs":
         return f"the state of the run has the shapes of {old.train_envs} environments for each seed"
     if field == "replay_capacity":
-        had, has = (
-            min(config.replay_capacity, max(config.online.env_steps, 1)) for config in (old, change.new)
-        )
+        had, has = (build.capacity(config) for config in (old, change.new))
         if had < has and had < progress.env_steps:
             return "the rows before the newest ones are gone"
-    if field == "evaluation_episodes":
-        over = [stretch.name for stretch in change.before if change.over(stretch.name)]
-        if over:
-            return f"the phase {over[0]!r} is over, and was evaluated with the other number"
+    if field == "evaluation_episodes" and (over := [name for name in change.before if change.over(name)]):
+        return f"the phase {over[0]!r} is over, and was evaluated with the other number"
     return ""
 
 
 def _of_algorithms(change: Change, field: str) -> str:
-    if field not in ("algorithm", "offline.algorithm", "online.algorithm"):
-        return ""
-    then = {stretch.name: stretch.algorithm for stretch in change.after}
-    for stretch in change.before:
-        mine = field in ("algorithm", f"{stretch.name}.algorithm")
-        if mine and change.begun(stretch.name) and then.get(stretch.name) != stretch.algorithm:
-            return f"the phase {stretch.name!r} has begun with {stretch.algorithm!r}, whose state it has"
+    for name, stretch in change.before.items():
+        mine = field in ("algorithm", f"{name}.algorithm") and change.begun(name)
+        if mine and (name not in change.after or change.after[name].algorithm != stretch.algorithm):
+            return f"the phase {name!r} has begun with {stretch.algorithm!r}, whose state it has"
     return ""
 
 
 def _of_lengths(change: Change, field: str) -> str:
     if field not in LENGTH_FIELDS:
         return ""
-    phase = field.partition(".")[0]
-    progress, names = change.progress, [stretch.name for stretch in change.before]
-    later = [other for other in names if list(LENGTHS).index(other) > list(LENGTHS).index(phase)]
-    for other in later:
-        if change.begun(other):
-            return f"the phase {other!r} has begun, which comes after it"
+    phase, progress, names = field.partition(".")[0], change.progress, list(change.before)
+    if phase == "offline" and change.begun("online"):
+        return "the phase 'online' has begun, which comes after it"
     falling = change.old.actor_cosine_decay and change.old.online.env_steps == 0
     if falling and change.begun(names[0]):
         return "the actor's learning rate has begun to fall, to 0 at the end of the other length"
     if not change.begun(phase):
         return ""
-    if progress.phase >= len(names):
-        return "the run was finished by an older version of the code, which has not kept what going on needs"
     made = progress.iteration + (progress.stage > Stage.COLLECT)
-    if {stretch.name: stretch.rounds for stretch in change.after}.get(phase, 0) < made:
-        per_round = change.old.flat()[f"{phase}.{LENGTHS[phase][1]}"]
-        return f"{made} rounds of {per_round} have been begun"
-    if reads(change.before[names.index(phase)].algorithm, PREFERRED_ACTION):
+    if change.planned(phase) < made:
+        return f"{made} iterations of {change.old.flat()[f'{field}_per_iteration']} have been begun"
+    if reads(change.before[phase].algorithm, PREFERRED_ACTION):
         return "the questions to the expert are spread over the length of the phase"
     return ""
 
 
 def _of_phases(change: Change, field: str) -> str:
     phase, _, name = field.partition(".")
-    if field.rpartition(".")[2] in ("decay_from", "decay_updates"):
-        if any(phase in (s.name, s.algorithm) and change.begun(s.name) for s in change.before):
+    if field.endswith((".decay_from", ".decay_updates")):
+        if any(phase in (one, it.algorithm) and change.begun(one) for one, it in change.before.items()):
             kept = f"config.{field}={workdir.flat(change.old)[field]}"
             return f"the weight has begun to fall with the other; {kept} keeps it"
     if phase not in LENGTHS or field in LENGTH_FIELDS or not change.begun(phase):
         return ""
     if change.over(phase):
         return f"the phase {phase!r} is over"
-    if name == LENGTHS[phase][1]:
-        return "rounds of the other length have been made"
-    inside = change.before[change.progress.phase].name == phase and change.progress.stage == Stage.UPDATE
+    if name == f"{LENGTHS[phase]}_per_iteration":
+        return "iterations of the other length have been made"
+    inside = list(change.before)[change.progress.phase] == phase and change.progress.stage == Stage.UPDATE
     if name in ("updates_per_dispatch", "overlap") and inside:
-        return "the newest checkpoint lies inside a round that has begun with the other"
+        return "the newest checkpoint lies inside an iteration that has begun with the other"
     return ""
 
 
 def _of_preferences(change: Change, field: str) -> str:
-    asking = [s.name for s in change.before if reads(s.algorithm, PREFERRED_ACTION) and change.begun(s.name)]
-    if asking and (field.startswith("preferences.") or field in DATA):
+    asking = [one for one, it in change.before.items() if reads(it.algorithm, PREFERRED_ACTION)]
+    if any(map(change.begun, asking)) and (field.startswith("preferences.") or field in DATA):
         return "the answers of the expert that the state holds belong to the other"
     return ""
+
+
+def _of_other_shapes(old: RunConfig, new: RunConfig, fields: Sequence[str]) -> list[str]:
+    """Those of the fields, which differ, that give the agent's state other shapes."""
+    before, values, others = _shapes(old), old.flat(), workdir.flat(new)
+    if _shapes(new) == before:
+        return []
+    found = []
+    for field in fields:
+        try:
+            if _shapes(configs.recorded(nested({**values, field: others[field]}))) != before:
+                found.append(field)
+        except InputError:  # goes with another field that changes
+            found.append(field)
+    return found or list(fields)
+
+
+def _shapes(config: RunConfig) -> str:
+    """Structure, shapes and types of the state of one seed's agent, which no wrong value has."""
+    configs.check(config)
+    task = tasks.find(config.task)
+    networks = networks_of(config, task.spec.action_size)
+    agent = agent_of(config, algorithms_of(config)[0], networks, {})
+    return str(jax.eval_shape(agent.init, jax.random.key(0), build.example(config, task)))

@@ -27,12 +27,7 @@ def make(task: Task, steps: int, seed: int, kind: str = "", processes: int = 0) 
         return datasets.make_dataset(task, steps, seed, progress, kind, processes)
 
 
-def load(config: RunConfig, task: Task) -> tuple[str, Transition]:
-    """Name and transitions of `described`; its arguments and errors."""
-    return described(config, task)[:2]
-
-
-def described(config: RunConfig, task: Task) -> tuple[str, Transition, readings.Summary | None]:
+def load(config: RunConfig, task: Task) -> tuple[str, Transition, readings.Summary | None]:
     """Name and transitions of `config.dataset`, or of the task's own dataset, made if it is missing.
 
     The third value is what the transitions hold, None where no dataset is needed.
@@ -40,21 +35,24 @@ def described(config: RunConfig, task: Task) -> tuple[str, Transition, readings.
     Raises:
       InputError: if the dataset is missing, damaged or does not fit the task.
     """
-    name = config.dataset
-    online = config.online
-    needed = config.offline.updates or online.mixing_ratio or online.mixing_anneal or config.standardise
+    name, online = config.dataset, config.online
+    needed = config.offline.updates or online.mixing_ratio or online.mixing_anneal
+    needed = needed or config.normalize_observations
     # Experts learn online alone; other tasks keep their dataset's name, by which arms are compared.
     if not name and not needed and (task.success is None or not task.generators):
         return "", build.example(config, task), None  # gives the shapes; no batch draws from it
     if not name:
-        own = (config.dataset_steps, config.dataset_seed)
-        name = datasets.dataset_name(task, *own, config.dataset_kind)
+        steps, seed, kind = config.dataset_steps, config.dataset_seed, config.dataset_kind
+        name = datasets.dataset_name(task, steps, seed, kind)
         if not minari.exists(name):
-            make(task, *own, config.dataset_kind)
-    transform = build.reward_transform(config, task)
-    reading = config.dataset_reading
-    ranks = any(reads(name, "success") for name in algorithms_of(config))
+            make(task, steps, seed, kind)
     found = training_data.described(
-        task, name, transform, config.discount, config.keep_best, reading, needs_success=ranks
+        task,
+        name,
+        build.reward_transform(config, task),
+        config.discount,
+        config.keep_best,
+        config.dataset_reading,
+        needs_success=any(reads(algorithm, "success") for algorithm in algorithms_of(config)),
     )
     return name, *found

@@ -108,9 +108,7 @@ def layout(config: RunConfig) -> dict[str, Any]:
         "number": len(devices.training),
         "platform": first.platform,
         "kind": first.device_kind,
-        "seeds": execution.seeds,
-        "critics": execution.critics,
-        "acting": execution.acting,
+        **{name: getattr(execution, name) for name in ("seeds", "critics", "acting")},
     }
 
 

@@ -39,8 +39,7 @@ def initialize(config: RunConfig, built: Experiment, state: loop.RunState) -> tu
     new = layout.merge(state.agent)
     seeds = np.arange(len(built.seeds)) % len(other.built.seeds)
     old = jax.tree.map(lambda leaf: np.asarray(leaf)[seeds], other.state)
-    first = config.offline if config.offline.updates > 0 else config.online
-    name = first.algorithm or config.algorithm
+    name = next(iter(phases_of(config).values()))
     try:
         found = transfer(agent_of(config, name, built.networks, {}), new, old, config.init_parts == "policy")
     except ValueError as error:

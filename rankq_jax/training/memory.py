@@ -65,35 +65,24 @@ def _bytes(tree: Any) -> int:
 def learning(config: RunConfig, built: Experiment) -> list[Part]:
     """What lies where the updates are computed, of all seeds."""
     row = _bytes(example(config, built.task))
-    capacity = min(config.replay_capacity, config.online.env_steps)
     names = algorithms_of(config)
     sections = [config.sections.get(name, {}) for name in names]
     batches = (AGENTS[name].batches_per_update(**given) for name, given in zip(names, sections, strict=True))
-    batch = config.batch_size * max(batches)
-    # Of the actions that a regulariser or a backup asks a critic about, the activations of one hidden layer.
+    # Of the actions that a regularizer or a backup asks a critic about, the activations of one hidden layer.
     actions = max(max(3 * s.get("samples", 0), s.get("backup_samples", 1)) for s in sections)
     widest = max(config.critic_hidden, default=1)
-    evaluated = 4 * config.batch_size * actions * config.critics * widest
+    asking = any(reads(name, PREFERRED_ACTION) for name in names)
     sizes = [0, *config.preferences.rank_net_hidden]
-    ranker = 12 * sum(wide * (narrow + 1) for narrow, wide in itertools.pairwise(sizes))
+    ranker = 12 * asking * sum(wide * (narrow + 1) for narrow, wide in itertools.pairwise(sizes))
+    replay = min(config.replay_capacity, config.online.env_steps) * row
+    evaluated = 4 * config.batch_size * actions * config.critics * widest
+    networks = ("seeds", "critics", "critic_hidden", "actor_hidden")
     return [
-        Part(
-            "the ranking functions",
-            float(config.seeds * ranker if any(reads(name, PREFERRED_ACTION) for name in names) else 0),
-            ("seeds", "preferences.rank_net_hidden"),
-        ),
-        Part(
-            "networks and optimisers",
-            float(config.seeds * _bytes(built.state)),
-            ("seeds", "critics", "critic_hidden", "actor_hidden"),
-        ),
-        Part(
-            "replay buffers",
-            float(config.seeds * capacity * row),
-            ("seeds", "replay_capacity", "online.env_steps"),
-        ),
-        Part("a batch", float(batch * row), ("batch_size",)),
-        Part("the values of a batch", float(evaluated), ("batch_size", "critics", "critic_hidden")),
+        Part("the ranking functions", config.seeds * ranker, ("seeds", "preferences.rank_net_hidden")),
+        Part("networks and optimizers", config.seeds * _bytes(built.state), networks),
+        Part("replay buffers", config.seeds * replay, ("seeds", "replay_capacity", "online.env_steps")),
+        Part("a batch", config.batch_size * max(batches) * row, ("batch_size",)),
+        Part("the values of a batch", evaluated, ("batch_size", "critics", "critic_hidden")),
     ]
 
 
@@ -102,21 +91,15 @@ def beside(config: RunConfig, built: Experiment) -> list[Part]:
     probe = built.task.spec
     # Both observations, the reward and the number of the episode in 8 bytes, the action in 4, three flags.
     step = 2 * _bytes(probe.observation) + 4 * probe.action_size + 8 + 8 + 3
-    row = _bytes(example(config, built.task))
     rows = 0 if config.dataset or not built.task.generators else config.dataset_steps
-    collecting = config.seeds * config.train_envs * probe.horizon * step
+    episode = config.seeds * probe.horizon * step
+    envs = config.train_envs if config.online.env_steps else 0
+    dataset = rows * (step + _bytes(example(config, built.task)))
+    evaluation = config.evaluation_episodes * episode
     return [
-        Part(
-            "the episodes of an evaluation",
-            float(config.seeds * config.evaluation_episodes * probe.horizon * step),
-            ("seeds", "evaluation_episodes"),
-        ),
-        Part(
-            "the episodes that are being collected",
-            float(collecting if config.online.env_steps else 0),
-            ("seeds", "train_envs"),
-        ),
-        Part("the dataset", float(rows * (step + row)), ("dataset_steps",)),
+        Part("the episodes of an evaluation", evaluation, ("seeds", "evaluation_episodes")),
+        Part("the episodes that are being collected", envs * episode, ("seeds", "train_envs")),
+        Part("the dataset", dataset, ("dataset_steps",)),
     ]
 
 
@@ -132,12 +115,12 @@ def _refuse(config: RunConfig, parts: Sequence[Part], room: float, where: str) -
     total = sum(part.size for part in parts)
     if total <= room:
         return
-    part = max(parts, key=lambda part: part.size)
-    every = config.flat()
+    part, every = max(parts, key=lambda part: part.size), config.flat()
     values = {name: every[name] for name in part.fields}
-    told = [name for name, value in values.items() if isinstance(value, tuple) or value > 1]
-    told.sort(key=lambda name: 0 if isinstance(values[name], tuple) else -values[name])  # the largest first
-    fields = ", ".join(f"config.{name}={values[name]}" for name in told)
+    widths = {name: value for name, value in values.items() if isinstance(value, tuple)}
+    counts = {name: value for name, value in values.items() if name not in widths and value > 1}
+    largest = sorted(counts.items(), key=lambda count: -count[1])
+    fields = ", ".join(f"config.{name}={value}" for name, value in [*widths.items(), *largest])
     raise InputError(
         f"{fields}: {part.what} would take {_size(part.size)}, all of the run {_size(total)}, and "
         f"{_size(room)} are available {where}; choose less."

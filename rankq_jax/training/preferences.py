@@ -5,71 +5,69 @@ from pathlib import Path
 from rankq_jax.agents import reads
 from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError
+from rankq_jax.loop import parts
 from rankq_jax.networks.scorer import scorer
 from rankq_jax.phases import Relabeler
-from rankq_jax.preferences import by_value, labeller, ranker
+from rankq_jax.preferences import by_value, labeler, ranker
 from rankq_jax.preferences.queries import budget
 from rankq_jax.training.build import Experiment
-from rankq_jax.training.restore import restore
+from rankq_jax.training.restore import Restored, restore
 from rankq_jax.types import PREFERRED_ACTION
 
 
-def _labeller(config: RunConfig, built: Experiment) -> Relabeler:
-    chosen, offline = config.preferences, config.offline
-    if not chosen.expert:
+def _expert(config: RunConfig) -> Restored:
+    """The finished run whose critic answers.
+
+    Raises:
+      InputError: if it is missing or unfit.
+    """
+    name = f"config.preferences.expert={config.preferences.expert}"
+    if not config.preferences.expert:
         raise InputError(
             f"config.preferences.expert: {config.algorithm} asks an expert; give the --workdir of a "
             "finished run of this task."
         )
-    expert = restore(Path(chosen.expert))
-    if not (Path(chosen.expert) / "summary.json").exists():
-        raise InputError(
-            f"config.preferences.expert={chosen.expert}: the run is not finished; choose another."
-        )
+    folder = Path(config.preferences.expert)
+    expert = restore(folder)
+    if not (folder / "summary.json").exists():
+        raise InputError(f"{name}: the run is not finished; choose another.")
     if expert.config.task != config.task:
         raise InputError(
-            f"config.preferences.expert={chosen.expert}: was trained on {expert.config.task}, not on "
-            f"{config.task}; choose a run of this task."
+            f"{name}: was trained on {expert.config.task}, not on {config.task}; choose a run of this task."
         )
     if expert.value is None:
-        raise InputError(f"config.preferences.expert={chosen.expert}: has no critic; choose another run.")
-    for field, value in (("query_interval", chosen.query_interval), ("all_at_once", chosen.all_at_once)):
-        if value % offline.updates_per_round:
-            raise InputError(
-                f"config.preferences.{field}={value} is not a multiple of the "
-                f"{offline.updates_per_round} of one round."
-            )
-    if chosen.all_at_once >= offline.updates > 0:
+        raise InputError(f"{name}: has no critic; choose another run.")
+    return expert
+
+
+def _labeler(config: RunConfig) -> Relabeler:
+    chosen, updates, length = config.preferences, config.offline.updates, config.offline.updates_per_iteration
+    value = _expert(config).value
+    assert value is not None  # `_expert` refuses one without a critic
+    one = "config.offline.updates_per_iteration"
+    interval, limit = chosen.query_interval, chosen.query_limit
+    step = parts("config.preferences.query_interval", interval, one, length)
+    at_once = parts("config.preferences.all_at_once", chosen.all_at_once, one, length)
+    if chosen.all_at_once >= updates > 0:
         raise InputError(
             f"config.preferences.all_at_once={chosen.all_at_once} comes after the last of the "
-            f"{offline.updates} updates."
+            f"{updates} updates."
         )
-    if chosen.all_at_once:
-        rounds, questions = [chosen.all_at_once // offline.updates_per_round], chosen.query_limit
-    else:
-        step = chosen.query_interval // offline.updates_per_round
-        # The round at the very end of Alg. 1 would label for nobody, and is left out.
-        rounds = list(range(step, offline.updates // offline.updates_per_round, step))
-        questions = budget(chosen.query_limit, chosen.query_interval, offline.updates)
-    if chosen.query_limit and not questions:
-        raise InputError(
-            f"config.preferences.query_limit={chosen.query_limit} leaves no question for a round."
-        )
+    # The round at the very end of Alg. 1 would label for nobody, and is left out.
+    rounds = [at_once] if at_once else range(step, updates // length, step)
+    questions = limit if at_once else budget(limit, interval, updates)
+    if limit and not questions:
+        raise InputError(f"config.preferences.query_limit={limit} leaves no question for a round.")
     learner = None
-    if chosen.rank_net and chosen.query_limit:  # where every row is asked nothing is left to guess
-        learner = ranker(
-            scorer(chosen.rank_net_hidden, chosen.rank_net_dropout), epochs=chosen.rank_net_epochs
-        )
-    return labeller(
-        by_value(expert.value(0)),
-        learner,
-        questions=questions,
-        rounds=rounds,
-        flipped=chosen.flipped_answers,
+    if chosen.rank_net and limit:  # where every row is asked nothing is left to guess
+        network = scorer(chosen.rank_net_hidden, chosen.rank_net_dropout)
+        learner = ranker(network, epochs=chosen.rank_net_epochs)
+    return labeler(
+        by_value(value(0)), learner, questions=questions, rounds=rounds, flipped=chosen.flipped_answers
     )
 
 
-def with_labeller(config: RunConfig, built: Experiment) -> Experiment:
+def with_labeler(config: RunConfig, built: Experiment) -> Experiment:
     """`built` with the questions of OAP in its offline phase, if an agent of it needs their answers.
 
     Raises:
@@ -77,8 +75,8 @@ def with_labeller(config: RunConfig, built: Experiment) -> Experiment:
     """
     if not reads(config.offline.algorithm or config.algorithm, PREFERRED_ACTION):
         return built
-    plan = [
-        phase._replace(relabeler=_labeller(config, built)) if phase.name == "offline" else phase
+    plan = (
+        phase._replace(relabeler=_labeler(config)) if phase.name == "offline" else phase
         for phase in built.plan
-    ]
+    )
     return built._replace(plan=tuple(plan))

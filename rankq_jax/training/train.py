@@ -56,7 +56,7 @@ def train(
     with Stopwatch() as stopwatch, contextlib.ExitStack() as stack:
         built = build.experiment(config)
         memory.check(config, built)
-        built = preferences.with_labeller(config, built)
+        built = preferences.with_labeler(config, built)
         if processes.first():
             stack.enter_context(workdir.held(folder))
         known, about = _belongs(config, folder, accept), workdir.description(config)
@@ -64,7 +64,7 @@ def train(
             workdir.compare(folder, about, accept, continuing.unfit(folder))
         elsewhere = processes.first() and _said_of_devices(config, folder, about)
         with processes.first_alone("the dataset is there"):
-            name, dataset, described = datasets.described(config, built.task)
+            name, dataset, described = datasets.load(config, built.task)
             if described and processes.first():
                 print(f"data: {described}", flush=True)
             about["dataset"] = {"name": name, "fingerprint": workdir.fingerprint(dataset)}
@@ -72,7 +72,7 @@ def train(
                 workdir.claim(folder, about)
         settled = success_weight.settled(config, dataset)
         if settled is not config:
-            built = preferences.with_labeller(settled, build.experiment(settled))
+            built = preferences.with_labeler(settled, build.experiment(settled))
         if processes.first():
             for line in success_weight.announcement(settled, dataset):
                 print(line, flush=True)

@@ -5,13 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from rankq_jax.analysis import results
-from rankq_jax.configs import algorithms_of
-from rankq_jax.errors import InputError
-from rankq_jax.exporting import greedy_of, to_numpy
+from rankq_jax.exporting import to_numpy
 from rankq_jax.trained_policies import TrainedPolicy
 from rankq_jax.training.restore import Restored
 
@@ -44,16 +41,7 @@ def export(restored: Restored, folder: Path, seed: int | None = None) -> Trained
     Raises:
       InputError: if the run has no such seed, or the network is not a plain perceptron.
     """
-    seeds = restored.built.seeds
-    chosen = seeds[0] if seed is None else seed
-    if chosen not in seeds:
-        raise InputError(f"seed={chosen}: {folder} has seeds {seeds[0]} to {seeds[-1]}; choose one.")
-    index = seeds.index(chosen)
-    return to_numpy(
-        jax.tree.map(lambda leaf: np.asarray(leaf)[index], restored.params),
-        greedy_of(restored.agent, restored.params, len(seeds), index),
-        restored.built.task.spec.action_size,
-        algorithm=algorithms_of(restored.config)[-1],
-        task=restored.config.task,
-        provenance=_provenance(restored, folder, chosen),
-    )
+    built, seeds = restored.built, restored.built.seeds
+    provenance = _provenance(restored, folder, seeds[0] if seed is None else seed)
+    spec, task = built.task.spec, restored.config.task
+    return to_numpy(restored.agent, restored.params, seeds, seed, spec, task, provenance)

@@ -63,8 +63,8 @@ def test_by_networks_the_critic_is_one_group_and_duals_are_left_alone():
         np.testing.assert_allclose(gradients_of(found.of_dual(name), jnp.float32(-7.0)), -7.0, rtol=1e-5)
 
 
-def test_by_optimisers_members_and_duals_are_groups():
-    found = optimizers("optimisers")
+def test_by_optimizers_members_and_duals_are_groups():
+    found = optimizers("optimizers")
     handed = gradients_of(found.critic, GRADIENT)
     np.testing.assert_allclose(handed["heads"]["bias"][0], [12 / 13], rtol=1e-5)
     np.testing.assert_allclose(handed["heads"]["kernel"][1], [[0.3, 0.4]], rtol=1e-5)
@@ -76,7 +76,7 @@ def test_by_optimisers_members_and_duals_are_groups():
         np.testing.assert_allclose(gradients_of(optimizer, policy)["kernel"], [0.6, 0.8], rtol=1e-5)
 
 
-@pytest.mark.parametrize("groups", ["networks", "optimisers"])
+@pytest.mark.parametrize("groups", ["networks", "optimizers"])
 def test_without_a_norm_nothing_is_clipped(groups):
     found = optimizers(groups, norm=0.0)
     np.testing.assert_allclose(gradients_of(found.critic, GRADIENT)["heads"]["bias"][0], [12.0], rtol=1e-5)
@@ -85,13 +85,13 @@ def test_without_a_norm_nothing_is_clipped(groups):
 
 def test_unknown_groups_are_refused():
     config = configs.get_config("pointmaze-umaze", "rankq")
-    config.clip_groups = "optimiser"
+    config.clip_groups = "optimizer"
     with pytest.raises(InputError, match="clip_groups"):
         configs.parse(config)
 
 
 @pytest.mark.parametrize("algorithm", ["sac", "cql", "cal_ql", "rankq"])
 @pytest.mark.parametrize("task", ["antmaze-medium-play", "adroit-pen", "adroit-door"])
-def test_the_arms_of_the_rankq_paper_clip_each_optimiser_at_1(task, algorithm):
+def test_the_arms_of_the_rankq_paper_clip_each_optimizer_at_1(task, algorithm):
     config = configs.get_config(task, algorithm)
-    assert (config.max_gradient_norm, config.clip_groups) == (1.0, "optimisers")
+    assert (config.max_gradient_norm, config.clip_groups) == (1.0, "optimizers")

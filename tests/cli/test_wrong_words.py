@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from rankq_jax.cli import command as cli
-from rankq_jax.cli import main
+from rankq_jax.cli import main, train
 from rankq_jax.cli.parser import HELP
 from rankq_jax.training import stopping
 
@@ -46,6 +46,11 @@ WRONG = {
     f"train {CONFIG} lr=3": "write --config.actor_learning_rate=3",
     "train": "--config: missing; give --config=NAME:TASK",
     "train --config=rankq:antmaze-umaze": "'antmaze-umaze-diverse' or 'antmaze-umaze-play'",
+    "train --config=rankq:nowhere": "task 'nowhere'. Known: ",
+    "train --config=rankq:pointmaze-umase": "mean 'pointmaze-umaze'? --import=PACKAGE adds",
+    "train --config=rankqq:pointmaze-umaze": "mean 'rankq'? --import=PACKAGE adds those of a package",
+    f"train {CONFIG} --config.algorithm=rnkq": "mean 'rankq'? --import=PACKAGE adds those of a package",
+    "dataset make --task=nowhere": "--import=PACKAGE adds those of a package, register_task one of your own.",
     f"train {CONFIG} workdir=x": "unexpected argument 'workdir=x'; write --workdir=x.",
     f"train {CONFIG} --import=./own": "module './own': is no name of a module; write own",
     f"train {CONFIG} --import=no_such_package": "module 'no_such_package': cannot be imported",
@@ -53,9 +58,9 @@ WRONG = {
     "evaluate --workdir": "--workdir: takes a value",
     f"evaluate {RUN} --episode=3": "Did you mean '--episodes'?",
     f"evaluate {RUN} --num_episodes=3": "Did you mean '--episodes'?",
-    f"evaluate {RUN} --episodes=0": "--episodes=0: must be a whole number of at least 1",
+    f"evaluate {RUN} --episodes=0": "--episodes=0: must be at least 1",
     f"evaluate {RUN} --episodes=1.5": "--episodes=1.5: must be a whole number",
-    f"evaluate {RUN} --seed=-1": "--seed=-1: must be a whole number of at least 0",
+    f"evaluate {RUN} --seed=-1": "--seed=-1: must be at least 0",
     f"evaluate {RUN} --config.seeds=2": "reads the configuration from the workdir",
     "evaluate nowhere": "unexpected argument 'nowhere'",
     "evaluate workdir=nowhere": "write --workdir=nowhere",
@@ -65,16 +70,16 @@ WRONG = {
     "dataset make": "--task: missing",
     "dataset make --task=pointmaze-umaze --step=5": "Did you mean '--steps'?",
     "dataset make --env=pointmaze-umaze": "Did you mean '--task'?",
-    "dataset inspect --task=pointmaze-umaze --dataset=x --discount=1": "--discount=1: must be a finite",
+    "dataset inspect --task=pointmaze-umaze --dataset=x --discount=1": "--discount=1: must be in (0, 1)",
     "dataset inspect --task=pointmaze-umaze --dataset=x --reward-scale=nan": "--reward-scale=nan: must be",
     "dataset convert --from=x --to=nowhere/c.hdf5": "nowhere/c.hdf5: its folder does not exist; make it",
-    "dataset convert --from=x --to=c.npz --resolve=timeouts": "--resolve=timeouts: unknown. Did you",
+    "dataset convert --from=x --to=c.npz --resolve=timeouts": "--resolve: unknown value 'timeouts'. Did you",
     "sweep plan": "give the file of a sweep",
     "sweep plan tests": "tests: is a folder; give the file of the sweep",
     "sweep local launch/sweeps/smoke.py --paralel=2": "Did you mean '--parallel'?",
     "sweep local launch/sweeps/smoke.py --jobs=2": "Did you mean '--parallel'?",
-    "sweep local launch/sweeps/smoke.py --pack=-1": "--pack=-1: must be a whole number of at least 0",
-    "sweep slurm launch/sweeps/smoke.py --minutes=0": "--minutes=0: must be a whole number of at least 1",
+    "sweep local launch/sweeps/smoke.py --pack=-1": "--pack=-1: must be at least 0",
+    "sweep slurm launch/sweeps/smoke.py --minutes=0": "--minutes=0: must be at least 1",
     "sweep results launch/sweeps/smoke.py --table=LICENSE/x.md": "--table=LICENSE/x.md: no file can lie",
     "sweep ray nothing.py --address=127.0.0.1:1": "--address=127.0.0.1:1: no Ray cluster answers",
     "sweep lokal x": "unknown command 'sweep lokal'. Did you mean 'rankq sweep local'?",
@@ -138,6 +143,21 @@ def test_what_a_run_would_have_is_shown_and_nothing_is_trained(ended, tmp_path):
     (line,) = [line for line in out.splitlines() if line.startswith("seed ")]
     assert line.split() == ["seed", "=", "7", "command", "line"]
     assert not (tmp_path / "w").exists()
+
+
+def test_a_task_that_nobody_has_named_is_told(capsys, monkeypatch):
+    class Begun(Exception):
+        pass
+
+    def begin(config):
+        raise Begun(config.task)
+
+    monkeypatch.setattr(train.devices, "spare", begin)
+    line = "task: expert-ant, because none is named; --config=NAME:TASK names one\n"
+    for words, told in ((["--config=expert"], line), (["--config=expert:expert-ant"], "")):
+        with pytest.raises(Begun, match="expert-ant"):
+            train.main(main.parser("train").read(words))
+        assert capsys.readouterr().out == told
 
 
 def test_one_style_of_flags_and_both_are_read():

@@ -54,7 +54,7 @@ MISTAKES = [
     ("--config.hidden=(3,)", ["--config.actor_hidden", "--config.critic_hidden"]),
     ("--config.utd=3", ["mean --config.online.updates_per_step?"]),
     ("--config.buffer_size=3", ["mean --config.replay_capacity?"]),
-    ("--config.standardize=True", ["mean --config.standardise?"]),
+    ("--config.standardize=True", ["mean --config.normalize_observations?"]),
     ("--config.env_steps=3", ["mean --config.online.env_steps?"]),
     ("--config.online.env_step=3", ["mean --config.online.env_steps?"]),
     ("--config.offline.update=3", ["mean --config.offline.updates?"]),
@@ -175,6 +175,16 @@ def test_a_file_of_a_user_is_checked_too(change, message, tmp_path):
     with pytest.raises(InputError) as error:
         configs.read([f"--config={tmp_path / 'own.py'}:pointmaze-umaze"])
     assert message in str(error.value) and "\n" not in str(error.value)
+    assert str(error.value).startswith(f"--config={tmp_path / 'own.py'}: ")
+
+
+def test_a_wrong_value_of_the_command_line_is_not_that_of_the_file(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    words = [f"--config={tmp_path / 'own.py'}:pointmaze-umaze", "--config.rankq.sigma=-1"]
+    with pytest.raises(InputError, match=r"^config\.rankq\.sigma=-1\.0 must be"):
+        configs.read(words)
+    with pytest.raises(InputError, match=r"^config\.iql\.expectile_level: is not read"):
+        configs.read([words[0], "--config.iql.expectile_level=0.8"])
 
 
 def test_a_configuration_cannot_be_changed():

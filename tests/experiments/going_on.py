@@ -12,9 +12,9 @@ from tests.faults.comparison import leaves
 ARGUMENT = "pointmaze-umaze,smoke"
 # Rounds online of 10 updates, of which 8, 12 and 8 are made in three, and 2 stay owed.
 LENGTHS = {
-    "offline.updates": 20, "offline.updates_per_round": 10, "offline.updates_per_dispatch": 5,
+    "offline.updates": 20, "offline.updates_per_iteration": 10, "offline.updates_per_dispatch": 5,
     "offline.checkpoint_every": 1, "online.checkpoint_every": 1, "keep_checkpoints": 99,
-    "online.env_steps": 1_500, "online.env_steps_per_round": 500, "evaluation_episodes": 2,
+    "online.env_steps": 1_500, "online.env_steps_per_iteration": 500, "evaluation_episodes": 2,
 }  # fmt: skip
 ENDS = {"first": (0, 1), "offline": (0, 2), "online": (1, 1), "end": (1, 3)}
 

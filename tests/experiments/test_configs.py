@@ -211,12 +211,18 @@ def test_an_argument_that_the_agent_does_not_take_fails():
         ({"parallel": "batch", "batch_size": 3}, "does not divide over 2 devices"),
         ({"seeds": 0}, "config.seeds=0 must be at least 1"),
         ({"discount": 1.0}, "config.discount=1.0"),
-        ({"offline.updates": 1_750}, "config.offline.updates=1750 is not a multiple of the 500"),
+        (
+            {"offline.updates": 1_750},
+            "offline.updates=1750 is no multiple of .*updates_per_iteration=500",
+        ),
         (
             {"offline.updates_per_dispatch": 300},
-            "config.offline.updates_per_dispatch=300: a round of 500 updates is no multiple",
+            "updates_per_iteration=500 is no multiple of config.offline.updates_per_dispatch=300",
         ),
-        ({"online.env_steps_per_round": 201}, "is not a multiple of the 4"),
+        (
+            {"online.env_steps_per_iteration": 201},
+            "=201 is no multiple of config.train_envs=4",
+        ),
         ({"online.mixing_ratio": -1.0, "online.mixing_anneal": 10}, "between 0 and 1"),
         ({"offline.updates": 0, "online.env_steps": 0}, "nothing to do"),
         ({"networks": "cal_q"}, r"unknown value 'cal_q'. Did you mean 'cal_ql'\?"),
@@ -259,18 +265,18 @@ def test_rates_and_clipping_reach_their_networks():
     """One step of Adam moves every weight by its rate, clipped or not; clipping comes before it."""
     config = configs.arm("hybrid_rl", "pointmaze-umaze")
     config.update_from_flattened_dict({"actor_learning_rate": 0.5, "critic_learning_rate": 0.25})
-    optimisers = agents.optimizers_of(configs.parse(config))
+    optimizers = agents.optimizers_of(configs.parse(config))
     gradient = {"w": np.array([30.0, -40.0], np.float32)}
-    for optimiser, rate in (
-        (optimisers.actor, 0.5),
-        (optimisers.critic, 0.25),
-        (optimisers.of_dual("temperature"), 0.5),
-        (optimisers.of_dual("cql_weight"), 0.25),
+    for optimizer, rate in (
+        (optimizers.actor, 0.5),
+        (optimizers.critic, 0.25),
+        (optimizers.of_dual("temperature"), 0.5),
+        (optimizers.of_dual("cql_weight"), 0.25),
     ):
-        updates, state = optimiser.update(gradient, optimiser.init(gradient))
+        updates, state = optimizer.update(gradient, optimizer.init(gradient))
         np.testing.assert_allclose(updates["w"], [-rate, rate], rtol=1e-5)
         first_moments = [leaf for leaf in jax.tree.leaves(state) if np.shape(leaf) == (2,)]
-        clipped = optimiser in (optimisers.actor, optimisers.critic)
+        clipped = optimizer in (optimizers.actor, optimizers.critic)
         # a tenth of the gradient, which clipping brought from norm 50 to norm 1
         expected = np.array([0.06, -0.08]) if clipped else np.array([3.0, -4.0])
         np.testing.assert_allclose(first_moments[0], expected, rtol=1e-5)
@@ -282,10 +288,10 @@ def test_the_rate_of_the_policy_falls_along_a_cosine_in_a_run_that_is_offline_al
     gradient, taken = {"w": np.ones(1, np.float32)}, {}
     for env_steps in (0, 4_000):
         config.online.env_steps = env_steps
-        optimiser = agents.optimizers_of(configs.parse(config)).actor
-        state, steps = optimiser.init(gradient), []
+        optimizer = agents.optimizers_of(configs.parse(config)).actor
+        state, steps = optimizer.init(gradient), []
         for _ in range(9):
-            step, state = optimiser.update(gradient, state)
+            step, state = optimizer.update(gradient, state)
             steps.append(-float(step["w"][0]))  # Adam moves by its rate under a constant gradient
         taken[env_steps] = steps
     expected = [0.5 * 0.5 * (1 + np.cos(np.pi * i / 8)) for i in range(9)]

@@ -17,7 +17,7 @@ EXTRA = [(28, 500)] * 2  # updates and environment steps, for two episodes
 OTHER = {
     "task": "pointmaze-medium", "seed": 1, "seeds": 2, "algorithm": "iql", "actor_hidden": (16, 16),
     "critic_hidden": (32, 32, 32), "critics": 3, "critic_layer_norm": "after", "networks": "iql",
-    "standardise": True, "max_gradient_norm": 0.0, "train_envs": 4, "parallel": "batch",
+    "normalize_observations": True, "max_gradient_norm": 0.0, "train_envs": 4, "parallel": "batch",
 }  # fmt: skip
 
 
@@ -42,7 +42,7 @@ CHANGES = [
     ("offline.updates", 40, "ggnn"),
     ("offline.updates", 10, "gnnn"),
     ("offline.updates", 0, "nnnn"),
-    ("offline.updates_per_round", 5, "nnnn"),
+    ("offline.updates_per_iteration", 5, "nnnn"),
     ("offline.evaluate_every", 2, "gnnn"),
     ("offline.updates_per_dispatch", 10, "gnnn"),
     ("offline.algorithm", "cql", "nnnn"),
@@ -50,7 +50,7 @@ CHANGES = [
     ("online.env_steps", 1_000, "gggn"),
     ("online.env_steps", 500, "gggn"),
     ("online.env_steps", 0, "ggnn"),
-    ("online.env_steps_per_round", 250, "ggnn"),
+    ("online.env_steps_per_iteration", 250, "ggnn"),
     ("online.evaluate_every", 1, "gggn"),
     ("online.updates_per_step", 0.04, "gggn"),
     ("online.mixing_ratio", 0.25, "gggn"),
@@ -84,8 +84,9 @@ def test_what_is_to_come_may_change(run_at, i):
 def test_inside_a_round(run_at):
     folder = run_at((0, 1, True))
     found = continuing.refused(folder, config_of(offline__updates_per_dispatch=10))
-    assert "inside a round" in found.pop("offline.updates_per_dispatch") and not found
-    assert "2 rounds of 10" in continuing.refused(folder, config_of(offline__updates=10))["offline.updates"]
+    assert "inside an iteration" in found.pop("offline.updates_per_dispatch") and not found
+    found = continuing.refused(folder, config_of(offline__updates=10))
+    assert "2 iterations of 10" in found["offline.updates"]
     assert continuing.refused(folder, config_of(offline__updates=40, discount=0.9)) == {}
 
 

@@ -53,7 +53,7 @@ def finished(slider, tmp_path_factory):
     config = configs.get_config("slider,smoke", "sac")
     config.name = r"$\frac{a|b"
     config.evaluation_episodes = 2
-    config.online.update(dict(env_steps=120, env_steps_per_round=40, updates_per_step=0.1, warmup=0))
+    config.online.update(dict(env_steps=120, env_steps_per_iteration=40, updates_per_step=0.1, warmup=0))
     folder = tmp_path_factory.mktemp("slider") / "run"
     train.train(configs.parse(config), folder)
     return folder

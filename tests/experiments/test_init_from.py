@@ -55,7 +55,7 @@ def test_another_algorithm_takes_the_policy(finished_run):
 
 
 def test_other_shapes_are_refused_before_training(finished_run, tmp_path):
-    config = config_of(init_from=str(finished_run), standardise=True)
+    config = config_of(init_from=str(finished_run), normalize_observations=True)
     with pytest.raises(InputError, match="only this run normalizes observations; let both or neither do so"):
         train.train(config, tmp_path / "run")
     with pytest.raises(InputError, match=r"nowhere: "):

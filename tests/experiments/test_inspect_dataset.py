@@ -120,7 +120,7 @@ def test_shapes_of_another_task_end_the_inspection(tmp_path):
     ("arguments", "words"),
     [
         ([f"--task={TASK}", "--dataset=nowhere/at-all-v0", "--picture=x.pdf"], ["--picture=x.pdf", ".png"]),
-        ([f"--task={TASK}", "--dataset=x", "--discount=1"], ["--discount=1:", "between 0 and 1"]),
+        ([f"--task={TASK}", "--dataset=x", "--discount=1"], ["--discount=1:", "in (0, 1)"]),
         ([f"--task={TASK}", "--dataset=x", "--reading=taks"], ["taks", "Did you mean 'task'"]),
         ([f"--task={TASK}", "--dataset=x", "--reward_scale=nan"], ["--reward-scale=nan", "finite"]),
     ],

@@ -109,7 +109,7 @@ GIGABYTES = 20e9
         {"evaluation_episodes": 10**9},
         {"seeds": 10**6},
         {"batch_size": 10**9},
-        {"train_envs": 10**9, "online.env_steps_per_round": 10**9, "online.env_steps": 10**9},
+        {"train_envs": 10**9, "online.env_steps_per_iteration": 10**9, "online.env_steps": 10**9},
         {"replay_capacity": 2 * 10**9, "online.env_steps": 1_999_999_800},
         {"critic_hidden": (65_536,) * 20},
         {"actor_hidden": (60_000, 60_000)},
@@ -162,8 +162,8 @@ def test_the_estimate_counts_the_arrays_that_a_run_has(monkeypatch):
     actor = 4 * 7 + 7 + 7 * 4 + 4 + 2  # of 4 observations; mean and deviation of 2 actions; two scalars
     critic = 3 * (6 * 5 + 5 + 5 + 1)
     floats = 3 * actor + 4 * critic + 3  # Adam has two moments; a target; the temperature
-    counts = 1 + 3  # of the updates, and of each optimiser
-    assert parts["networks and optimisers"] == 2 * 4 * (floats + counts)
+    counts = 1 + 3  # of the updates, and of each optimizer
+    assert parts["networks and optimizers"] == 2 * 4 * (floats + counts)
     row = 4 + 2 + 1 + 1 + 4 + 1 + 1 + 2  # both observations and actions, three labels
     assert parts["replay buffers"] == 2 * 1_800 * 4 * row
 

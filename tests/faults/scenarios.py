@@ -9,10 +9,10 @@ CONFIG = "experiments/configs/{}.py:pointmaze-umaze,smoke"
 # that wraps several times, an evaluation and a checkpoint in every round.
 SMALL = (
     "--config.dataset_steps=3000", "--config.evaluation_episodes=2", "--config.replay_capacity=700",
-    "--config.offline.updates=120", "--config.offline.updates_per_round=20",
+    "--config.offline.updates=120", "--config.offline.updates_per_iteration=20",
     "--config.offline.updates_per_dispatch=5", "--config.online.updates_per_dispatch=1",
     "--config.offline.evaluate_every=1", "--config.offline.checkpoint_every=1",
-    "--config.online.env_steps=2500", "--config.online.env_steps_per_round=250",
+    "--config.online.env_steps=2500", "--config.online.env_steps_per_iteration=250",
     "--config.online.evaluate_every=1", "--config.online.checkpoint_every=1",
 )  # fmt: skip
 TWO = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}

@@ -52,7 +52,7 @@ class Watched:
         config = json.loads((self.folder / "config.json").read_text())["config"]
         offline, online = config["offline"], config["online"]
         if made["phase"] == "offline":
-            return made["updates"] % offline["updates_per_round"] == 0
+            return made["updates"] % offline["updates_per_iteration"] == 0
         owed = int(online["updates_per_step"] * (made["env_steps"] - online["warmup"]))
         owed -= owed % online["updates_per_dispatch"]
         return made["updates"] == offline["updates"] + owed

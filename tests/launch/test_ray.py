@@ -140,7 +140,7 @@ def test_wrong_input(folder):
     sweep_file(folder, rounds=1)
     for flag, message in (
         ("--address=127.0.0.1:1", "--address=127.0.0.1:1: no Ray cluster answers"),
-        ("--gpus-per-job=-1", "--gpus-per-job=-1: must be a finite number of at least 0"),
+        ("--gpus-per-job=-1", "--gpus-per-job=-1: must be at least 0"),
     ):
         done = launch("launch.ray", "sweep.py", flag, cwd=folder)
         assert done.returncode == 2 and done.stderr.startswith(f"error: {message}"), done.stderr

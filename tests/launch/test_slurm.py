@@ -298,9 +298,9 @@ def test_flags_become_parameters():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--minutes=0", "--minutes=0: must be a whole number of at least 1"),
-        ("--cpus-per-job=0", "--cpus-per-job=0: must be a whole number of at least 1"),
-        ("--gpus-per-job=-1", "--gpus-per-job=-1: must be a whole number of at least 0"),
+        ("--minutes=0", "--minutes=0: must be at least 1"),
+        ("--cpus-per-job=0", "--cpus-per-job=0: must be at least 1"),
+        ("--gpus-per-job=-1", "--gpus-per-job=-1: must be at least 0"),
         ("--sbatch=account", "--sbatch=account: give NAME=VALUE"),
     ],
 )

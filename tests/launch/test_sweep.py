@@ -128,7 +128,7 @@ def test_the_point_maze_sweep_has_every_arm_on_both_mazes():
         fields = dict(flag.removeprefix("--").split("=") for flag in job.arguments)
         assert fields.pop("config") == f"{name}:pointmaze{task}"
         assert fields.pop("config.seeds") == "3"
-        fields.pop("config.offline.updates_per_round", None)
+        fields.pop("config.offline.updates_per_iteration", None)
         phases = {"config.offline.updates", "config.online.env_steps"}
         phases -= {"config.offline.updates"} if name in ("sac", "rlpd") else set()
         phases -= {"config.online.env_steps"} if name in ("bc", "bc_gaussian", "bc_best10") else set()

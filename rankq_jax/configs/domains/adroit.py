@@ -12,14 +12,14 @@ COMMON: Values = {
     "actor_learning_rate": 2e-5,  # RankQ, table C.1: door and relocate
     "critic_learning_rate": 1e-4,
     "max_gradient_norm": 1.0,  # RankQ, table C.1
-    "clip_groups": "optimisers",  # of the Cal-QL code, which RankQ added the clipping to
+    "clip_groups": "optimizers",  # of the Cal-QL code, which RankQ added the clipping to
     "replay_capacity": 1_000_000,
     "train_envs": 1,
     "offline.updates": 20_000,  # Cal-QL code
     "offline.evaluate_every": 2,  # Cal-QL code: every 2k updates
     "offline.checkpoint_every": 10,
     "online.env_steps": 1_000_000,  # Cal-QL code: door and relocate
-    "online.env_steps_per_round": 1_000,
+    "online.env_steps_per_iteration": 1_000,
     "online.updates_per_step": 1.0,
     "online.mixing_ratio": 0.5,  # Cal-QL code as shipped; RankQ tried -1 too
     "online.evaluate_every": 2,
@@ -54,7 +54,7 @@ ALGORITHMS: dict[str, Values] = {
         **_REGRESSION,
         **_RAW,
         **_LONG,
-        "standardise": True,  # TD3+BC code
+        "normalize_observations": True,  # TD3+BC code
         "td3_bc.alpha": 0.1,  # OAP, table 5; the TD3+BC code has 2.5 everywhere
     },
     "bc": {**_REGRESSION, **_RAW, **_LONG},
@@ -63,7 +63,7 @@ ALGORITHMS: dict[str, Values] = {
         **_RAW,
         "actor_hidden": (256, 256, 256),  # CORL
         "critic_hidden": (256, 256, 256),
-        "standardise": True,  # CORL
+        "normalize_observations": True,  # CORL
         "awac.temperature": 0.1,  # CORL
         "offline.updates": 25_000,  # App. of IQL: more overfits on the hand tasks
     },
@@ -94,7 +94,7 @@ ALGORITHMS: dict[str, Values] = {
     "oap_td3_bc": {
         **_REGRESSION,
         **_RAW,
-        "standardise": True,
+        "normalize_observations": True,
         "oap_td3_bc.alpha": 0.1,  # OAP, table 5
         **_LONG,
         "online.env_steps": 0,

@@ -12,14 +12,14 @@ COMMON: Values = {
     "actor_learning_rate": 1e-4,  # RankQ, table C.1
     "critic_learning_rate": 3e-4,  # RankQ, table C.1
     "max_gradient_norm": 1.0,  # RankQ, table C.1, for every method of its comparison
-    "clip_groups": "optimisers",  # of the Cal-QL code, which RankQ added the clipping to
+    "clip_groups": "optimizers",  # of the Cal-QL code, which RankQ added the clipping to
     "replay_capacity": 1_000_000,  # RankQ, table C.1
     "train_envs": 1,  # Cal-QL code: one trajectory at a time
     "offline.updates": 1_000_000,  # Cal-QL code, 1000 epochs of 1000
     "offline.evaluate_every": 50,  # Cal-QL code: every 50k updates
     "offline.checkpoint_every": 50,
     "online.env_steps": 1_000_000,  # Cal-QL code
-    "online.env_steps_per_round": 1_000,
+    "online.env_steps_per_iteration": 1_000,
     "online.updates_per_step": 1.0,  # Cal-QL code
     "online.mixing_ratio": 0.5,  # RankQ, tables C.2 and C.3
     "online.evaluate_every": 2,  # Cal-QL code: every 2k steps
@@ -36,7 +36,7 @@ _REGRESSION: Values = {
     "online.mixing_ratio": -1.0,  # IQL code: the buffer starts as the dataset
 }
 _IQL: Values = {**_REGRESSION, "actor_cosine_decay": True, "replay_capacity": 2_000_000}  # IQL code
-_TD3_BC: Values = {**_REGRESSION, "standardise": True}  # TD3+BC code
+_TD3_BC: Values = {**_REGRESSION, "normalize_observations": True}  # TD3+BC code
 _PREFERENCES: Values = {
     "online.env_steps": 0,
     "preferences.query_limit": 100_000,  # OAP, table 5
@@ -66,7 +66,7 @@ ALGORITHMS: dict[str, Values] = {
         **_REGRESSION,
         "actor_hidden": (256, 256, 256),  # CORL
         "critic_hidden": (256, 256, 256),
-        "standardise": True,  # CORL
+        "normalize_observations": True,  # CORL
         "awac.temperature": 0.1,  # CORL
     },
     "rlpd": {

@@ -21,7 +21,7 @@ ALGORITHMS: dict[str, Values] = {
         "offline.updates": 0,
         "online.mixing_ratio": 0.0,
         "online.env_steps": 400_000,  # OGBench code
-        "online.env_steps_per_round": 2_000,
+        "online.env_steps_per_iteration": 2_000,
         "online.updates_per_step": 0.5,  # OGBench has 1; half is enough at three times its rates
         "online.updates_per_dispatch": 1_000,
         "online.warmup": 10_000,

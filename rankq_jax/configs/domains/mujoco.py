@@ -19,7 +19,7 @@ COMMON: Values = {
     "offline.evaluate_every": 5,  # CORL: every 5k updates
     "offline.checkpoint_every": 50,
     "online.env_steps": 1_000_000,
-    "online.env_steps_per_round": 1_000,
+    "online.env_steps_per_iteration": 1_000,
     "online.mixing_ratio": 0.5,  # WSRL code
     "online.evaluate_every": 5,
     "online.checkpoint_every": 50,
@@ -45,13 +45,13 @@ ALGORITHMS: dict[str, Values] = {
         "iql.expectile_level": 0.7,  # IQL code
         "iql.inverse_temperature": 3.0,
     },
-    "td3_bc": {**_REGRESSION, "standardise": True, "td3_bc.alpha": 2.5},  # TD3+BC code
+    "td3_bc": {**_REGRESSION, "normalize_observations": True, "td3_bc.alpha": 2.5},  # TD3+BC code
     "bc": _REGRESSION,
     "awac": {
         **_REGRESSION,
         "actor_hidden": (256, 256, 256),  # CORL
         "critic_hidden": (256, 256, 256),
-        "standardise": True,  # CORL
+        "normalize_observations": True,  # CORL
         "awac.temperature": 0.333,  # CORL
     },
     "rlpd": {
@@ -75,7 +75,7 @@ ALGORITHMS: dict[str, Values] = {
     },
     "oap_td3_bc": {
         **_REGRESSION,
-        "standardise": True,
+        "normalize_observations": True,
         "oap_td3_bc.alpha": 2.5,  # OAP, table 5
         "online.env_steps": 0,
     },

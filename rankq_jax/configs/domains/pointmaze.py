@@ -15,7 +15,7 @@ COMMON: Values = {
     "critic_hidden": (128, 128),
     "actor_learning_rate": 3e-4,
     "max_gradient_norm": 1.0,  # as AntMaze
-    "offline.updates_per_round": 500,
+    "offline.updates_per_iteration": 500,
     "offline.evaluate_every": 4,
     "offline.checkpoint_every": 8,
     # Values settle over 1 / (target_rate (1 - discount)) updates: 5,000 here, 20,000 with 0.005.
@@ -24,7 +24,7 @@ COMMON: Values = {
 
 _REGRESSION: Values = {"max_gradient_norm": 0.0, "online.mixing_ratio": -1.0}  # as AntMaze
 _IQL: Values = {**_REGRESSION, "actor_cosine_decay": True}
-_TD3_BC: Values = {**_REGRESSION, "standardise": True}
+_TD3_BC: Values = {**_REGRESSION, "normalize_observations": True}
 _PREFERENCES: Values = {
     "online.env_steps": 0,
     "preferences.query_limit": 4_000,  # as many as the environment steps of the other schemes
@@ -39,7 +39,7 @@ ALGORITHMS: dict[str, Values] = {
     "iql": {**_IQL, "iql.expectile_level": 0.9, "iql.inverse_temperature": 10.0},  # as AntMaze
     "td3_bc": {**_TD3_BC, "td3_bc.alpha": 2.5},
     "bc": _REGRESSION,
-    "awac": {**_REGRESSION, "standardise": True, "awac.temperature": 0.1},
+    "awac": {**_REGRESSION, "normalize_observations": True, "awac.temperature": 0.1},
     "rlpd": {
         **_REGRESSION,
         "critics": 10,  # as AntMaze
@@ -81,7 +81,7 @@ _LONG: Values = {
     **{name: value for name, value in antmaze.COMMON.items() if not name.startswith("reward_")},
     **{f"{section}.target_rate": 0.005 for section in _SECTIONS},
     "train_envs": 4,
-    "offline.updates_per_round": 1_000,
+    "offline.updates_per_iteration": 1_000,
 }
 _NOT_OURS = ("reward_scale", "reward_bias", "discount")
 PAPER: dict[str, Values] = {

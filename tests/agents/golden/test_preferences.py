@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from rankq_jax.losses import ranknet_cross_entropy
-from rankq_jax.preferences import Ranker, by_value, labeller, most_divergent
+from rankq_jax.preferences import Ranker, by_value, labeler, most_divergent
 from rankq_jax.preferences.queries import budget
 from rankq_jax.preferences.ranker import Fit
 from tests.agents.golden.setting import KEY, assert_near
 from tests.conftest import make_batch
 
 KEYS = jax.random.split(KEY, 2)  # two seeds
-labelling = importlib.import_module("rankq_jax.preferences.labeller")
+labelling = importlib.import_module("rankq_jax.preferences.labeler")
 
 
 def test_the_cost_of_an_answer_by_hand():
@@ -110,7 +110,7 @@ def test_asked_rows_keep_their_answer_and_the_action_proposed_then():
     """To the right the rows 0 and 1 are farthest, to the left 5 and 4, and then only 2 and 3 are unasked."""
     data, (learner, told) = six_rows(), stub()
     a = data.action
-    made = labeller(expert, learner, questions=2, rounds=(1, 2, 3, 4))
+    made = labeler(expert, learner, questions=2, rounds=(1, 2, 3, 4))
     results = rounds_of(made, data, RIGHT, LEFT, LEFT, RIGHT)
     expected = [
         # asked 0 (won) and 1 (lost); the ranker likes the odd ones among the others
@@ -142,7 +142,7 @@ def test_asked_rows_keep_their_answer_and_the_action_proposed_then():
 
 def test_without_a_ranker_unasked_rows_keep_the_recorded_action():
     data = six_rows()
-    made = labeller(expert, None, questions=2, rounds=(1, 2))
+    made = labeler(expert, None, questions=2, rounds=(1, 2))
     (first, _), (second, _) = rounds_of(made, data, RIGHT, LEFT)
     a = data.action
     np.testing.assert_array_equal(first.preferred[0], [a[0], RIGHT, *a[2:]])
@@ -151,7 +151,7 @@ def test_without_a_ranker_unasked_rows_keep_the_recorded_action():
 
 def test_unlimited_questions_are_asked_about_every_row_and_the_present_policy():
     data, a = six_rows(), six_rows().action
-    made = labeller(expert, None, questions=0, rounds=(1, 2))
+    made = labeler(expert, None, questions=0, rounds=(1, 2))
     for (known, _), policy in zip(rounds_of(made, data, RIGHT, LEFT), (RIGHT, LEFT), strict=True):
         np.testing.assert_array_equal(known.preferred[0], [a[0], policy, a[2], policy, a[4], policy])
 
@@ -160,7 +160,7 @@ def test_unlimited_questions_are_asked_about_every_row_and_the_present_policy():
 def test_a_share_of_the_answers_is_turned_round(share):
     """Of 2000 answers, about half in favour of the recorded action; 0.01 is about one deviation."""
     data = make_batch(0, 2000)
-    made = labeller(expert, None, questions=0, rounds=(1,), flipped=share)
+    made = labeler(expert, None, questions=0, rounds=(1,), flipped=share)
     known, metrics = rounds_of(made, data, 2 * RIGHT)[0]  # nothing recorded lies there
     kept = (known.preferred == data.action).all(axis=2)
     wins = data.observation[:, 0] > 0.0

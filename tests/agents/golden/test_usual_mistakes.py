@@ -113,7 +113,7 @@ def run():
     config.online.updates_per_dispatch = 1
     config.actor_hidden = config.critic_hidden = (8,)  # little to compile
     built = build.experiment(configs.parse(config))
-    name, offline = datasets.load(configs.parse(config), built.task)
+    name, offline, _ = datasets.load(configs.parse(config), built.task)
     success = built.task.success
     recorded = cut_at_success(relabel(load_minari(name), success), success)
     return built, build.world(configs.parse(config), built, offline), recorded

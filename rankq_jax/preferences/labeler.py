@@ -66,7 +66,7 @@ def proposals(mode: Callable[..., jax.Array], params: Params, dataset: Transitio
 
 
 @checked()
-def labeller(
+def labeler(
     oracle: Oracle,
     ranker: Ranker | None,
     *,

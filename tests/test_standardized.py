@@ -18,7 +18,7 @@ def data():
     return batch._replace(observation=far[0], next_observation=far[1])
 
 
-def test_the_wrapped_agent_sees_standardised_observations(data, key):
+def test_the_wrapped_agent_sees_standardized_observations(data, key):
     plain = td3_bc(*make_parts(family="td3"))
     agent = jit_agent(normalize_observations(plain))
     state = agent.init(key, data)
