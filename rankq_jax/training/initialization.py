@@ -7,7 +7,8 @@ import jax
 import numpy as np
 
 from rankq_jax import loop
-from rankq_jax.configs import RunConfig, phases_of
+from rankq_jax.configs import RunConfig
+from rankq_jax.configs.run_config import phases_of
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import Task
 from rankq_jax.training import restore
