@@ -8,14 +8,14 @@ import numpy as np
 
 from rankq_jax import configs, tasks
 from rankq_jax.analysis import results
-from rankq_jax.bounds import refuse_type
+from rankq_jax.bounds import OneOf, refuse, refuse_type
 from rankq_jax.configs import RunConfig
 from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.data.sources import minari
 from rankq_jax.errors import InputError
 from rankq_jax.exporting import to_numpy
 from rankq_jax.loop import Run
-from rankq_jax.tasks import Task, training_data
+from rankq_jax.tasks import Task, stored_data, training_data
 from rankq_jax.tasks.datasets import dataset_name, default_steps
 from rankq_jax.trained_policies import save_policy as write_policy
 from rankq_jax.training import datasets
@@ -43,6 +43,7 @@ def load_dataset(
     transform: RewardTransform | None = None,
     reading: str = "task",
     keep_best: float = 1.0,
+    storage: str = "memory",
 ) -> Transition:
     """The training data of a task, as numpy arrays `[N, ...]`.
 
@@ -57,6 +58,7 @@ def load_dataset(
       transform: the scale and bias of rewards; None takes the task's.
       reading: the labeling scheme, a name of `rankq_jax.data.readings.READINGS`.
       keep_best: the share of the trajectories that is kept, those with the highest return, in (0, 1].
+      storage: `memory`, or `disk` for mapped files: each source must fit into memory, not all of them.
 
     Raises:
       InputError: if the dataset is missing, damaged, breaks a rule or does not fit the task.
@@ -69,7 +71,13 @@ def load_dataset(
         if not minari.exists(dataset):
             datasets.make(task, size, seed)
     source = str(dataset) if isinstance(dataset, Path) else dataset
-    return training_data.load(task, source, transform or task.transform, discount, keep_best, reading)
+    shared = (task, source, transform or task.transform, discount)
+    if storage == "disk":
+        if not isinstance(source, str) or keep_best < 1.0:
+            raise ValueError("storage='disk': give names or paths, and keep_best=1")
+        return stored_data.described(*shared, reading)[0]
+    refuse("storage", storage, OneOf(("memory", "disk")))
+    return training_data.load(*shared, keep_best, reading)
 
 
 def train(

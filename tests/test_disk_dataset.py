@@ -1,10 +1,13 @@
 """A dataset on disk trains as the same dataset in memory, bit for bit, and is made once."""
 
+import json
+
 import jax
 import numpy as np
 import pytest
 
 import rankq_jax as rq
+from rankq_jax import configs
 from rankq_jax.data import mixture, stored
 from rankq_jax.loop import disk
 from rankq_jax.tasks import stored_data, training_data
@@ -96,3 +99,27 @@ def test_an_unfinished_or_cut_folder_is_not_taken(tmp_path):
         stored.read(tmp_path)
     (tmp_path / "index.json").unlink()
     assert stored.read_about(tmp_path) is None
+
+
+def test_the_command_trains_from_disk_as_from_memory(tmp_path):
+    words = ["--config=cal_ql:pointmaze-umaze,smoke", "--config.seeds=2"]
+    for place in ("memory", "disk"):
+        rq.train([*words, f"--config.dataset_storage={place}"], tmp_path / place)
+    records = [
+        [
+            {name: value for name, value in json.loads(line).items() if name != "seconds"}
+            for line in (tmp_path / place / "metrics.jsonl").read_text().splitlines()
+        ]
+        for place in ("memory", "disk")
+    ]
+    assert records[0] == records[1] and records[0]
+
+
+@pytest.mark.parametrize(
+    "words", [["--config.keep_best=0.5"], ["--config.parallel=batch"], ["--config.offline.updates=0",
+              "--config.online.mixing_ratio=0"]], ids=lambda words: words[0]
+)  # fmt: skip
+def test_what_needs_the_rows_in_memory_says_so(words):
+    arguments = ["--config=cal_ql:pointmaze-umaze,smoke", "--config.dataset_storage=disk", *words]
+    with pytest.raises(rq.InputError, match=r"has no use for a dataset on disk; set config\.dataset_storage"):
+        configs.read(arguments)

@@ -69,12 +69,29 @@ def check(config: RunConfig) -> None:
             raise InputError(f"config.{name}={values[name]} must be between 0 and 1.")
     if not config.dataset and tasks.find(config.task).generators and config.dataset_steps == 0:
         raise InputError("config.dataset_steps=0 must be at least 1, or give config.dataset.")
+    if config.dataset_storage == "disk":
+        _check_disk(config)
     if "rlpd" in algorithms_of(config):
         online = config.online.arguments if config.online.env_steps else {}
         subset = {**config.sections["rlpd"], **online}["subset"]
         if subset > config.critics:
             raise InputError(
                 f"config.rlpd.subset={subset} must be at most the {config.critics} of config.critics."
+            )
+
+
+def _check_disk(config: RunConfig) -> None:
+    asking = any(reads(name, PREFERRED_ACTION) for name in algorithms_of(config))
+    unread = config.offline.updates == config.online.mixing_ratio == config.online.mixing_anneal == 0
+    for wrong, field in (
+        (unread, "offline.updates=0"),
+        (config.keep_best < 1.0, f"keep_best={config.keep_best}"),
+        (config.parallel == "batch", "parallel=batch"),
+        (asking, f"algorithm={config.algorithm}"),
+    ):
+        if wrong:
+            raise InputError(
+                f"config.{field}: has no use for a dataset on disk; set config.dataset_storage=memory."
             )
 
 
@@ -119,6 +136,7 @@ def _of_another(config: RunConfig, name: str) -> str:
         "dataset_steps": own,
         "dataset_seed": own,
         "dataset_kind": own,
+        "init_parts": (not config.init_from, "init_from= (empty)"),
         "clip_groups": (config.max_gradient_norm == 0, "max_gradient_norm=0"),
         "online.merged_exactly": (fixed, f"online.mixing_ratio={online.mixing_ratio}"),
         "preferences.query_interval": (preferences.all_at_once > 0, "preferences.all_at_once"),

@@ -34,6 +34,7 @@ Algorithm = Annotated[str, OneOf(AGENTS, "algorithm", more=PLUGINS.format("agent
 PhaseAlgorithm = Annotated[str, OneOf(AGENTS, "algorithm", empty=True, more=PLUGINS.format("agent"))]
 Reading = Annotated[str, OneOf(READINGS)]
 Family = Annotated[str, OneOf(FAMILIES)]
+Storage = Annotated[str, OneOf(("memory", "disk"))]
 InitParts = Annotated[str, OneOf(("all", "policy"))]
 SuccessWeight = Annotated[str, OneOf(("given", "balanced"))]
 ClipGroups = Annotated[str, OneOf(("networks", "optimizers"))]

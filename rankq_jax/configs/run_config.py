@@ -128,6 +128,9 @@ class RunConfig:
     dataset_reading: kinds.Reading = field("task", "The rule for successes, terminals and trajectories.")
     dataset_steps: kinds.Steps = field(100_000, "The size of the dataset that is made.", "transitions")
     dataset_seed: kinds.Seed = field(0, "The seed of the dataset that is made.")
+    dataset_storage: kinds.Storage = field(
+        "memory", "The labeled dataset is held in memory, or stays on disk and is read as it is drawn."
+    )
     keep_best: Rate = field(1.0, "The share of trajectories that is kept, those of the highest return.")
     success_weight: kinds.SuccessWeight = field(
         "given", "RankQ's alpha_0 is given in its section, or balanced: 1 / share of success rows."

@@ -99,14 +99,19 @@ def lifted(
     agent: Agent, config: RunConfig, layout: Layout, block: int, draw: Draw = mixture.uniform
 ) -> Agent:
     """`agent` on the devices of `layout`: `block` updates per call, from batches that it draws itself."""
-    per_device = config.batch_size // (layout.devices if config.parallel == "batch" else 1)
-    rows = per_device * AGENTS[agent.name].batches_per_update(**config.sections.get(agent.name, {}))
     return lift(
         agent,
         layout,
-        batch_size=rows,
+        batch_size=batch_rows(config, layout, agent.name),
         updates_per_dispatch=block,
         draw=draw,
         sequential=execution_of(config.execution).seeds == "sequential",
         shared_batch=config.parallel == "batch",
+        on_disk=config.dataset_storage == "disk",
     )
+
+
+def batch_rows(config: RunConfig, layout: Layout, algorithm: str) -> int:
+    """Rows that a device draws for an update."""
+    per_device = config.batch_size // (layout.devices if config.parallel == "batch" else 1)
+    return per_device * AGENTS[algorithm].batches_per_update(**config.sections.get(algorithm, {}))

@@ -22,7 +22,7 @@ from rankq_jax.networks import Networks
 from rankq_jax.parallel import Layout, batch_over_devices, seeds_over_devices
 from rankq_jax.phases import Phase
 from rankq_jax.tasks import Task
-from rankq_jax.training.agents import agent_of, check, lifted, networks_of
+from rankq_jax.training.agents import agent_of, batch_rows, check, lifted, networks_of
 from rankq_jax.training.devices import Devices, devices_of
 from rankq_jax.types import PREFERRED_ACTION, Agent, Episodes, Schedule, Transition, seen
 
@@ -84,6 +84,7 @@ def _offline(config: RunConfig, agent: Agent, layout: Layout) -> Phase:
         iterations=parts("config.offline.updates", offline.updates, name, updates),
         updates=updates,
         updates_per_dispatch=block,
+        draw=mixture.uniform(batch_rows(config, layout, agent.name)),
         evaluate_every=offline.evaluate_every,
         checkpoint_every=offline.checkpoint_every,
     )
@@ -105,6 +106,7 @@ def _online(config: RunConfig, agent: Agent, layout: Layout) -> Phase:
         evaluate_every=online.evaluate_every,
         checkpoint_every=online.checkpoint_every,
         overlap=online.overlap,
+        draw=_draw(online)(batch_rows(config, layout, agent.name)),
     )
 
 

@@ -6,7 +6,7 @@ from rankq_jax.agents import reads
 from rankq_jax.configs import RunConfig, algorithms_of
 from rankq_jax.data import readings
 from rankq_jax.data.sources import minari
-from rankq_jax.tasks import Task, datasets, training_data
+from rankq_jax.tasks import Task, datasets, stored_data, training_data
 from rankq_jax.training import build
 from rankq_jax.types import Transition
 
@@ -46,13 +46,13 @@ def load(config: RunConfig, task: Task) -> tuple[str, Transition, readings.Summa
         name = datasets.dataset_name(task, steps, seed, kind)
         if not minari.exists(name):
             make(task, steps, seed, kind)
-    found = training_data.described(
-        task,
-        name,
-        build.reward_transform(config, task),
-        config.discount,
-        config.keep_best,
-        config.dataset_reading,
-        needs_success=any(reads(algorithm, "success") for algorithm in algorithms_of(config)),
-    )
-    return name, *found
+    transform, needs = build.reward_transform(config, task), success_needed(config)
+    shared = (task, name, transform, config.discount)
+    if config.dataset_storage == "disk":
+        return name, *stored_data.described(*shared, config.dataset_reading, needs)
+    return name, *training_data.described(*shared, config.keep_best, config.dataset_reading, needs)
+
+
+def success_needed(config: RunConfig) -> bool:
+    """Whether an algorithm of a configuration learns from labels of success."""
+    return any(reads(algorithm, "success") for algorithm in algorithms_of(config))

@@ -91,7 +91,11 @@ def beside(config: RunConfig, built: Experiment) -> list[Part]:
     probe = built.task.spec
     # Both observations, the reward and the number of the episode in 8 bytes, the action in 4, three flags.
     step = 2 * _bytes(probe.observation) + 4 * probe.action_size + 8 + 8 + 3
-    rows = 0 if config.dataset or not built.task.generators else config.dataset_steps
+    rows = (
+        0
+        if config.dataset or config.dataset_storage == "disk" or not built.task.generators
+        else config.dataset_steps
+    )
     episode = config.seeds * probe.horizon * step
     envs = config.train_envs if config.online.env_steps else 0
     dataset = rows * (step + _bytes(example(config, built.task)))

@@ -106,6 +106,7 @@ SHARED = {
     "dataset_kind": text(),
     "dataset_steps": whole(0, 10**9, 3_000, 12_000),
     "dataset_seed": whole(0, KEY, 0, 3),
+    "dataset_storage": choice("memory", "disk"),
     "keep_best": real(0.0, 1.0, 0.1, 1.0, above=True),
     "normalize_observations": switch(),
     "reward_scale": real(0.0, 1e7, 1.0, 10.0, above=True),
