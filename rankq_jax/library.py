@@ -71,13 +71,13 @@ def load_dataset(
         if not minari.exists(dataset):
             datasets.make(task, size, seed)
     source = str(dataset) if isinstance(dataset, Path) else dataset
-    shared = (task, source, transform or task.transform, discount)
-    if storage == "disk":
-        if not isinstance(source, str) or keep_best < 1.0:
-            raise ValueError("storage='disk': give names or paths, and keep_best=1")
-        return stored_data.described(*shared, reading)[0]
+    transform = transform or task.transform
     refuse("storage", storage, OneOf(("memory", "disk")))
-    return training_data.load(*shared, keep_best, reading)
+    if storage == "memory":
+        return training_data.load(task, source, transform, discount, keep_best, reading)
+    if not isinstance(source, str) or keep_best < 1.0:
+        raise ValueError("storage='disk': give names or paths, and keep_best=1")
+    return stored_data.described(task, source, transform, discount, reading)[0]
 
 
 def train(

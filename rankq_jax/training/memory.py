@@ -91,11 +91,8 @@ def beside(config: RunConfig, built: Experiment) -> list[Part]:
     probe = built.task.spec
     # Both observations, the reward and the number of the episode in 8 bytes, the action in 4, three flags.
     step = 2 * _bytes(probe.observation) + 4 * probe.action_size + 8 + 8 + 3
-    rows = (
-        0
-        if config.dataset or config.dataset_storage == "disk" or not built.task.generators
-        else config.dataset_steps
-    )
+    made = not config.dataset and built.task.generators and config.dataset_storage == "memory"
+    rows = config.dataset_steps if made else 0
     episode = config.seeds * probe.horizon * step
     envs = config.train_envs if config.online.env_steps else 0
     dataset = rows * (step + _bytes(example(config, built.task)))
