@@ -124,7 +124,7 @@ def save_policy(run: Run, path: str | Path, seed: int | None = None) -> None:
     policy = to_numpy(
         jax.tree.map(lambda leaf: np.asarray(leaf)[index], params),
         greedy_of(agent, params, len(seeds), index),
-        run.task.spec.action_size,
+        run.task.spec,
         task=run.task.name,
         provenance={"updates": run.state.progress.updates, "env_steps": run.state.progress.env_steps},
     )

@@ -4,6 +4,7 @@ from rankq_jax.agents.awac import awac
 from rankq_jax.agents.bc import bc
 from rankq_jax.agents.clipping import clip_members
 from rankq_jax.agents.cql import cal_ql, cql
+from rankq_jax.agents.encoders import train_encoder
 from rankq_jax.agents.iql import iql
 from rankq_jax.agents.oap import oap_iql, oap_td3_bc
 from rankq_jax.agents.optimizers import Optimizers
@@ -38,4 +39,5 @@ __all__ = [
     "rlpd",
     "sac",
     "td3_bc",
+    "train_encoder",
 ]

@@ -8,9 +8,10 @@ from typing import Annotated, Any, NamedTuple
 
 from rankq_jax import tasks
 from rankq_jax.agents import AGENTS
+from rankq_jax.agents.encoders import HOW
 from rankq_jax.bounds import Bound, Either, Interval, OneOf, Text, arguments, bound_of
 from rankq_jax.data.readings import READINGS
-from rankq_jax.networks import FAMILIES
+from rankq_jax.networks import ENCODERS, FAMILIES
 from rankq_jax.tasks.datasets import MOST_STEPS
 
 LAST_SEED = 2**32 - 1  # of a random key
@@ -33,6 +34,8 @@ Algorithm = Annotated[str, OneOf(AGENTS, "algorithm")]
 PhaseAlgorithm = Annotated[str, OneOf(AGENTS, "algorithm", empty=True)]
 Reading = Annotated[str, OneOf(READINGS)]
 Family = Annotated[str, OneOf(FAMILIES)]
+Encoder = Annotated[str, OneOf(ENCODERS)]
+EncoderTraining = Annotated[str, OneOf(HOW)]
 SuccessWeight = Annotated[str, OneOf(("given", "balanced"))]
 ClipGroups = Annotated[str, OneOf(("networks", "optimisers"))]
 Parallel = Annotated[str, OneOf(("seeds", "batch"))]

@@ -5,7 +5,7 @@ from typing import Any
 
 import optax
 
-from rankq_jax.agents import AGENTS, Optimizers, clip_members
+from rankq_jax.agents import AGENTS, Optimizers, clip_members, train_encoder
 from rankq_jax.configs import RunConfig
 from rankq_jax.data import mixture
 from rankq_jax.errors import InputError, suggestion
@@ -52,7 +52,13 @@ def networks_of(config: RunConfig, spec: TaskSpec | int) -> Networks:
         config.networks in FAMILIES,
         f"config.networks: unknown value {config.networks!r}.{suggestion(config.networks, FAMILIES)}",
     )
-    execution = execution_of(config.execution)
+    execution, encoder = execution_of(config.execution), dict[str, Any]()
+    if config.encoder != "auto" or (isinstance(spec, TaskSpec) and not spec.flat):
+        encoder = {
+            "encoder": config.encoder,
+            "encoder_filters": config.encoder_filters,
+            "encoder_features": config.encoder_features,
+        }
     try:
         return FAMILIES[config.networks](
             spec,
@@ -63,6 +69,7 @@ def networks_of(config: RunConfig, spec: TaskSpec | int) -> Networks:
             actor_dropout=config.actor_dropout,
             unrolled_critics=execution.critics == "unrolled",
             arithmetic=arithmetic_of(execution),
+            **encoder,
         )
     except ValueError as error:
         raise InputError(f"config.networks={config.networks}: {error}.") from error
@@ -95,7 +102,13 @@ def agent_of(config: RunConfig, algorithm: str, networks: Networks, arguments: M
         raise InputError(f"unknown algorithm {algorithm!r}.{suggestion(algorithm, AGENTS)}")
     section = config.sections.get(algorithm, {})
     try:
-        agent = AGENTS[algorithm].make(networks, optimizers_of(config), **{**section, **arguments})
+        agent = train_encoder(
+            AGENTS[algorithm].make,
+            networks,
+            optimizers_of(config),
+            config.encoder_training,
+            **{**section, **arguments},
+        )
     except ValueError as error:
         raise InputError(f"config.{algorithm}: {error}.") from error
     return normalize_observations(agent) if config.standardise else agent

@@ -10,6 +10,7 @@ import optax
 
 from rankq_jax import configs, tasks
 from rankq_jax.agents import reads
+from rankq_jax.agents.encoders import SharedWithoutCritic
 from rankq_jax.configs import OnlineConfig, RunConfig, algorithms_of
 from rankq_jax.data import mixture
 from rankq_jax.data.prepare import RewardTransform, prepare, with_preferences
@@ -145,7 +146,10 @@ def plan_of(config: RunConfig, task: Task, layout: Layout) -> tuple[tuple[Phase,
         agents.append(agent_of(config, algorithm, networks, arguments))
         phases.append(_online(config, agents[-1], layout))
     check(bool(phases), "config.offline.updates=0 and config.online.env_steps=0: nothing to do.")
-    states = [jax.eval_shape(agent.init, jax.random.key(0), example(config, task)) for agent in agents]
+    try:
+        states = [jax.eval_shape(agent.init, jax.random.key(0), example(config, task)) for agent in agents]
+    except SharedWithoutCritic as error:
+        raise InputError(f"config.encoder_training={config.encoder_training}: {error}.") from error
     try:
         functools.reduce(adapt, states)
     except ValueError as error:

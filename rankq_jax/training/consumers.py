@@ -6,11 +6,13 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from tqdm import tqdm
 
 from rankq_jax import files, tasks
 from rankq_jax.configs import RunConfig
+from rankq_jax.data.observations import named
 from rankq_jax.evaluation import Evaluation
 from rankq_jax.loop import Collected, Evaluated, Progress
 from rankq_jax.timing import Stopwatch
@@ -54,7 +56,7 @@ class Lines:
                         "return": result.returns[i, j],
                         "length": result.length[i, j],
                         "success": result.success[i, j],
-                        "start": result.start[i, j],
+                        **_vectors("start", jax.tree.map(lambda x, at=(i, j): x[at], result.start), 1),
                         "goal": result.goal[i, j],
                     }
                 )
@@ -64,14 +66,19 @@ class Lines:
     def _write_trajectories(self, phase: str, result: Evaluation) -> None:
         count = result.length.shape[1]
         paths = [
-            np.concatenate([e.observation, e.next_observation[-1:]]).astype(np.float32)
+            jax.tree.map(lambda x, y: np.concatenate([x, y[-1:]]), e.observation, e.next_observation)
             for e in result.episodes
         ]
+        lengths = [len(jax.tree.leaves(path)[0]) for path in paths]
+        joined = [_vectors("observation", path, 2) for path in paths]
         with files.atomic(self._folder / f"trajectories-{phase}.npz") as file:
             np.savez_compressed(
                 file,
-                observation=np.concatenate(paths),
-                length=[len(path) for path in paths],
+                **{
+                    key: np.concatenate([each[key] for each in joined]).astype(np.float32)
+                    for key in joined[0]
+                },
+                length=lengths,
                 seed=np.repeat(self._seeds, count),
                 success=result.success.ravel(),
                 goal=result.goal.reshape(len(paths), -1),
@@ -152,6 +159,15 @@ def seconds(stopwatch: Stopwatch) -> dict[str, float]:
     """Seconds by section, and `total`, as records have them."""
     found = {**stopwatch.seconds, "total": stopwatch.total}
     return {name: round(value, 3) for name, value in found.items()}
+
+
+def _vectors(field: str, observation: Any, axes: int) -> dict[str, np.ndarray]:
+    """The vectors of an observation by key, arrays of `axes` axes; images are left out of records."""
+    return {
+        key: leaf
+        for key, leaf in named(field, observation).items()
+        if leaf.ndim == axes and np.issubdtype(leaf.dtype, np.floating)
+    }
 
 
 def _place(phase: str, progress: Progress, seed: int) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from pathlib import Path
 from rankq_jax.agents import reads
 from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError
-from rankq_jax.networks.scorer import scorer
+from rankq_jax.networks import EncoderSizes, encoder_of
+from rankq_jax.networks.scorer import encoded_scorer, scorer
 from rankq_jax.phases import Relabeler
 from rankq_jax.preferences import by_value, labeller, ranker
 from rankq_jax.preferences.queries import budget
@@ -57,9 +58,13 @@ def _labeller(config: RunConfig, built: Experiment) -> Relabeler:
         )
     learner = None
     if chosen.rank_net and chosen.query_limit:  # where every row is asked nothing is left to guess
-        learner = ranker(
-            scorer(chosen.rank_net_hidden, chosen.rank_net_dropout), epochs=chosen.rank_net_epochs
+        encoder = encoder_of(
+            built.task.spec.observation,
+            config.encoder,
+            EncoderSizes(config.encoder_filters, config.encoder_features),
         )
+        plain = scorer(chosen.rank_net_hidden, chosen.rank_net_dropout)
+        learner = ranker(encoded_scorer(plain, encoder), epochs=chosen.rank_net_epochs)
     return labeller(
         by_value(expert.value(0)),
         learner,

@@ -102,6 +102,8 @@ def _landscapes(run: Run) -> str:
         return page.note("Actions have one dimension; values are drawn over two.")
     if restored.value is None:
         return page.note("This agent learns no values.")
+    if not task_of(run).spec.flat:
+        return page.note("Observations are no vectors; values are drawn for vectors.")
     try:
         starts = np.asarray([record["start"] for record in run.evaluations], np.float64)
         if starts.ndim != 2 or not starts.shape[1] or not (np.abs(starts) <= kinds.LARGEST).all():

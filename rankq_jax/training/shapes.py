@@ -36,5 +36,5 @@ def shapes(config: RunConfig) -> str:
     """
     task, algorithms = tasks.find(config.task), algorithms_of(config)
     example = build.example(config, task)
-    agent = agent_of(config, algorithms[0], networks_of(config, example.action.shape[-1]), {})
+    agent = agent_of(config, algorithms[0], networks_of(config, task.spec), {})
     return str(jax.eval_shape(agent.init, jax.random.key(0), example))

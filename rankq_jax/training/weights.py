@@ -52,7 +52,7 @@ def export(restored: Restored, folder: Path, seed: int | None = None) -> Trained
     return to_numpy(
         jax.tree.map(lambda leaf: np.asarray(leaf)[index], restored.params),
         greedy_of(restored.agent, restored.params, len(seeds), index),
-        restored.built.task.spec.action_size,
+        restored.built.task.spec,
         algorithm=algorithms_of(restored.config)[-1],
         task=restored.config.task,
         provenance=_provenance(restored, folder, chosen),

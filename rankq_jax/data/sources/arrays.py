@@ -3,11 +3,12 @@
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rankq_jax.data.recording import SUCCESS_FLAGS, Origin, Recording, guessed
-from rankq_jax.data.sources import columns, containers, ends
+from rankq_jax.data.sources import columns, containers, ends, observations
 from rankq_jax.errors import InputError
 from rankq_jax.types import SIMULATOR_STATE, Episodes
 
@@ -38,7 +39,9 @@ _CHECKS = {
 }
 
 
-def load_arrays(path: Path, simulator_state: bool = False, resolve: str | None = None) -> Recording:
+def load_arrays(
+    path: Path, simulator_state: bool = False, resolve: str | None = None, like: Any = None
+) -> Recording:
     """A D4RL HDF5 file, an OGBench npz file or a user's own arrays in either container.
 
     An npz file without `rewards` and `timeouts` is OGBench's.
@@ -47,15 +50,21 @@ def load_arrays(path: Path, simulator_state: bool = False, resolve: str | None =
       path: of the file.
       simulator_state: whether `SIMULATOR_STATE` is kept in `Episodes.info`, as far as it is there.
       resolve: see `from_arrays`.
+      like: the specification of one observation where that is no vector.
 
     Raises:
       InputError: if the file is missing, damaged or not of its schema; names the file, the key and an index.
     """
     states = [key for name in SIMULATOR_STATE for key in (name, f"infos/{name}")] if simulator_state else []
-    arrays = containers.read(path, [*_KEYS, *states])
-    if path.suffix == ".npz" and not {"rewards", "timeouts"} & set(arrays):
-        return _ogbench(arrays, str(path))
-    return recording(arrays, str(path), resolve)
+    own = [key for field in observations.FIELDS for key in observations.keys_of(field, like).values()]
+    arrays = containers.read(path, dict.fromkeys([*_KEYS, *states, *([] if like is None else own)]))
+
+    def read(arrays: Arrays, source: str) -> Recording:
+        if path.suffix == ".npz" and not {"rewards", "timeouts"} & set(arrays):
+            return _ogbench(arrays, source)
+        return recording(arrays, source, resolve)
+
+    return read(arrays, str(path)) if like is None else observations.recording(read, arrays, str(path), like)
 
 
 def from_arrays(arrays: Arrays, source: str, resolve: str | None = None) -> Episodes:
