@@ -164,6 +164,8 @@ def to_numpy(
     size = spec.action_size
     layers[-1] = (layers[-1][0][:, :size], layers[-1][1][:size])  # of a Gaussian: its mean
     kernels, biases = zip(*layers, strict=True)
+    if encoder is not None and encoder.features != len(kernels[0]):
+        raise InputError("the encoder is none that an exported policy can hold; use the encoder cnn.")
     statistics = {} if normalized is None else _statistics(normalized, encoder, spec.observation)
     policies = [
         TrainedPolicy(

@@ -1,5 +1,6 @@
 """Agents by name. `testing.check_agent` holds for every entry."""
 
+from rankq_jax.agents.augmentation import shift_images
 from rankq_jax.agents.awac import awac
 from rankq_jax.agents.bc import bc
 from rankq_jax.agents.clipping import clip_members
@@ -38,6 +39,7 @@ __all__ = [
     "register_agent",
     "rlpd",
     "sac",
+    "shift_images",
     "td3_bc",
     "train_encoder",
 ]

@@ -23,7 +23,7 @@ CHOOSING = {
 }
 
 
-OF_ENCODERS = ("encoder_filters", "encoder_features", "encoder_training")
+OF_ENCODERS = ("encoder_filters", "encoder_features", "encoder_training", "image_shift")
 
 
 def fields_of(config: RunConfig) -> dict[str, Field]:

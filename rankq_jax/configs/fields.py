@@ -35,6 +35,7 @@ PhaseAlgorithm = Annotated[str, OneOf(AGENTS, "algorithm", empty=True)]
 Reading = Annotated[str, OneOf(READINGS)]
 Family = Annotated[str, OneOf(FAMILIES)]
 Encoder = Annotated[str, OneOf(ENCODERS)]
+Shift = Annotated[int, Interval(0, 1000, integer=True)]  # pixels
 EncoderTraining = Annotated[str, OneOf(HOW)]
 SuccessWeight = Annotated[str, OneOf(("given", "balanced"))]
 ClipGroups = Annotated[str, OneOf(("networks", "optimisers"))]

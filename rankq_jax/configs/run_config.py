@@ -148,6 +148,9 @@ class RunConfig:
     encoder_training: kinds.EncoderTraining = field(
         "separate", "Each network trains its encoder, or the critic trains a shared one, or it is frozen."
     )
+    image_shift: kinds.Shift = field(
+        0, "The farthest that updates see an image moved, as in DrQ; 0 moves none.", "pixels"
+    )
     actor_learning_rate: kinds.LearningRate = field(
         3e-4, "The learning rate of the policy and of the temperature."
     )

@@ -29,10 +29,8 @@ def _read(dataset: Dataset, spec: TaskSpec) -> Iterator[tuple[str, Recording]]:
         yield from sources.read_each(dataset, spec.observation_size, like=like)
     elif isinstance(dataset, Episodes):
         yield "episodes", Recording(dataset, Origin(success=SUCCESS_FLAGS))
-    elif like is not None:
-        yield "arrays", observations.recording(recording, dataset, "arrays", like)
     else:
-        yield "arrays", recording(dataset, "arrays")
+        yield "arrays", observations.recording(recording, dataset, "arrays", like)
 
 
 def recordings(task: Task, dataset: Dataset) -> Iterator[tuple[str, Recorded]]:

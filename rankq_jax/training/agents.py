@@ -5,7 +5,7 @@ from typing import Any
 
 import optax
 
-from rankq_jax.agents import AGENTS, Optimizers, clip_members, train_encoder
+from rankq_jax.agents import AGENTS, Optimizers, clip_members, shift_images, train_encoder
 from rankq_jax.configs import RunConfig
 from rankq_jax.data import mixture
 from rankq_jax.errors import InputError, suggestion
@@ -111,6 +111,7 @@ def agent_of(config: RunConfig, algorithm: str, networks: Networks, arguments: M
         )
     except ValueError as error:
         raise InputError(f"config.{algorithm}: {error}.") from error
+    agent = shift_images(agent, config.image_shift) if config.image_shift else agent
     return normalize_observations(agent) if config.standardise else agent
 
 

@@ -119,6 +119,7 @@ SHARED = {
     "encoder": choice("auto", "identity"),
     "encoder_filters": widths(),
     "encoder_features": whole(1, INT32, 8, 50),
+    "image_shift": whole(0, 1_000, 0, 4),
     "encoder_training": choice("separate", "shared", "frozen"),
     "actor_learning_rate": real(0.0, 1.0, 0.0, 1e-4, 3e-4),
     "actor_cosine_decay": switch(),

@@ -1,5 +1,6 @@
 """Flat arrays to `Episodes`: the D4RL schema, which is that of a user's own arrays too, and OGBench's."""
 
+import functools
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,9 +43,7 @@ _CHECKS = {
 def load_arrays(
     path: Path, simulator_state: bool = False, resolve: str | None = None, like: Any = None
 ) -> Recording:
-    """A D4RL HDF5 file, an OGBench npz file or a user's own arrays in either container.
-
-    An npz file without `rewards` and `timeouts` is OGBench's.
+    """A D4RL HDF5 file, an OGBench npz file (no `rewards`, no `timeouts`) or own arrays in either container.
 
     Args:
       path: of the file.
@@ -56,15 +55,11 @@ def load_arrays(
       InputError: if the file is missing, damaged or not of its schema; names the file, the key and an index.
     """
     states = [key for name in SIMULATOR_STATE for key in (name, f"infos/{name}")] if simulator_state else []
-    own = [key for field in observations.FIELDS for key in observations.keys_of(field, like).values()]
-    arrays = containers.read(path, dict.fromkeys([*_KEYS, *states, *([] if like is None else own)]))
+    arrays = containers.read(path, [*observations.keys_with(_KEYS, like), *states])
 
-    def read(arrays: Arrays, source: str) -> Recording:
-        if path.suffix == ".npz" and not {"rewards", "timeouts"} & set(arrays):
-            return _ogbench(arrays, source)
-        return recording(arrays, source, resolve)
-
-    return read(arrays, str(path)) if like is None else observations.recording(read, arrays, str(path), like)
+    ogbench = path.suffix == ".npz" and not {"rewards", "timeouts"} & set(arrays)
+    read = _ogbench if ogbench else functools.partial(recording, resolve=resolve)
+    return observations.recording(read, arrays, str(path), like)
 
 
 def from_arrays(arrays: Arrays, source: str, resolve: str | None = None) -> Episodes:

@@ -4,7 +4,7 @@ Readers know rows of vectors. So they are given the numbers of rows in the place
 rows are put back into what they return.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -16,6 +16,15 @@ from rankq_jax.data.sources import columns
 from rankq_jax.types import Episodes, describe_array, entries
 
 FIELDS = ("observations", "next_observations")
+
+
+def keys_with(keys: Sequence[str], like: Any) -> list[str]:
+    """Keys of a file of vectors as those of a file of observations like `like`; None: as they are."""
+    return [
+        own
+        for key in keys
+        for own in (keys_of(key, like).values() if like is not None and key in FIELDS else [key])
+    ]
 
 
 def checked(source: str, field: str, arrays: Mapping[str, Any], like: Any) -> Any:
@@ -107,11 +116,13 @@ def recording(
       read: `(arrays, source) -> Recording` of rows of vectors.
       arrays: by key, see `checked`.
       source: what messages begin with.
-      like: the specification of one observation.
+      like: the specification of one observation; None: they are vectors.
 
     Raises:
       InputError: as `checked`, and as `read`.
     """
+    if like is None:
+        return read(dict(arrays), source)
     arrays = flattened(arrays)
     observation, following = checked(source, "observations", arrays, like), None
     rest = {key: value for key, value in arrays.items() if not key.startswith(FIELDS)}
