@@ -10,7 +10,7 @@ from rankq_jax.envs.rollout import collect, recorder
 from rankq_jax.tasks import Generator, Task
 from rankq_jax.types import BatchEnv, EnvState, Step, TaskSpec, unit_box, vector
 
-SIZE, HORIZON, SPEED, NEAR = 24, 12, 3.0, 3.0
+SIZE, HORIZON, SPEED, NEAR = 24, 12, 2.0, 2.0
 MIDDLE = (SIZE - 1) / 2
 IMAGE = jax.ShapeDtypeStruct((SIZE, SIZE, 3), np.dtype(np.uint8))
 
@@ -47,11 +47,11 @@ def reached(observation):
 
 
 def _starts(stream, episode):
-    corners = [
-        np.random.default_rng([*s, e]).uniform(2, SIZE - 3, 2) for s, e in zip(stream, episode, strict=True)
-    ]
-    starts = np.array(corners)
-    return np.where(np.abs(starts - MIDDLE).max(axis=1, keepdims=True) < NEAR + 1, 2.0, starts)
+    """`[n, 2]`: near a corner, from where the middle is more than three steps away."""
+    generators = [np.random.default_rng([*s, e]) for s, e in zip(stream, episode, strict=True)]
+    corners = np.array([random.choice([0.0, 1.0], 2) for random in generators])
+    offsets = np.array([random.uniform(1.5, 3.3, 2) for random in generators])
+    return np.where(corners > 0, SIZE - 1 - offsets, offsets)
 
 
 def environments(observe, observation):
@@ -95,7 +95,7 @@ def generator(environment):
 
         def act(observation, t):
             towards = np.sign(MIDDLE - dot_of(observation))
-            wanted = 0.4 * towards + random.normal(0.0, 0.7, (10, 2))
+            wanted = 0.6 * towards + random.normal(0.0, 0.7, (10, 2))
             return np.clip(wanted, -1.0, 1.0).astype(np.float32)
 
         while sum(len(episode.reward) for episode in kept) < steps:
