@@ -1,6 +1,5 @@
 """The arrays of observations: their keys in files, what they must be like, and where two of them differ."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -9,8 +8,6 @@ import numpy as np
 from rankq_jax.types import describe_array, entries
 
 CONNECTED = 1e-6  # between a next observation and the following row; the loaders' own
-BLOCK = 65_536  # rows that are looked at together, so that nothing copies a dataset
-BLOCK_BYTES = 2**26  # of these rows
 
 
 def keys_of(field: str, like: Any) -> dict[str, str]:
@@ -38,13 +35,6 @@ def differing(leaf: Any, needed: Any) -> str:
     if leaf.ndim and found.shape == needed.shape and (found.dtype == needed.dtype or numbers):
         return ""
     return f"has {describe_array(found)} per step where the task needs {describe_array(needed)}"
-
-
-def blocks(rows: int, row_bytes: int = 1) -> Iterator[slice]:
-    """`rows` rows as slices, one block after another; short ones where a row has many bytes, as images do."""
-    size = max(1, min(BLOCK, BLOCK_BYTES // max(row_bytes, 1)))
-    for start in range(0, rows, size):
-        yield slice(start, min(start + size, rows))
 
 
 def apart(following: np.ndarray, observation: np.ndarray) -> np.ndarray:

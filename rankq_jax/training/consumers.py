@@ -71,13 +71,13 @@ class Lines:
         ]
         lengths = [len(jax.tree.leaves(path)[0]) for path in paths]
         joined = [_vectors("observation", path, 2) for path in paths]
+        columns: dict[str, Any] = {
+            key: np.concatenate([each[key] for each in joined]).astype(np.float32) for key in joined[0]
+        }
         with files.atomic(self._folder / f"trajectories-{phase}.npz") as file:
             np.savez_compressed(
                 file,
-                **{
-                    key: np.concatenate([each[key] for each in joined]).astype(np.float32)
-                    for key in joined[0]
-                },
+                **columns,
                 length=lengths,
                 seed=np.repeat(self._seeds, count),
                 success=result.success.ravel(),

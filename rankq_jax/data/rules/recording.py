@@ -5,8 +5,8 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from rankq_jax.data.observations import apart, blocks, differing, named
-from rankq_jax.data.rules.rule import Finding, Rule, first
+from rankq_jax.data.observations import apart, differing, named
+from rankq_jax.data.rules.rule import Finding, Rule, blocks, first
 from rankq_jax.data.rules.steps import Recorded, duration, jump
 from rankq_jax.types import TaskSpec, describe_array, describe_observation, entries
 

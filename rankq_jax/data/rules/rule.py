@@ -1,13 +1,15 @@
 """What a rule about datasets is, what it finds, and how that is told."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from rankq_jax.data.observations import blocks
 from rankq_jax.errors import InputError
 from rankq_jax.types import Episodes
+
+BLOCK = 65_536  # rows that are looked at together, so that no rule copies a dataset
+BLOCK_BYTES = 2**26  # of these rows
 
 
 class Finding(NamedTuple):
@@ -72,6 +74,13 @@ def refusal(source: str, rule: Rule, finding: Finding, episodes: Episodes, of: s
         start = int(np.argmax(episodes.episode == episode))
         where = f"at episode {int(episode)}, index {finding.row - start}"
     return InputError(f"{source}: {finding.problem} {where}{of} (rule {rule.name!r}); {rule.remedy}.")
+
+
+def blocks(rows: int, row_bytes: int = 1) -> Iterator[slice]:
+    """`rows` rows as slices, one block after another; short ones where a row has many bytes, as images do."""
+    size = max(1, min(BLOCK, BLOCK_BYTES // max(row_bytes, 1)))
+    for start in range(0, rows, size):
+        yield slice(start, min(start + size, rows))
 
 
 def first(rows: int, bad: Callable[[slice], np.ndarray], row_bytes: int = 1) -> int | None:

@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from rankq_jax.data.observations import blocks
 from rankq_jax.data.recording import Origin
-from rankq_jax.data.rules.rule import Finding
+from rankq_jax.data.rules.rule import Finding, blocks
 from rankq_jax.types import Episodes, TaskSpec
 
 

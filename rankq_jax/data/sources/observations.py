@@ -10,8 +10,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from rankq_jax.data.observations import apart, blocks, differing, keys_of, named
+from rankq_jax.data.observations import apart, differing, keys_of, named
 from rankq_jax.data.recording import Recording
+from rankq_jax.data.rules.rule import blocks
 from rankq_jax.data.sources import columns
 from rankq_jax.types import Episodes, describe_array, entries
 
