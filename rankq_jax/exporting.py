@@ -1,6 +1,6 @@
 """Greedy policies of agents as plain weights that numpy evaluates."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -8,10 +8,11 @@ import numpy as np
 
 from rankq_jax.errors import InputError
 from rankq_jax.lifting import Normalized, jit_act
-from rankq_jax.trained_policies import SQUASHES, TrainedPolicy
-from rankq_jax.types import Agent, Params, TaskSpec
+from rankq_jax.networks.encoded import ENCODER
+from rankq_jax.trained_policies import SQUASHES, Encoder, Entry, Pixels, TrainedPolicy
+from rankq_jax.types import Agent, Params, TaskSpec, entries, seen
 
-Greedy = Callable[[np.ndarray], np.ndarray]  # observations `[n, O]` -> actions `[n, A]`
+Greedy = Callable[[Any], np.ndarray]  # observations `[n, *O]` -> actions `[n, A]`
 
 DEVIATION = ("log_std", "log_std_multiplier", "log_std_offset")  # parameters that no mode depends on
 PROBES = 64  # random observations that the exported policy is compared on
@@ -38,6 +39,77 @@ def _layers(params: Any) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(layers[name]["kernel"], layers[name]["bias"]) for name in ordered]
 
 
+def _pixels(tree: Mapping[str, Any], name: str) -> Pixels:
+    """The encoder of an image from its parameters, whose names say the strides.
+
+    Raises:
+      InputError: if it is another encoder than the CNN that is known here.
+    """
+    layers = sorted(
+        (key for key in tree if key.startswith("convolution_")), key=lambda key: int(key.split("_")[1])
+    )
+    if set(tree) != {*layers, "projection"} or set(tree["projection"]) != {"Dense_0", "LayerNorm_0"}:
+        raise InputError(
+            f"the encoder of {name or 'the observation'} has parameters {', '.join(sorted(tree))}, which an "
+            "exported policy cannot hold; use the encoder cnn."
+        )
+    dense, norm = tree["projection"]["Dense_0"], tree["projection"]["LayerNorm_0"]
+    return Pixels(
+        kernels=tuple(tree[key]["kernel"] for key in layers),
+        biases=tuple(tree[key]["bias"] for key in layers),
+        strides=tuple(int(key.split("_")[3]) for key in layers),
+        projection=dense["kernel"],
+        projection_bias=dense["bias"],
+        scale=norm["scale"],
+        offset=norm["bias"],
+    )
+
+
+def _encoder(params: Mapping[str, Any], observation: Any) -> Encoder:
+    """What looks at an observation, from its parameters."""
+    tree, found = params.get("params", {}), []
+    for name, leaf in entries(observation).items():
+        own = tree.get(f"encoders_{name}", {}) if name else tree
+        dtype = "float32" if np.issubdtype(leaf.dtype, np.floating) else str(leaf.dtype)
+        found.append(Entry(name, leaf.shape, dtype, _pixels(own, name) if own else None))
+    return Encoder(tuple(found))
+
+
+def _statistics(
+    normalized: Normalized, encoder: Encoder | None, observation: Any
+) -> dict[str, np.ndarray | None]:
+    """`mean` and `deviation` of the features, those of vectors in their places; None without any."""
+    if encoder is None:
+        return {"mean": normalized.mean, "deviation": normalized.deviation}
+    found = dict[str, np.ndarray | None]()
+    for field, nothing in (("mean", 0.0), ("deviation", 1.0)):
+        known = entries(getattr(normalized, field))
+        parts = [
+            np.ravel(known[entry.name])
+            if entry.name in known
+            else np.full(entry.features, nothing, np.float32)
+            for entry in encoder.entries
+        ]
+        found[field] = np.concatenate(parts).astype(np.float32) if known else None
+    return found
+
+
+def _probes(observation: Any, normalized: Normalized | None) -> Any:
+    """`[PROBES, *O]`: random observations, around the statistics where there are some."""
+    random = np.random.default_rng(0)
+
+    def drawn(spec: Any, mean: Any, deviation: Any) -> np.ndarray:
+        if np.issubdtype(spec.dtype, np.integer):
+            info = np.iinfo(spec.dtype)
+            return random.integers(info.min, info.max, (PROBES, *spec.shape), spec.dtype, endpoint=True)
+        values = random.normal(size=(PROBES, *spec.shape))
+        return (values if mean is None else mean + deviation * values).astype(np.float32)
+
+    nothing = jax.tree.map(lambda spec: None, observation)
+    mean, deviation = (nothing, nothing) if normalized is None else (normalized.mean, normalized.deviation)
+    return jax.tree.map(drawn, observation, mean, deviation)
+
+
 def greedy_of(agent: Agent, params: Params, seeds: int, index: int) -> Greedy:
     """The greedy actions of one seed, as the agent of all seeds computes them.
 
@@ -49,8 +121,8 @@ def greedy_of(agent: Agent, params: Params, seeds: int, index: int) -> Greedy:
     """
     keys = jax.vmap(jax.random.key)(np.arange(seeds, dtype=np.uint32))
 
-    def greedy(observation: np.ndarray) -> np.ndarray:
-        repeated = np.broadcast_to(observation.astype(np.float32), (seeds, *observation.shape))
+    def greedy(observation: Any) -> np.ndarray:
+        repeated = jax.tree.map(lambda x: np.broadcast_to(x, (seeds, *x.shape)), seen(observation))
         return np.asarray(jit_act(agent.act_greedy)(params, repeated, keys, np.int32(0)))[index]
 
     return greedy
@@ -86,23 +158,25 @@ def to_numpy(
     if seed is not None and seed not in seeds:
         raise InputError(f"seed={seed}: the run has the seeds {', '.join(map(str, seeds))}; choose one.")
     index = 0 if seed is None else list(seeds).index(seed)
-    inner = jax.tree.map(lambda leaf: np.asarray(leaf)[index], params)
-    statistics: dict[str, np.ndarray] = {}
+    inner, normalized, encoder = jax.tree.map(lambda leaf: np.asarray(leaf)[index], params), None, None
     if isinstance(inner, Normalized):
-        mean, deviation = np.asarray(inner.mean), np.asarray(inner.deviation)
-        statistics, inner = {"mean": mean, "deviation": deviation}, inner.inner
+        normalized, inner = inner, inner.inner
+    if isinstance(inner, Mapping) and ENCODER in inner:
+        encoder = _encoder(inner[ENCODER], spec.observation)
+        inner = {name: part for name, part in inner.items() if name != ENCODER}
     layers = _layers(inner)
     kernel, bias = layers[-1]
     layers[-1] = (kernel[:, : spec.action_size], bias[: spec.action_size])  # of a Gaussian: its mean
     kernels, biases = zip(*layers, strict=True)
+    if encoder is not None and encoder.features != len(kernels[0]):
+        raise InputError("the encoder is none that an exported policy can hold; use the encoder cnn.")
+    statistics = {} if normalized is None else _statistics(normalized, encoder, spec.observation)
     policies = [
-        TrainedPolicy(kernels, biases, provenance, agent.name, task, squash, **statistics)
+        TrainedPolicy(kernels, biases, provenance, agent.name, task, squash, **statistics, encoder=encoder)
         for squash in SQUASHES
     ]
-    observations = np.random.default_rng(0).normal(size=(PROBES, spec.observation_size))
-    if statistics:
-        observations = statistics["mean"] + statistics["deviation"] * observations
-    actions = greedy_of(agent, params, len(seeds), index)(observations.astype(np.float32))
+    observations = _probes(spec.observation, normalized)
+    actions = greedy_of(agent, params, len(seeds), index)(observations)
     differences = [float(np.abs(policy(observations) - actions).max()) for policy in policies]
     best = int(np.argmin(differences))
     if not differences[best] < TOLERANCE:

@@ -1,5 +1,6 @@
 """Wrappers that lift an agent to another agent. They see `Agent` alone, never a concrete algorithm."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -7,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from rankq_jax.bounds import Count, Positive, checked
-from rankq_jax.types import Agent, Key, Metrics, Transition
+from rankq_jax.types import Agent, Key, Metrics, Transition, is_image
 
 
 def with_sampling(agent: Agent, sample: Callable[[Any, Key], Transition]) -> Agent:
@@ -30,34 +31,44 @@ class Normalized(NamedTuple):
 
     Attributes:
       inner: the wrapped agent's.
-      mean: `[*O]` of the observations.
-      deviation: `[*O]`, what centred observations are divided by.
+      mean: `[*O]` of the observations; None in the place of an array that is seen as it is.
+      deviation: `[*O]`, what centred observations are divided by, likewise.
     """
 
     inner: Any
-    mean: jax.Array
-    deviation: jax.Array
+    mean: Any
+    deviation: Any
 
     @property
     def step(self) -> jax.Array:
         """Updates done."""
         return self.inner.step
 
-    def seen(self, observation: jax.Array) -> jax.Array:
+    def seen(self, observation: Any) -> Any:
         """`[..., *O] -> [..., *O]`: observations as the wrapped agent sees them."""
-        lead = (1,) * (observation.ndim - self.mean.ndim)
-        mean, deviation = (x.reshape(lead + x.shape) for x in (self.mean, self.deviation))
-        return (observation - mean) / deviation
+        return jax.tree.map(_standardized, self.mean, self.deviation, observation, is_leaf=_is_none)
+
+
+def _is_none(leaf: Any) -> bool:
+    return leaf is None
+
+
+def _standardized(mean: jax.Array | None, deviation: jax.Array | None, values: jax.Array) -> jax.Array:
+    if mean is None or deviation is None:
+        return values
+    lead = (1,) * (values.ndim - mean.ndim)
+    return (values - mean.reshape(lead + mean.shape)) / deviation.reshape(lead + deviation.shape)
 
 
 @checked()
 def normalize_observations(agent: Agent, epsilon: Positive = 1e-3) -> Agent:
     """The agent sees observations with the mean 0 and the deviation 1 of the `example` that `init` got.
 
-    The statistics are part of the state, so that training, acting and every checkpoint share them.
+    The statistics are part of the state, so that training, acting and every checkpoint share them. Vectors of
+    floating-point numbers have them; images and arrays of integers are seen as they are.
 
     Args:
-      agent: any agent on observations that are arrays.
+      agent: any agent.
       epsilon: added to the standard deviation (1e-3 in the code of TD3+BC, arXiv 2106.06860).
 
     Raises:
@@ -65,8 +76,13 @@ def normalize_observations(agent: Agent, epsilon: Positive = 1e-3) -> Agent:
     """
 
     def init(key: Key, example: Transition) -> Normalized:
-        rows = jnp.asarray(example.observation, jnp.float32)
-        mean, deviation = jnp.mean(rows, axis=0), jnp.std(rows, axis=0) + epsilon
+        def statistics(of: Callable[..., jax.Array], rows: jax.Array) -> jax.Array | None:
+            numbers = jnp.issubdtype(rows.dtype, jnp.floating) and not is_image(rows[0])
+            return of(jnp.asarray(rows, jnp.float32), axis=0) if numbers else None
+
+        mean = jax.tree.map(functools.partial(statistics, jnp.mean), example.observation)
+        deviation = jax.tree.map(functools.partial(statistics, jnp.std), example.observation)
+        deviation = jax.tree.map(lambda leaf: leaf + epsilon, deviation)
         return Normalized(agent.init(key, jax.tree.map(lambda x: x[:1], example)), mean, deviation)
 
     def update(state: Normalized, batch: Transition, key: Key) -> tuple[Normalized, Metrics]:

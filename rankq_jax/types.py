@@ -106,17 +106,35 @@ def seen(observation: Any) -> Any:
     return jax.tree.map(one, observation)
 
 
+def entries(observation: Any) -> dict[str, Any]:
+    """The arrays of an observation, or of its specification, by name and in the order of the names.
+
+    An observation that is one array has the name "". Nested names are joined by dots.
+    """
+    return {
+        ".".join(str(getattr(part, "key", getattr(part, "idx", part))) for part in path): leaf
+        for path, leaf in jax.tree_util.tree_leaves_with_path(observation)
+    }
+
+
+def is_image(leaf: Any) -> bool:
+    """Whether an array of an observation, or its specification, is `[H, W, C]`, without a batch axis."""
+    return len(leaf.shape) == 3
+
+
+def describe_array(leaf: Any) -> str:
+    """Type and shape of an array or its specification, in words: `float32[17]`."""
+    return f"{leaf.dtype}{list(leaf.shape)}".replace(", ", ",")
+
+
 def describe_observation(observation: Any) -> str:
     """What an observation is made of, in words: `float32[17]`, or `image uint8[48,64,3], proprio float32[7]`.
 
     Args:
       observation: arrays or their specifications, without a batch axis.
     """
-    found = []
-    for path, leaf in jax.tree_util.tree_leaves_with_path(observation):
-        name = ".".join(str(getattr(part, "key", getattr(part, "idx", part))) for part in path)
-        found.append(f"{name} {leaf.dtype}{list(leaf.shape)}".strip().replace(", ", ","))
-    return ", ".join(found)
+    named = entries(observation)
+    return ", ".join(f"{name} {describe_array(leaf)}".strip() for name, leaf in named.items())
 
 
 class Transition(NamedTuple):

@@ -84,7 +84,8 @@ def fields(tmp_path):
 ABOUT = {"algorithm": "iql", "task": "adroit-pen", "squash": "tanh", "observation_size": 2, "action_size": 1}
 DEEP = "[" * 100_000 + "]" * 100_000
 WRONG = {
-    "another format": ({"format": np.array(3)}, "its format is 3"),
+    "another format": ({"format": np.array(4)}, "its format is 4"),
+    "an encoder that is not there": ({"format": np.array(3)}, "does not say 'observation'"),
     "a format that is no number": ({"format": np.array("2")}, "'format'"),
     "an infinite format": ({"format": np.array(np.inf)}, "'format'"),
     "no kernel": (

@@ -1,9 +1,11 @@
 """Agents by name. `testing.check_agent` holds for every entry."""
 
+from rankq_jax.agents.augmentation import shift_images
 from rankq_jax.agents.awac import awac
 from rankq_jax.agents.bc import bc
 from rankq_jax.agents.clipping import clip_members
 from rankq_jax.agents.cql import cal_ql, cql
+from rankq_jax.agents.encoders import train_encoder
 from rankq_jax.agents.iql import iql
 from rankq_jax.agents.oap import oap_iql, oap_td3_bc
 from rankq_jax.agents.optimizers import Optimizers
@@ -37,5 +39,7 @@ __all__ = [
     "register_agent",
     "rlpd",
     "sac",
+    "shift_images",
     "td3_bc",
+    "train_encoder",
 ]

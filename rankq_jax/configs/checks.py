@@ -23,6 +23,9 @@ CHOOSING = {
 }
 
 
+OF_ENCODERS = ("encoder_filters", "encoder_features", "encoder_training", "image_shift")
+
+
 def fields_of(config: RunConfig) -> dict[str, Field]:
     """Every field that a configuration can have, by its name with dots."""
     found = dict(SHARED)
@@ -144,6 +147,11 @@ def _of_another(config: RunConfig, name: str) -> str:
         "preferences.rank_net_dropout": unranked,
         "preferences.rank_net_epochs": unranked,
     }
+    if (
+        name in ("encoder_filters", "encoder_features", "encoder_training")
+        and tasks.find(config.task).spec.flat
+    ):
+        return f"observations of {config.task} are vectors, which no encoder changes; leave it out"
     switched, by = off.get(name, (False, ""))
     return f"config.{by} leaves it without effect; leave one of them out" if switched else ""
 

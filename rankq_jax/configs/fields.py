@@ -8,10 +8,11 @@ from typing import Annotated, Any, NamedTuple
 
 from rankq_jax import tasks
 from rankq_jax.agents import AGENTS
+from rankq_jax.agents.encoders import HOW
 from rankq_jax.bounds import Bound, Either, Interval, OneOf, Text, arguments, bound_of
 from rankq_jax.data.readings import READINGS
 from rankq_jax.errors import PLUGINS
-from rankq_jax.networks import FAMILIES
+from rankq_jax.networks import ENCODERS, FAMILIES
 from rankq_jax.tasks.datasets import MOST_STEPS
 
 LAST_SEED = 2**32 - 1  # of a random key
@@ -36,6 +37,9 @@ Reading = Annotated[str, OneOf(READINGS)]
 Family = Annotated[str, OneOf(FAMILIES)]
 Storage = Annotated[str, OneOf(("memory", "disk"))]
 InitParts = Annotated[str, OneOf(("all", "policy"))]
+Encoder = Annotated[str, OneOf(ENCODERS)]
+Shift = Annotated[int, Interval(0, 1000, integer=True)]  # pixels
+EncoderTraining = Annotated[str, OneOf(HOW)]
 SuccessWeight = Annotated[str, OneOf(("given", "balanced"))]
 ClipGroups = Annotated[str, OneOf(("networks", "optimizers"))]
 Parallel = Annotated[str, OneOf(("seeds", "batch"))]

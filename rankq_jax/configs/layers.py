@@ -111,6 +111,8 @@ def _smoke(values: Mapping[str, Any]) -> Values:
         "dataset_steps": min(values["dataset_steps"], 12_000),
         "actor_hidden": (32, 32),
         "critic_hidden": (32, 32),
+        "encoder_filters": (8, 8),
+        "encoder_features": 16,
         "batch_size": 32,
         "evaluation_episodes": 4,
         "replay_capacity": 5_000,

@@ -149,6 +149,15 @@ class RunConfig:
     critics: Members = field(2, "The number of members of the critic ensemble.")
     critic_layer_norm: LayerNorm = field("none", "Layer normalization stands before or after each ReLU.")
     actor_dropout: Dropout = field(0.0, "The dropout rate of the policy's hidden layers.")
+    encoder: kinds.Encoder = field("auto", "What networks see an observation through; auto: images by a CNN.")
+    encoder_filters: Widths = field((32, 32, 32, 32), "The filters of the convolutions of the CNN.")
+    encoder_features: Count = field(50, "The number of features that the CNN makes of an image.")
+    encoder_training: kinds.EncoderTraining = field(
+        "separate", "Each network trains its encoder, or the critic trains a shared one, or it is frozen."
+    )
+    image_shift: kinds.Shift = field(
+        0, "The farthest that updates see an image moved, as in DrQ; 0 moves none.", "pixels"
+    )
     actor_learning_rate: kinds.LearningRate = field(
         3e-4, "The learning rate of the policy and of the temperature."
     )

@@ -10,10 +10,11 @@ import numpy as np
 
 from rankq_jax import files
 from rankq_jax.data.episodes import last_rows
+from rankq_jax.data.observations import named
 from rankq_jax.data.sources import columns
 from rankq_jax.data.sources.containers import cause
 from rankq_jax.errors import InputError, suggestion
-from rankq_jax.types import Episodes
+from rankq_jax.types import Episodes, entries
 
 Arrays = dict[str, np.ndarray]
 
@@ -27,7 +28,7 @@ def arrays(episodes: Episodes, source: str) -> Arrays:
     """
     return {
         **_shared(episodes),
-        "next_observations": episodes.next_observation,
+        **named("next_observations", episodes.next_observation),
         "rewards": episodes.reward,
         "terminals": episodes.terminated,
         "timeouts": episodes.truncated,
@@ -170,12 +171,14 @@ def _fill(file: Any, content: Mapping[str, np.ndarray]) -> None:
 
 def _shared(episodes: Episodes) -> Arrays:
     infos = {f"infos/{name}": array for name, array in episodes.info.items()}
-    return {"observations": episodes.observation, "actions": episodes.action, **infos}
+    return {**named("observations", episodes.observation), "actions": episodes.action, **infos}
 
 
 def _shared_with_final(episodes: Episodes, rows: np.ndarray, surplus: np.ndarray) -> Arrays:
     taken = {key: array[rows] for key, array in _shared(episodes).items()}
-    taken["observations"][surplus] = episodes.next_observation[last_rows(episodes)]
+    last = last_rows(episodes)
+    for key, final in named("observations", episodes.next_observation).items():
+        taken[key][surplus] = final[last]
     taken["actions"][surplus] = 0.0
     return taken
 
@@ -188,11 +191,13 @@ def _with_final_rows(last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _check_contiguous(episodes: Episodes, source: str) -> None:
     inside = ~last_rows(episodes)[:-1]
-    apart = (episodes.next_observation[:-1] != episodes.observation[1:]).any(axis=1) & inside
-    if apart.any():
-        raise columns.refusal(
-            source,
-            "next_observations",
-            f"at index {int(np.argmax(apart))} is not the following observation",
-            "use the format 'arrays'",
-        )
+    following = named("next_observations", episodes.next_observation)
+    for (key, after), here in zip(following.items(), entries(episodes.observation).values(), strict=True):
+        differs = (after[:-1] != here[1:]).reshape(len(inside), -1).any(axis=1) & inside
+        if differs.any():
+            raise columns.refusal(
+                source,
+                key,
+                f"at index {int(np.argmax(differs))} is not the following observation",
+                "use the format 'arrays'",
+            )

@@ -2,6 +2,8 @@
 
 from rankq_jax.networks.critics import ensemble, over_actions, state_value
 from rankq_jax.networks.deterministic import deterministic
+from rankq_jax.networks.encoded import encoded_critic, encoded_policy, encoded_value
+from rankq_jax.networks.encoders import ENCODERS, EncoderSizes, encoder_of, register_encoder
 from rankq_jax.networks.gaussian import gaussian, tanh_gaussian
 from rankq_jax.networks.mlp import MLP, Arithmetic
 from rankq_jax.networks.presets import (
@@ -10,6 +12,7 @@ from rankq_jax.networks.presets import (
     Sizes,
     awac,
     cal_ql,
+    encoded,
     iql,
     preset,
     rebrac,
@@ -19,20 +22,28 @@ from rankq_jax.networks.presets import (
 )
 
 __all__ = [
+    "ENCODERS",
     "FAMILIES",
     "MLP",
     "Arithmetic",
+    "EncoderSizes",
     "Networks",
     "Sizes",
     "awac",
     "cal_ql",
     "deterministic",
+    "encoded",
+    "encoded_critic",
+    "encoded_policy",
+    "encoded_value",
+    "encoder_of",
     "ensemble",
     "gaussian",
     "iql",
     "over_actions",
     "preset",
     "rebrac",
+    "register_encoder",
     "register_networks",
     "rlpd",
     "state_value",

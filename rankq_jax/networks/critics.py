@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
@@ -19,7 +18,6 @@ def ensemble(
     hidden: Widths,
     members: Members = 2,
     layer_norm: LayerNorm = "none",
-    encoder: nn.Module | None = None,
     initializer: Initializer | None = None,
     unrolled: Switch = False,
     arithmetic: Arithmetic = FLOAT32,
@@ -27,20 +25,18 @@ def ensemble(
     """`members` independently initialised networks of (observation, action).
 
     N actions of one state are N rows of one call: a vmap over them would leave XLA to find a layout, which
-    on CPU costs a quarter of the time of an update. The encoder does not see the action, so it runs once.
-    The features are joined to each action before the first layer; multiplying their part of it once for all
-    actions measured no faster on CPU for observations of robots (benchmarks.layouts).
+    on CPU costs a quarter of the time of an update. The features are joined to each
+    action before the first layer; multiplying their part of it once for all actions measured no faster on CPU
+    for observations of robots (benchmarks.layouts).
 
     Args:
       hidden: width of each hidden layer.
       members: E, at least 1.
       layer_norm: of the hidden layers, `none`, `before` or `after` their ReLU.
-      encoder: module from `observation [B, *O]` to features `[B, F]`, shared by all members. None: the
-        observation is the feature vector.
       initializer: of the weights; None: orthogonal with a last gain of 0.01.
       unrolled: one matrix product after another for the members, in place of batched ones (a vmap). The
         numbers are the same up to rounding; which is faster depends on the device.
-      arithmetic: of the members, not of the encoder.
+      arithmetic: see `Arithmetic`.
 
     Raises:
       ValueError: if a value is out of bounds.
@@ -48,38 +44,25 @@ def ensemble(
     first = orthogonal(0.01) if initializer is None else initializer
     init_head, head = network(MLP(tuple(hidden), 1, first, layer_norm, arithmetic=arithmetic))
 
-    encode = functools.partial(_features, encoder)
     of_rows = functools.partial(_of_rows, head, members if unrolled else None)
 
     def init(key: Key, observation: Any, action: jax.Array) -> Params:
-        k_encoder, k_heads = jax.random.split(key)
-        params: Params = {}
-        if encoder is not None:
-            params["encoder"] = encoder.init(k_encoder, observation)
-        features = encode(params, observation)
-        inputs = jnp.concatenate([features, flat(action, features)], axis=-1)
+        _, k_heads = jax.random.split(key)
+        inputs = jnp.concatenate([observation, flat(action, observation)], axis=-1)
         keys = jax.random.split(k_heads, members)
-        params["heads"] = jax.vmap(init_head, in_axes=(0, None))(keys, inputs)
-        return params
+        return {"heads": jax.vmap(init_head, in_axes=(0, None))(keys, inputs)}
 
     def apply(params: Params, observation: Any, action: jax.Array) -> jax.Array:
-        features = encode(params, observation)
-        return of_rows(params["heads"], jnp.concatenate([features, flat(action, features)], axis=-1))
+        return of_rows(params["heads"], jnp.concatenate([observation, flat(action, observation)], axis=-1))
 
     def apply_to_set(params: Params, observation: Any, actions: jax.Array) -> jax.Array:
-        features = encode(params, observation)
         rows, samples = actions.shape[:2]
-        repeated = jnp.broadcast_to(features[:, None], (rows, samples, features.shape[-1]))
+        repeated = jnp.broadcast_to(observation[:, None], (rows, samples, observation.shape[-1]))
         inputs = jnp.concatenate([repeated, flat(actions, repeated)], axis=-1)
         q = of_rows(params["heads"], inputs.reshape(rows * samples, -1))
         return q.reshape(members, rows, samples)
 
     return Critic(init, apply, apply_to_set)
-
-
-def _features(encoder: nn.Module | None, params: Params, observation: Any) -> jax.Array:
-    """`[B, F]`: what the heads see of an observation."""
-    return observation if encoder is None else network(encoder)[1](params["encoder"], observation)
 
 
 def _of_rows(

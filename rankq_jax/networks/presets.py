@@ -22,6 +22,8 @@ from rankq_jax.errors import add_name
 from rankq_jax.networks import initializers
 from rankq_jax.networks.critics import ensemble, state_value
 from rankq_jax.networks.deterministic import deterministic
+from rankq_jax.networks.encoded import encoded_critic, encoded_policy, encoded_value
+from rankq_jax.networks.encoders import AUTO, EncoderSizes, encoder_of
 from rankq_jax.networks.gaussian import LOG_STD_RANGE, gaussian, tanh_gaussian
 from rankq_jax.networks.initializers import Initializer
 from rankq_jax.networks.mlp import FLOAT32, Arithmetic, LayerNorm
@@ -39,6 +41,7 @@ class Sizes(NamedTuple):
     actor_dropout: Dropout = 0.0
     unrolled_critics: Switch = False
     arithmetic: Arithmetic = FLOAT32
+    encoder: Any = None
 
 
 class Networks(NamedTuple):
@@ -59,6 +62,7 @@ class Networks(NamedTuple):
 
 Preset = Callable[..., Networks]  # arguments as in `sizes`
 FAMILIES: dict[str, Preset] = {}
+_ENCODER = EncoderSizes()
 _bound = bound_of(Widths)
 assert _bound is not None
 MaybeWidths = Annotated[Any, Optional(_bound)]
@@ -76,11 +80,14 @@ def sizes(
     actor_dropout: Dropout = 0.0,
     unrolled_critics: Switch = False,
     arithmetic: Arithmetic = FLOAT32,
+    encoder: Any = AUTO,
+    encoder_filters: Widths = _ENCODER.filters,
+    encoder_features: Count = _ENCODER.features,
 ) -> Sizes:
     """The sizes of networks.
 
     Args:
-      spec: `Task.spec`, or the size of an action.
+      spec: `Task.spec`, or the size of an action where observations are vectors.
       hidden: widths of the hidden layers of all networks.
       actor_hidden: those of the policy; None: `hidden`.
       critic_hidden: those of each critic member and of the state value; None: `hidden`.
@@ -89,10 +96,15 @@ def sizes(
       actor_dropout: dropout rate in the policy's hidden layers; only Gaussian presets have it.
       unrolled_critics: see `critics.ensemble`.
       arithmetic: of all networks, see `mlp.Arithmetic`.
+      encoder: what each network sees an observation through, see `encoders.encoder_of`.
+      encoder_filters: of the convolutions of a CNN.
+      encoder_features: that a CNN makes of an image.
 
     Raises:
-      ValueError: if a value is out of bounds.
+      ValueError: if a value is out of bounds, or the encoder does not fit the observation.
     """
+    observation = spec.observation if isinstance(spec, TaskSpec) else None
+    of_encoder = EncoderSizes(encoder_filters, encoder_features, arithmetic)
     chosen = Sizes(
         actor_hidden=hidden if actor_hidden is None else actor_hidden,
         critic_hidden=hidden if critic_hidden is None else critic_hidden,
@@ -102,6 +114,7 @@ def sizes(
         actor_dropout=actor_dropout,
         unrolled_critics=unrolled_critics,
         arithmetic=arithmetic,
+        encoder=encoder_of(observation, encoder, of_encoder),
     )
     refuse_fields(chosen)
     return chosen
@@ -117,14 +130,29 @@ def register_networks(name: str, preset: Preset) -> Preset:
 
 
 def preset(build: Callable[[Sizes], Networks]) -> Preset:
-    """A decorator: `build`, which takes the arguments of `sizes` and is registered under its own name."""
+    """A decorator: `build`, which takes the arguments of `sizes` and is registered under its own name.
+
+    `build` makes networks of features; the encoder is put before each of them.
+    """
 
     def call(spec: TaskSpec | int, hidden: Widths = (256, 256), **arguments: Any) -> Networks:
-        return build(sizes(spec, hidden, **arguments))
+        chosen = sizes(spec, hidden, **arguments)
+        return encoded(build(chosen), chosen.encoder)
 
     call.__name__, call.__qualname__ = build.__name__, build.__qualname__
     call.__module__, call.__doc__ = build.__module__, build.__doc__
     return register_networks(build.__name__, checked(sizes)(call))
+
+
+def encoded(networks: Networks, encoder: Any) -> Networks:
+    """Networks of features as networks of observations, each with an own encoder; None changes nothing."""
+    if encoder is None:
+        return networks
+    return networks._replace(
+        policy=encoded_policy(networks.policy, encoder),
+        critic=encoded_critic(networks.critic, encoder),
+        value=encoded_value(networks.value, encoder),
+    )
 
 
 def _networks(policy: Policy, sizes: Sizes, critic: Initializer, value: Initializer) -> Networks:

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from rankq_jax.bounds import Dropout, Widths, checked
+from rankq_jax.networks.encoded import Look
 from rankq_jax.networks.initializers import fan_in_uniform
 from rankq_jax.networks.mlp import MLP, flat, network
 from rankq_jax.types import Key, Params
@@ -44,3 +46,15 @@ def scorer(hidden: Widths = (512, 256), dropout: Dropout = 0.5) -> Scorer:
         return body(params, inputs(observation, action), key)[..., 0]
 
     return Scorer(init, apply)
+
+
+def encoded_scorer(scorer: Scorer, encoder: nn.Module | None) -> Scorer:
+    """A scorer of features as one of observations, with an encoder of its own; None changes nothing."""
+    if encoder is None:
+        return scorer
+    look = Look(*network(encoder))
+
+    def apply(params: Params, observation: Any, action: Any, key: Key | None = None) -> jax.Array:
+        return scorer.apply(*look.parts(params, observation), action, key)
+
+    return Scorer(lambda key, *given: look.start(scorer.init, key, *given), apply)

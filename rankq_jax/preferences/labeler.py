@@ -37,32 +37,37 @@ class Preferences(NamedTuple):
     ranker: Any
 
 
-def in_chunks(function: Callable[..., Any], rows: int, *arrays: np.ndarray) -> np.ndarray:
+def in_chunks(function: Callable[..., Any], rows: int, *arrays: Any) -> np.ndarray:
     """`function` of at most `CHUNK` rows at a time, always of one shape, joined along the rows.
 
     Args:
       function: of slices `[CHUNK, ...]` of the arrays, and of the number of the slice.
       rows: N, the length of every array.
-      *arrays: `[N, ...]`.
+      *arrays: `[N, ...]`, or pytrees of such.
     """
     size = min(CHUNK, rows)
     parts = []
     for start in range(0, rows, size):
         index = np.minimum(np.arange(start, start + size), rows - 1)
-        part = np.asarray(function(*(array[index] for array in arrays), start // size))
+        part = np.asarray(function(*(rows_of(array, index) for array in arrays), start // size))
         parts.append(part[: rows - start])
     return np.concatenate(parts)
+
+
+def rows_of(arrays: Any, index: np.ndarray) -> Any:
+    """Rows of a pytree of arrays `[N, ...]`."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[index], arrays)
 
 
 def proposals(mode: Callable[..., jax.Array], params: Params, dataset: Transition, keys: Key) -> np.ndarray:
     """`[S, N, *A]`: what the greedy policy of each seed does in every state of the dataset."""
     seeds = len(keys)
 
-    def of_slice(observation: np.ndarray, number: int) -> np.ndarray:
-        shared = np.broadcast_to(observation, (seeds, *observation.shape))
+    def of_slice(observation: Any, number: int) -> np.ndarray:
+        shared = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (seeds, *leaf.shape)), observation)
         return np.asarray(mode(params, shared, keys, np.int32(number))).swapaxes(0, 1)
 
-    return in_chunks(of_slice, len(dataset.reward), np.asarray(dataset.observation)).swapaxes(0, 1)
+    return in_chunks(of_slice, len(dataset.reward), dataset.observation).swapaxes(0, 1)
 
 
 @checked()
@@ -98,7 +103,8 @@ def labeler(
         k_held_out, k_ranker = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
         held_out = jax.vmap(lambda key: jax.random.uniform(key, (len(rows),)) < HELD_OUT)(k_held_out)
         if ranker is not None:
-            example = (jnp.asarray(dataset.observation[:1]), jnp.asarray(dataset.action[:1]))
+            first = jax.tree.map(lambda leaf: leaf[:1], (dataset.observation, dataset.action))
+            example = jax.tree.map(jnp.asarray, first)
             params = jax.vmap(lambda key: ranker.init(key, *example))(k_ranker)
         copies = np.broadcast_to(rows, (len(keys), *rows.shape))
         return Preferences(
@@ -115,10 +121,12 @@ def labeler(
     ) -> tuple[Preferences, dict[str, float]]:
         """One seed's round; leaves without `[S]`."""
         k_flip, k_fit = jax.random.split(key)
-        observation, action = np.asarray(dataset.observation), np.asarray(dataset.action)
+        observation, action = dataset.observation, np.asarray(dataset.action)
         chosen = most_divergent(action, now, known.asked, questions or len(action))
         pair = (action[chosen], now[chosen])
-        answer = np.asarray(in_chunks(lambda *x: oracle(*x[:-1]), len(chosen), observation[chosen], *pair))
+        answer = np.asarray(
+            in_chunks(lambda *x: oracle(*x[:-1]), len(chosen), rows_of(observation, chosen), *pair)
+        )
         answer = answer ^ np.asarray(jax.random.uniform(k_flip, (len(chosen),)) < flipped)
         asked, won, proposed = known.asked.copy(), known.recorded_won.copy(), known.proposed.copy()
         asked[chosen], won[chosen], proposed[chosen] = True, answer, now[chosen]
@@ -127,7 +135,9 @@ def labeler(
         recorded_better, params = np.ones(len(action), bool), known.ranker
         if ranker is not None:
             held_out = known.held_out[asked]
-            answers = Answers(observation[asked], action[asked], proposed[asked], won[asked], held_out)
+            answers = Answers(
+                rows_of(observation, asked), action[asked], proposed[asked], won[asked], held_out
+            )
             fit = ranker.fit(params, answers, max(capacity, int(asked.sum())), k_fit)
             params = fit.params
             guess = lambda o, a, b, _: ranker.prefers_first(params, o, a, b)  # noqa: E731

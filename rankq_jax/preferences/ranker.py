@@ -21,7 +21,7 @@ class Answers(NamedTuple):
     """Questions and their answers.
 
     Attributes:
-      observation: `[M, O]`.
+      observation: `[M, *O]`.
       first: `[M, A]` recorded action.
       second: `[M, A]` what the policy proposed when it was asked.
       first_won: `[M]` bool.
@@ -29,7 +29,7 @@ class Answers(NamedTuple):
         goes on from the round before must not be judged by what it was trained on then.
     """
 
-    observation: np.ndarray
+    observation: Any
     first: np.ndarray
     second: np.ndarray
     first_won: np.ndarray
@@ -49,10 +49,10 @@ class Ranker(NamedTuple):
     """A ranking function to be learned.
 
     Attributes:
-      init: `(key, observation [1, O], action [1, A]) -> params`.
+      init: `(key, observation [1, *O], action [1, A]) -> params`.
       fit: `(params, Answers, capacity, key) -> Fit`. `capacity` is a bound on the answers of a whole run, so
         that one compiled program serves them all.
-      prefers_first: `(params, observation [B, O], first [B, A], second [B, A]) -> [B]` bool.
+      prefers_first: `(params, observation [B, *O], first [B, A], second [B, A]) -> [B]` bool.
     """
 
     init: Callable[..., Params]

@@ -129,6 +129,6 @@ def make_dataset(
             one = functools.partial(_shard, task.name, kind, sizes, seed)
             workers = processes or len(os.sched_getaffinity(0))
             shards.make(one, paths, workers, lambda index: progress(sizes[index]))
-            write(concatenate([shards.load(path) for path in paths]))
+            write(concatenate([shards.load(path, task.spec.observation) for path in paths]))
         shutil.rmtree(folder)
     return name

@@ -11,24 +11,26 @@ from rankq_jax.data.prepare import RewardTransform, best, best_rows, prepare
 from rankq_jax.data.readings import READINGS, Summary, summary
 from rankq_jax.data.recording import SUCCESS_FLAGS, Origin, Recording
 from rankq_jax.data.rules import Labelled, Recorded
+from rankq_jax.data.sources import observations
 from rankq_jax.data.sources.arrays import recording
 from rankq_jax.data.validate import check_labels, check_recorded
 from rankq_jax.envs.maze_map import inside
 from rankq_jax.errors import InputError, suggestion
 from rankq_jax.tasks.task import Task
-from rankq_jax.types import Episodes, Transition
+from rankq_jax.types import Episodes, TaskSpec, Transition
 
 # Names and paths, with commas between; arrays by the names of D4RL; recorded episodes with flags of success.
 Dataset = str | Mapping[str, np.ndarray] | Episodes
 
 
-def _read(dataset: Dataset, observation_size: int) -> Iterator[tuple[str, Recording]]:
+def _read(dataset: Dataset, spec: TaskSpec) -> Iterator[tuple[str, Recording]]:
+    like = None if spec.flat else spec.observation
     if isinstance(dataset, str):
-        yield from sources.read_each(dataset, observation_size)
+        yield from sources.read_each(dataset, spec.observation_size, like=like)
     elif isinstance(dataset, Episodes):
         yield "episodes", Recording(dataset, Origin(success=SUCCESS_FLAGS))
     else:
-        yield "arrays", recording(dataset, "arrays")
+        yield "arrays", observations.recording(recording, dataset, "arrays", like)
 
 
 def recordings(task: Task, dataset: Dataset) -> Iterator[tuple[str, Recorded]]:
@@ -44,16 +46,16 @@ def recordings(task: Task, dataset: Dataset) -> Iterator[tuple[str, Recorded]]:
     spec, scene = task.spec, task.scene
     maze = (scene.max_step, functools.partial(inside, scene.map)) if scene else (None, None)
     longest = spec.horizon + 1 if task.longest is None else task.longest
-    for source, (episodes, origin) in _read(dataset, spec.observation_size):
+    for source, (episodes, origin) in _read(dataset, spec):
         plain = episodes._replace(info={})
         sizes = spec.observation_size, spec.action_size
         allowed = Recorded(plain, *sizes, *maze)
-        yield source, allowed._replace(limits=task.limits, longest=longest, origin=origin)
+        yield source, allowed._replace(limits=task.limits, longest=longest, origin=origin, spec=spec)
 
 
 def label(task: Task, recorded: Episodes, reading: str) -> Episodes:
     """Episodes that lack nothing as a reading makes training data of them, see `labelled`."""
-    whole = Recorded(recorded, recorded.observation.shape[-1], recorded.action.shape[-1])
+    whole = Recorded(recorded, task.spec.observation_size, task.spec.action_size, spec=task.spec)
     return labelled(task, whole, reading, task.name, needs_success=False)[0]
 
 

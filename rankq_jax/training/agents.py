@@ -5,7 +5,7 @@ from typing import Any
 
 import optax
 
-from rankq_jax.agents import AGENTS, Optimizers, clip_members
+from rankq_jax.agents import AGENTS, Optimizers, clip_members, shift_images, train_encoder
 from rankq_jax.configs import RunConfig
 from rankq_jax.data import mixture
 from rankq_jax.errors import InputError
@@ -51,13 +51,17 @@ def networks_of(config: RunConfig, spec: TaskSpec | int) -> Networks:
     Raises:
       InputError: if one of their values is refused.
     """
-    execution = execution_of(config.execution)
+    execution, encoder = execution_of(config.execution), dict[str, Any]()
+    if config.encoder != "auto" or (isinstance(spec, TaskSpec) and not spec.flat):
+        names = ("encoder", "encoder_filters", "encoder_features")
+        encoder = {name: getattr(config, name) for name in names}
     try:
         return FAMILIES[config.networks](
             spec,
             **{name: getattr(config, name) for name in SIZES},
             unrolled_critics=execution.critics == "unrolled",
             arithmetic=arithmetic_of(execution),
+            **encoder,
         )
     except ValueError as error:
         raise InputError(f"config.networks={config.networks}: {error}.") from error
@@ -88,10 +92,17 @@ def agent_of(config: RunConfig, algorithm: str, networks: Networks, arguments: M
     """
     section = config.sections.get(algorithm, {})
     try:
-        agent = AGENTS[algorithm].make(networks, optimizers_of(config), **{**section, **arguments})
+        agent = train_encoder(
+            AGENTS[algorithm].make,
+            networks,
+            optimizers_of(config),
+            config.encoder_training,
+            **{**section, **arguments},
+        )
         agent = agent._replace(name=algorithm)
     except ValueError as error:
         raise InputError(f"config.{algorithm}: {error}.") from error
+    agent = shift_images(agent, config.image_shift) if config.image_shift else agent
     return normalize_observations(agent) if config.normalize_observations else agent
 
 

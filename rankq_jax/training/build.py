@@ -10,6 +10,7 @@ import optax
 
 from rankq_jax import configs, tasks
 from rankq_jax.agents import reads
+from rankq_jax.agents.encoders import SharedWithoutCritic
 from rankq_jax.configs import OnlineConfig, RunConfig, algorithms_of
 from rankq_jax.configs.run_config import phases_of
 from rankq_jax.data import mixture
@@ -125,7 +126,10 @@ def _plan(
         agents.append(agent)
         phases.append((_offline if offline else _online)(config, agent, layout))
     check(bool(phases), "config.offline.updates=0 and config.online.env_steps=0: nothing to do.")
-    states = [jax.eval_shape(agent.init, jax.random.key(0), example) for agent in agents]
+    try:
+        states = [jax.eval_shape(agent.init, jax.random.key(0), example) for agent in agents]
+    except SharedWithoutCritic as error:
+        raise InputError(f"config.encoder_training={config.encoder_training}: {error}.") from error
     try:
         functools.reduce(adapt, states)
     except ValueError as error:

@@ -9,11 +9,13 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from tqdm import tqdm
 
 from rankq_jax import files
 from rankq_jax.configs import RunConfig
+from rankq_jax.data.observations import named
 from rankq_jax.evaluation import Evaluation
 from rankq_jax.loop import Collected, Evaluated, Progress
 from rankq_jax.tasks import Task
@@ -45,19 +47,27 @@ class Lines:
             place = _place(event.phase, event.progress, seed)
             for j in range(result.per_seed):
                 measured = {name: values[i, j] for name, values in result.metrics.items()}
-                where = {"start": result.start[i, j], "goal": result.goal[i, j]}
+                start = jax.tree.map(lambda x, at=(i, j): x[at], result.start)
+                where = {**_vectors("start", start, 1), "goal": result.goal[i, j]}
                 self._evaluations.write({**place, "episode": j, **measured, **where})
         if event.last:
             self._write_trajectories(event.phase, result)
 
     def _write_trajectories(self, phase: str, result: Evaluation) -> None:
         episodes = result.episodes
-        paths = [np.concatenate([e.observation, e.next_observation[-1:]]) for e in episodes]
+        paths = [
+            jax.tree.map(lambda x, y: np.concatenate([x, y[-1:]]), e.observation, e.next_observation)
+            for e in episodes
+        ]
+        joined = [_vectors("observation", path, 2) for path in paths]
+        columns: dict[str, Any] = {
+            key: np.concatenate([each[key] for each in joined]).astype(np.float32) for key in joined[0]
+        }
         with files.atomic(self._folder / f"trajectories-{phase}.npz") as file:
             np.savez_compressed(
                 file,
-                observation=np.concatenate(paths).astype(np.float32),
-                length=[len(path) for path in paths],
+                **columns,
+                length=[len(jax.tree.leaves(path)[0]) for path in paths],
                 seed=np.repeat(self._seeds, result.per_seed),
                 success=[e.success.any() for e in episodes],
                 goal=result.goal.reshape(len(paths), -1),
@@ -137,6 +147,15 @@ def seconds(stopwatch: Stopwatch) -> dict[str, float]:
 
 def _of(metrics: Metrics, index: int) -> dict[str, float]:
     return {name: float(value[index]) for name, value in metrics.items()}
+
+
+def _vectors(field: str, observation: Any, axes: int) -> dict[str, np.ndarray]:
+    """The vectors of an observation by key, arrays of `axes` axes; images are left out of records."""
+    return {
+        key: leaf
+        for key, leaf in named(field, observation).items()
+        if leaf.ndim == axes and np.issubdtype(leaf.dtype, np.floating)
+    }
 
 
 def _place(phase: str, progress: Progress, seed: int) -> dict[str, Any]:

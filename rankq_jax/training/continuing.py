@@ -240,6 +240,6 @@ def _shapes(config: RunConfig) -> str:
     """Structure, shapes and types of the state of one seed's agent, which no wrong value has."""
     configs.check(config)
     task = tasks.find(config.task)
-    networks = networks_of(config, task.spec.action_size)
+    networks = networks_of(config, task.spec)
     agent = agent_of(config, algorithms_of(config)[0], networks, {})
     return str(jax.eval_shape(agent.init, jax.random.key(0), build.example(config, task)))

@@ -12,7 +12,7 @@ from rankq_jax.agents import AGENTS, reads
 from rankq_jax.configs import RunConfig, algorithms_of
 from rankq_jax.errors import InputError
 from rankq_jax.training.build import Experiment, example
-from rankq_jax.types import PREFERRED_ACTION
+from rankq_jax.types import PREFERRED_ACTION, TaskSpec, is_image
 
 # Files of Linux with bytes: the limit of a group of processes, and what they hold.
 GROUPS = (
@@ -62,6 +62,12 @@ def _bytes(tree: Any) -> int:
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
+def _scaled(spec: TaskSpec) -> int:
+    """Bytes of the images of a row, which an encoder scales to float32."""
+    images = [leaf for leaf in jax.tree.leaves(spec.observation) if is_image(leaf)]
+    return 2 * sum(4 * leaf.size for leaf in images)
+
+
 def learning(config: RunConfig, built: Experiment) -> list[Part]:
     """What lies where the updates are computed, of all seeds."""
     row = _bytes(example(config, built.task))
@@ -81,7 +87,7 @@ def learning(config: RunConfig, built: Experiment) -> list[Part]:
         Part("the ranking functions", config.seeds * ranker, ("seeds", "preferences.rank_net_hidden")),
         Part("networks and optimizers", config.seeds * _bytes(built.state), networks),
         Part("replay buffers", config.seeds * replay, ("seeds", "replay_capacity", "online.env_steps")),
-        Part("a batch", config.batch_size * max(batches) * row, ("batch_size",)),
+        Part("a batch", config.batch_size * max(batches) * (row + _scaled(built.task.spec)), ("batch_size",)),
         Part("the values of a batch", evaluated, ("batch_size", "critics", "critic_hidden")),
     ]
 

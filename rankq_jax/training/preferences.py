@@ -6,7 +6,8 @@ from rankq_jax.agents import reads
 from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError
 from rankq_jax.loop import parts
-from rankq_jax.networks.scorer import scorer
+from rankq_jax.networks import EncoderSizes, encoder_of
+from rankq_jax.networks.scorer import encoded_scorer, scorer
 from rankq_jax.phases import Relabeler
 from rankq_jax.preferences import by_value, labeler, ranker
 from rankq_jax.preferences.queries import budget
@@ -42,7 +43,8 @@ def _expert(config: RunConfig) -> Restored:
 
 def _labeler(config: RunConfig) -> Relabeler:
     chosen, updates, length = config.preferences, config.offline.updates, config.offline.updates_per_iteration
-    value = _expert(config).value
+    expert = _expert(config)
+    value = expert.value
     assert value is not None  # `_expert` refuses one without a critic
     one = "config.offline.updates_per_iteration"
     interval, limit = chosen.query_interval, chosen.query_limit
@@ -60,8 +62,10 @@ def _labeler(config: RunConfig) -> Relabeler:
         raise InputError(f"config.preferences.query_limit={limit} leaves no question for a round.")
     learner = None
     if chosen.rank_net and limit:  # where every row is asked nothing is left to guess
-        network = scorer(chosen.rank_net_hidden, chosen.rank_net_dropout)
-        learner = ranker(network, epochs=chosen.rank_net_epochs)
+        sizes = EncoderSizes(config.encoder_filters, config.encoder_features)
+        encoder = encoder_of(expert.built.task.spec.observation, config.encoder, sizes)
+        plain = scorer(chosen.rank_net_hidden, chosen.rank_net_dropout)
+        learner = ranker(encoded_scorer(plain, encoder), epochs=chosen.rank_net_epochs)
     return labeler(
         by_value(value(0)), learner, questions=questions, rounds=rounds, flipped=chosen.flipped_answers
     )

@@ -101,6 +101,8 @@ def _landscapes(run: Run) -> str:
         return page.note("Actions have one dimension; values are drawn over two.")
     if restored.value is None:
         return page.note("This agent learns no values.")
+    if not run.task.spec.flat:
+        return page.note("Observations are no vectors; values are drawn for vectors.")
     starts, scene = _starts(run), run.task.scene
     order = np.arange(len(starts))
     if scene is not None:  # from far to near

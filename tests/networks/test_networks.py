@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from rankq_jax.agents.backups import sample_actions
-from rankq_jax.networks import ensemble, over_actions, tanh_gaussian
+from rankq_jax.networks import encoded_critic, ensemble, over_actions, tanh_gaussian
 
 
 def matmul_shapes(function, *arguments):
@@ -30,7 +30,7 @@ class Encoder(nn.Module):
 
 
 def test_an_observation_encoder_runs_once_for_all_actions(key):
-    critic = ensemble((16,), 2, encoder=Encoder())
+    critic = encoded_critic(ensemble((16,), 2), Encoder())
     observation, actions = jnp.ones((8, 3)), jnp.ones((8, 5, 2))
     params = critic.init(key, observation, actions[:, 0])
     shapes = matmul_shapes(lambda p: critic.apply_to_set(p, observation, actions), params)

@@ -13,8 +13,12 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
+
 from rankq_jax import files
 from rankq_jax.data.export import npz_bytes
+from rankq_jax.data.observations import keys_of, named
 from rankq_jax.data.sources import containers
 from rankq_jax.errors import InputError
 from rankq_jax.types import SIMULATOR_STATE, Episodes
@@ -24,31 +28,46 @@ INFO = ("desired_goal", *SIMULATOR_STATE)  # what a shard keeps besides the step
 
 def save(episodes: Episodes, path: Path) -> None:
     """Writes a shard, all or nothing."""
-    arrays = {name: value for name, value in episodes._asdict().items() if name != "info"}
+    arrays: dict[str, Any] = {}
+    for name, value in episodes._asdict().items():
+        arrays |= {} if name == "info" else named(name, value)
     arrays |= {f"info/{name}": value for name, value in episodes.info.items()}
     files.write(path, npz_bytes(arrays))
 
 
-def load(path: Path) -> Episodes:
+def load(path: Path, like: Any = None) -> Episodes:
     """Reads a shard.
+
+    Args:
+      path: of the shard.
+      like: the specification of one observation; None: it is one array.
 
     Raises:
       InputError: if it is damaged.
     """
-    names = [name for name in Episodes._fields if name != "info"]
     try:
-        return _load(path, names)
+        return _load(path, np.zeros(0) if like is None else like)
     except InputError as error:
         raise InputError(f"{error} Delete it and run the same command again.") from error
 
 
-def _load(path: Path, names: list[str]) -> Episodes:
-    saved = containers.read(path, [*names, *(f"info/{name}" for name in INFO)])
-    missing = [name for name in names if name not in saved]
+def _load(path: Path, like: Any) -> Episodes:
+    fields = {
+        name: keys_of(name, like if name in ("observation", "next_observation") else np.zeros(0))
+        for name in Episodes._fields
+        if name != "info"
+    }
+    wanted = [key for keys in fields.values() for key in keys.values()]
+    saved = containers.read(path, [*wanted, *(f"info/{name}" for name in INFO)])
+    missing = [key for key in wanted if key not in saved]
     if missing:
         raise InputError(f"{path}: field {missing[0]!r} is missing.")
     info = {name: saved[f"info/{name}"] for name in INFO if f"info/{name}" in saved}
-    return Episodes(**{name: saved[name] for name in names}, info=info)
+    columns: dict[str, Any] = {name: [saved[key] for key in keys.values()] for name, keys in fields.items()}
+    for name, leaves in columns.items():
+        single = name not in ("observation", "next_observation")
+        columns[name] = leaves[0] if single else jax.tree.unflatten(jax.tree.structure(like), leaves)
+    return Episodes(**columns, info=info)
 
 
 def _start_worker() -> None:

@@ -1,8 +1,10 @@
 """Episodes to a Minari dataset on disk, all or nothing."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 import minari
 import numpy as np
 from gymnasium import spaces
@@ -127,13 +129,38 @@ def _spaces(episodes: Episodes) -> dict[str, spaces.Space[Any]]:
     def box(size: int) -> spaces.Box:
         return spaces.Box(-np.inf, np.inf, (size,), np.float64)
 
-    observation: spaces.Space[Any] = box(episodes.observation.shape[1])
+    observation = _space(episodes.observation)
     if "desired_goal" in episodes.info:
         size = episodes.info["desired_goal"].shape[1]
         entries = {"achieved_goal": box(size), "desired_goal": box(size), "observation": observation}
         observation = spaces.Dict(entries)
     action = spaces.Box(-1.0, 1.0, episodes.action.shape[1:], np.float32)
     return {"observation_space": observation, "action_space": action}
+
+
+def _plain(observation: Any) -> bool:
+    """Whether observations `[T, *O]` are vectors of floating-point numbers."""
+    array = isinstance(observation, np.ndarray)
+    return array and observation.ndim == 2 and np.issubdtype(observation.dtype, np.floating)
+
+
+def _space(observation: Any) -> spaces.Space[Any]:
+    """The space of observations `[T, *O]`."""
+    if isinstance(observation, Mapping):
+        return spaces.Dict({name: _space(part) for name, part in observation.items()})
+    shape, dtype = observation.shape[1:], observation.dtype
+    if _plain(observation):
+        return spaces.Box(-np.inf, np.inf, shape, np.float64)
+    low, high = -np.inf, np.inf
+    if np.issubdtype(dtype, np.integer):
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    return spaces.Box(low, high, shape, dtype)
+
+
+def _recorded(observation: Any, final: Any) -> Any:
+    """`[T + 1, *O]`: the observations of an episode and its last one, vectors in float64."""
+    joined = jax.tree.map(lambda one, other: np.concatenate([one, other[-1:]]), observation, final)
+    return jax.tree.map(lambda leaf: leaf.astype(np.float64) if _plain(leaf) else leaf, joined)
 
 
 def _buffers(episodes: Episodes) -> list[EpisodeBuffer]:
@@ -146,10 +173,8 @@ def _buffers(episodes: Episodes) -> list[EpisodeBuffer]:
 
 
 def _buffer(index: int, episodes: Episodes, rows: slice) -> EpisodeBuffer:
-    observation = np.concatenate([episodes.observation[rows], episodes.next_observation[rows][-1:]]).astype(
-        np.float64
-    )
-    observations: Any = observation
+    part = jax.tree.map(lambda leaf: leaf[rows], (episodes.observation, episodes.next_observation))
+    observations = observation = _recorded(*part)
     if "desired_goal" in episodes.info:
         goal = episodes.info["desired_goal"][rows]
         observations = {

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 
+import jax
 import numpy as np
 
+from rankq_jax.data.observations import apart, differing, named
 from rankq_jax.data.rules.rule import Finding, Rule, blocks, first
 from rankq_jax.data.rules.steps import Recorded, duration, jump
+from rankq_jax.types import TaskSpec, describe_array, describe_observation, entries
 
 ACTION_TOLERANCE = 1e-6
 SATURATED = 0.999  # of an action's largest magnitude
-CONNECTED = 1e-6  # between a next observation and the following row; the loaders' own
 WALL_DEPTH = 0.1  # metres beyond a cell's border that still count as free: contacts are soft
 WALL_SHARE = 1e-3  # of the rows that may lie deeper
 
@@ -17,6 +19,9 @@ NO_MAZE = "no maze"
 
 
 def _shapes(recording: Recorded) -> Finding:
+    plain = isinstance(recording.episodes.observation, np.ndarray)
+    if recording.spec is not None and not (recording.flat and plain):
+        return _shapes_of_arrays(recording, recording.spec)
     size, actions = recording.observation_size, recording.action_size
     for field, expected in {"observation": size, "action": actions, "next_observation": size}.items():
         found = getattr(recording.episodes, field).shape[1:]
@@ -30,9 +35,33 @@ def _shapes(recording: Recorded) -> Finding:
     return Finding(True, f"{size} and {actions} numbers per step")
 
 
+def _shapes_of_arrays(recording: Recorded, spec: TaskSpec) -> Finding:
+    action = jax.ShapeDtypeStruct(spec.action.shape, np.float32)
+    for field, needed in (
+        ("observation", spec.observation), ("action", action), ("next_observation", spec.observation)
+    ):  # fmt: skip
+        found = entries(getattr(recording.episodes, field))
+        for name, one in entries(needed).items():
+            key = f"{field}/{name}" if name else field
+            if name not in found:
+                there = ", ".join(found) if set(found) != {""} else "one array"
+                return Finding(
+                    False,
+                    f"{key}: is missing",
+                    f"field {key!r} is missing ({there} is there), the task needs {describe_array(one)},",
+                )
+            if why := differing(found[name], one):
+                return Finding(False, f"{key}: {why}", f"field {key!r} {why},")
+    return Finding(True, describe_observation(spec.observation))
+
+
 def _finite(recording: Recorded) -> Finding:
-    for field in ("observation", "action", "reward", "next_observation"):
-        values = getattr(recording.episodes, field)
+    data = recording.episodes
+    fields = {**named("observation", data.observation), "action": data.action, "reward": data.reward}
+    fields |= named("next_observation", data.next_observation)
+    for field, values in fields.items():
+        if not np.issubdtype(values.dtype, np.inexact):
+            continue
         flat = values.reshape(len(values), -1)
         row = first(len(flat), lambda rows, flat=flat: ~np.isfinite(flat[rows]).all(axis=1))  # type: ignore[misc]
         if row is not None:
@@ -54,17 +83,15 @@ def _one_episode_per_row(recording: Recorded) -> Finding:
     data = recording.episodes
     if recording.origin.derived:
         return Finding(None, "not judged: next observations are the following rows of the source")
-    observation, following, episode = data.observation, data.next_observation, data.episode
+    episode = data.episode
+    pairs = list(zip(jax.tree.leaves(data.next_observation), jax.tree.leaves(data.observation), strict=True))
 
     def crosses(rows: slice) -> np.ndarray:
         after = slice(rows.start + 1, rows.stop + 1)
-        bad = (following[rows] != observation[after]).any(axis=1) & (episode[rows] == episode[after])
-        if bad.any():  # what differs at all is rare and looked at again
-            one, other = following[rows][bad], observation[after][bad]
-            bad[bad] = (np.abs(one - other) > CONNECTED).any(axis=1)
-        return bad
+        moved = [apart(following[rows], observation[after]) for following, observation in pairs]
+        return np.any(moved, axis=0) & (episode[rows] == episode[after])
 
-    row = first(max(len(observation) - 1, 0), crosses)
+    row = first(max(len(episode) - 1, 0), crosses, sum(leaf[:1].nbytes for leaf, _ in pairs))
     if row is None:
         return Finding(True, f"{int(np.count_nonzero(np.diff(episode))) + 1} episodes")
     return Finding(
@@ -73,7 +100,7 @@ def _one_episode_per_row(recording: Recorded) -> Finding:
 
 
 def _inside_maze(recording: Recorded) -> Finding:
-    if recording.inside is None:
+    if recording.inside is None or not recording.flat:
         return Finding(None, NO_MAZE)
     position, inside = recording.episodes.observation, recording.inside
     count, row = 0, None

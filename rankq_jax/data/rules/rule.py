@@ -9,6 +9,7 @@ from rankq_jax.errors import InputError
 from rankq_jax.types import Episodes
 
 BLOCK = 65_536  # rows that are looked at together, so that no rule copies a dataset
+BLOCK_BYTES = 2**26  # of these rows
 
 
 class Finding(NamedTuple):
@@ -75,15 +76,19 @@ def refusal(source: str, rule: Rule, finding: Finding, episodes: Episodes, of: s
     return InputError(f"{source}: {finding.problem} {where}{of} (rule {rule.name!r}); {rule.remedy}.")
 
 
-def blocks(rows: int) -> Iterator[slice]:
-    """`rows` rows as slices, one block after another."""
-    for start in range(0, rows, BLOCK):
-        yield slice(start, min(start + BLOCK, rows))
+def blocks(rows: int, row_bytes: int = 1) -> Iterator[slice]:
+    """`rows` rows as slices, one block after another; short ones where a row has many bytes, as images do."""
+    size = max(1, min(BLOCK, BLOCK_BYTES // max(row_bytes, 1)))
+    for start in range(0, rows, size):
+        yield slice(start, min(start + size, rows))
 
 
-def first(rows: int, bad: Callable[[slice], np.ndarray]) -> int | None:
-    """The first row that `bad`, from a slice of rows to `[n]` bool, says is bad; None if none is."""
-    for block in blocks(rows):
+def first(rows: int, bad: Callable[[slice], np.ndarray], row_bytes: int = 1) -> int | None:
+    """The first row that `bad`, from a slice of rows to `[n]` bool, says is bad; None if none is.
+
+    A row of `row_bytes` bytes is looked at with fewer others where that are many.
+    """
+    for block in blocks(rows, row_bytes):
         found = bad(block)
         if found.any():
             return block.start + int(np.argmax(found))

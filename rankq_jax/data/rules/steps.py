@@ -1,13 +1,14 @@
 """What a task allows a recording to do, and the rules about its steps and their number."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from rankq_jax.data.recording import Origin
 from rankq_jax.data.rules.rule import Finding, blocks
-from rankq_jax.types import Episodes
+from rankq_jax.types import Episodes, TaskSpec
 
 
 class StepLimit(NamedTuple):
@@ -38,6 +39,7 @@ class Recorded(NamedTuple):
       limits: what else a step of the task does not do.
       longest: steps that an episode can have at most; None: not judged.
       origin: where columns of the recording come from.
+      spec: of the task; None: observations are vectors of `observation_size` numbers.
     """
 
     episodes: Episodes
@@ -48,6 +50,12 @@ class Recorded(NamedTuple):
     limits: tuple[StepLimit, ...] = ()
     longest: int | None = None
     origin: Origin = Origin()
+    spec: TaskSpec | None = None
+
+    @property
+    def flat(self) -> bool:
+        """Whether observations are vectors."""
+        return self.spec is None or self.spec.flat
 
 
 def unknown_rows(recording: Recorded) -> tuple[np.ndarray, np.ndarray]:
@@ -65,10 +73,15 @@ def unknown_rows(recording: Recorded) -> tuple[np.ndarray, np.ndarray]:
     if unknown is None or not unknown.any():
         return jumps, jumps
     measures, rows = _limits(recording), np.flatnonzero(unknown)
-    step = data.observation[rows], data.next_observation[rows], data.action[rows]
+    step = _steps(data, rows)
     for limit in measures:
         jumps[rows] |= ~(limit.measure(*step) <= limit.most)
     return (unknown if jumps.any() or not measures else jumps), jumps
+
+
+def _steps(data: Episodes, rows: Any) -> tuple[Any, Any, np.ndarray]:
+    """Observations, next observations and actions of some rows."""
+    return jax.tree.map(lambda leaf: leaf[rows], (data.observation, data.next_observation, data.action))
 
 
 def _moved(observation: np.ndarray, following: np.ndarray, action: np.ndarray) -> np.ndarray:
@@ -92,10 +105,9 @@ def jump(recording: Recorded) -> Finding:
         return Finding(None, "nothing is known about steps of this task")
     steps, measured, first_found = ~unknown_rows(recording)[0], [], None
     for limit in limits:
-        value = np.empty(len(data.observation), np.float32)
+        value = np.empty(len(data.reward), np.float32)
         for rows in blocks(len(value)):
-            step = data.observation[rows], data.next_observation[rows], data.action[rows]
-            value[rows] = limit.measure(*step)
+            value[rows] = limit.measure(*_steps(data, rows))
         value = np.where(steps, value, np.float32(0.0))
         largest = value.max(initial=0.0)
         measured.append(f"{largest:.4g}{limit.unit} at most, {limit.most:.4g}{limit.unit} are possible")

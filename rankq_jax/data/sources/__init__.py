@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 
 from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.recording import SUCCESS_FLAGS, Origin, Recording
-from rankq_jax.data.sources import containers
+from rankq_jax.data.sources import containers, observations
 from rankq_jax.data.sources.arrays import load_arrays
 from rankq_jax.data.sources.minari import dataset_folder, is_folder, load_minari, read_minari
 from rankq_jax.errors import InputError
@@ -71,6 +72,7 @@ def read_one(
     observation_size: int | None = None,
     simulator_state: bool = False,
     resolve: str | None = None,
+    like: Any = None,
 ) -> Recording:
     """One source as it was recorded; its name says what reads it.
 
@@ -80,6 +82,7 @@ def read_one(
       observation_size: see `load_minari`.
       simulator_state: whether `types.SIMULATOR_STATE` is kept in `info`, as far as it is recorded.
       resolve: see `arrays.recording`.
+      like: the specification of one observation where that is no vector; None: it is one.
 
     Raises:
       InputError: if it is missing, damaged or of another format; names the file, the field and the index.
@@ -93,8 +96,8 @@ def read_one(
     if path.suffix in FORMATS:
         return Recording(FORMATS[path.suffix](path), Origin(success=SUCCESS_FLAGS))
     if path.suffix in containers.READERS:
-        return load_arrays(path, simulator_state, resolve)
-    return read_minari(name, observation_size, simulator_state)
+        return load_arrays(path, simulator_state, resolve, like)
+    return read_minari(name, observation_size, simulator_state, like)
 
 
 def load_each(
@@ -106,7 +109,7 @@ def load_each(
 
 
 def read_each(
-    dataset: str, observation_size: int | None = None, simulator_state: bool = False
+    dataset: str, observation_size: int | None = None, simulator_state: bool = False, like: Any = None
 ) -> Iterator[tuple[str, Recording]]:
     """Each source of a list with its origin, one at a time, so that a reading can be applied to each.
 
@@ -114,13 +117,14 @@ def read_each(
       dataset: as `load`.
       observation_size: as `load_one`.
       simulator_state: as `load_one`.
+      like: as `read_one`.
 
     Raises:
       InputError: as `load_one`, and if a source's observations or actions differ in size from the first's.
     """
     before: list[tuple[str, Episodes]] = []
     for name in names(dataset):
-        source, found = origin(name), read_one(name, observation_size, simulator_state)
+        source, found = origin(name), read_one(name, observation_size, simulator_state, like=like)
         check_alike([*before, (source, found.episodes)])
         # Without its rows: whoever reads one source after another need not hold them all.
         before = before or [(source, jax.tree.map(lambda leaf: leaf[:0].copy(), found.episodes))]
@@ -138,7 +142,7 @@ def check_alike(parts: Sequence[tuple[str, Episodes]]) -> None:
     """
 
     def sizes(episodes: Episodes) -> dict[str, int]:
-        columns = {"observation": episodes.observation, "action": episodes.action}
+        columns = {**observations.named("observation", episodes.observation), "action": episodes.action}
         columns |= {f"infos/{name}": value for name, value in episodes.info.items()}
         return {name: value.shape[1] for name, value in columns.items()}
 

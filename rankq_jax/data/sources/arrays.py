@@ -1,13 +1,15 @@
 """Flat arrays to `Episodes`: the D4RL schema, which is that of a user's own arrays too, and OGBench's."""
 
+import functools
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rankq_jax.data.recording import SUCCESS_FLAGS, Origin, Recording, guessed
-from rankq_jax.data.sources import columns, containers, ends
+from rankq_jax.data.sources import columns, containers, ends, observations
 from rankq_jax.errors import InputError
 from rankq_jax.types import SIMULATOR_STATE, Episodes
 
@@ -38,24 +40,26 @@ _CHECKS = {
 }
 
 
-def load_arrays(path: Path, simulator_state: bool = False, resolve: str | None = None) -> Recording:
-    """A D4RL HDF5 file, an OGBench npz file or a user's own arrays in either container.
-
-    An npz file without `rewards` and `timeouts` is OGBench's.
+def load_arrays(
+    path: Path, simulator_state: bool = False, resolve: str | None = None, like: Any = None
+) -> Recording:
+    """A D4RL HDF5 file, an OGBench npz file (no `rewards`, no `timeouts`) or own arrays in either container.
 
     Args:
       path: of the file.
       simulator_state: whether `SIMULATOR_STATE` is kept in `Episodes.info`, as far as it is there.
       resolve: see `from_arrays`.
+      like: the specification of one observation where that is no vector.
 
     Raises:
       InputError: if the file is missing, damaged or not of its schema; names the file, the key and an index.
     """
     states = [key for name in SIMULATOR_STATE for key in (name, f"infos/{name}")] if simulator_state else []
-    arrays = containers.read(path, [*_KEYS, *states])
-    if path.suffix == ".npz" and not {"rewards", "timeouts"} & set(arrays):
-        return _ogbench(arrays, str(path))
-    return recording(arrays, str(path), resolve)
+    arrays = containers.read(path, [*observations.keys_with(_KEYS, like), *states])
+
+    ogbench = path.suffix == ".npz" and not {"rewards", "timeouts"} & set(arrays)
+    read = _ogbench if ogbench else functools.partial(recording, resolve=resolve)
+    return observations.recording(read, arrays, str(path), like)
 
 
 def from_arrays(arrays: Arrays, source: str, resolve: str | None = None) -> Episodes:

@@ -1,5 +1,6 @@
 """Minari datasets, read through Minari's own interface."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import minari
 import numpy as np
 
 from rankq_jax.data.recording import SUCCESS_FLAGS, TERMINALS, Origin, Recording
-from rankq_jax.data.sources import columns
+from rankq_jax.data.sources import columns, observations
 from rankq_jax.data.sources.containers import cause
 from rankq_jax.data.sources.minari_metadata import check_declared, read_metadata
 from rankq_jax.data.sources.remote import download
@@ -33,7 +34,7 @@ def load_minari(dataset: str, observation_size: int | None = None, simulator_sta
 
 
 def read_minari(
-    dataset: str, observation_size: int | None = None, simulator_state: bool = False
+    dataset: str, observation_size: int | None = None, simulator_state: bool = False, like: Any = None
 ) -> Recording:
     """All episodes of a dataset; one that is not on disk is downloaded.
 
@@ -43,6 +44,7 @@ def read_minari(
         `observation` is the vector. If that has fewer entries than this, and just this many together with
         `achieved_goal`, then `achieved_goal` precedes it (AntMaze of Gymnasium-Robotics).
       simulator_state: whether `SIMULATOR_STATE` of the infos, before each step, is kept.
+      like: the specification of one observation where that is no vector.
 
     Returns:
       Episodes with `terminated` from Minari's terminations alone: a time limit is never a terminal.
@@ -68,9 +70,8 @@ def read_minari(
             first = None
             for episode in data.iterate_episodes():
                 labelled &= "success" in (episode.infos or {})
-                part = _episode(
-                    f"{folder}: episode {episode.id}", count, episode, observation_size, simulator_state
-                )
+                where = f"{folder}: episode {episode.id}"
+                part = _episode(where, count, episode, observation_size, simulator_state, like)
                 first = part if first is None else first
                 _check_alike(folder, episode.id, part, first)
                 yield part
@@ -136,8 +137,12 @@ def _data_folder(folder: Path) -> Path:
 
 
 def _check_alike(folder: Path, number: int, part: Episodes, first: Episodes) -> None:
-    for field in ("observation", "action"):
-        found, expected = getattr(part, field), getattr(first, field)
+    named = [
+        {**observations.named("observation", each.observation), "action": each.action}
+        for each in (part, first)
+    ]
+    for field in named[0]:
+        found, expected = named[0][field], named[1][field]
         if (found.shape[1:], found.dtype) != (expected.shape[1:], expected.dtype):
             raise InputError(
                 f"{folder}: episode {number}: field {field!r} has shape {found.shape[1:]} and dtype "
@@ -152,12 +157,20 @@ def _check_alike(folder: Path, number: int, part: Episodes, first: Episodes) -> 
         )
 
 
-def _episode(where: str, number: int, episode: Any, size: int | None, simulator_state: bool) -> Episodes:
-    observations = _observations(where, episode.observations, size)
+def _episode(
+    where: str, number: int, episode: Any, size: int | None, simulator_state: bool, like: Any = None
+) -> Episodes:
+    if like is not None:
+        recorded = observations.flattened({"observations": episode.observations})
+        seen = observations.checked(where, "observations", recorded, like)
+        rows = np.arange(len(jax.tree.leaves(seen)[0]), dtype=np.float64)[:, None]
+        numbered = dataclasses.replace(episode, observations=rows)
+        return observations.put_back(_episode(where, number, numbered, size, simulator_state), seen)
+    vectors = _observations(where, episode.observations, size)
     infos = episode.infos or {}
     data = {
         "rewards": columns.numbers(where, "rewards", np.asarray(episode.rewards)),
-        "observations": observations[:-1],
+        "observations": vectors[:-1],
         "actions": columns.vectors(where, "actions", np.asarray(episode.actions)),
         "terminations": columns.flags(where, "terminations", np.asarray(episode.terminations)),
         "truncations": columns.flags(where, "truncations", np.asarray(episode.truncations)),
@@ -184,7 +197,7 @@ def _episode(where: str, number: int, episode: Any, size: int | None, simulator_
         observation=data["observations"],
         action=data["actions"],
         reward=data["rewards"],
-        next_observation=observations[1:],
+        next_observation=vectors[1:],
         terminated=terminated,
         truncated=data["truncations"] & ~terminated,
         success=data.get("infos/success", terminated),
