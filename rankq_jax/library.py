@@ -43,6 +43,8 @@ def load_dataset(
     transform: RewardTransform | None = None,
     reading: str = "task",
     keep_best: float = 1.0,
+    keys: str = "",
+    clip_actions: bool = False,
 ) -> Transition:
     """The training data of a task, as numpy arrays `[N, ...]`.
 
@@ -57,6 +59,9 @@ def load_dataset(
       transform: the scale and bias of rewards; None takes the task's.
       reading: the labeling scheme, a name of `rankq_jax.data.readings.READINGS`.
       keep_best: the share of the trajectories that is kept, those with the highest return, in (0, 1].
+      keys: the observations that are joined to one vector, where a dataset names several, e.g.
+        `"position+velocity"`.
+      clip_actions: whether actions beyond the limits are clipped to them; otherwise they are refused.
 
     Raises:
       InputError: if the dataset is missing, damaged, breaks a rule or does not fit the task.
@@ -67,7 +72,10 @@ def load_dataset(
         if not minari.exists(dataset):
             datasets.make(task, size, seed)
     source = str(dataset) if isinstance(dataset, Path) else dataset
-    return training_data.load(task, source, transform or task.transform, discount, keep_best, reading)
+    transform = transform or task.transform
+    return training_data.load(
+        task, source, transform, discount, keep_best, reading, keys=keys, clip_actions=clip_actions
+    )
 
 
 def train(

@@ -75,6 +75,14 @@ def _task(parser: Parser, dataset: bool = True) -> None:
     if dataset:
         text = "names or paths of its sources, comma-separated"
         parser.add_argument("--dataset", required=True, help=text)
+        _reading_of_files(parser)
+
+
+def _reading_of_files(parser: Parser) -> None:
+    text = "names of the observations to join to one vector, e.g. position+velocity"
+    parser.add_argument("--keys", default="", help=text)
+    text = "clip actions beyond the limits, which are refused otherwise"
+    parser.add_argument("--clip-actions", action="store_true", help=text)
 
 
 def make(parser: Parser) -> None:
@@ -118,6 +126,7 @@ def convert(parser: Parser) -> None:
     add("--format", dest="layout", help=text)
     text = "what a row with a terminal and a timeout is: terminal, timeout"
     add("--resolve", type=of(("terminal", "timeout")), help=text)
+    _reading_of_files(parser)
     text = "of the task; 29 makes vectors of Minari's AntMaze dictionaries"
     add("--observation-size", type=whole(1), help=text)
 

@@ -57,10 +57,11 @@ def _print(rows: Sequence[Sequence[str]]) -> None:
     print()
 
 
-def _reference(task: Task, name: str | None) -> Episodes | None:
-    if not name:
+def _reference(task: Task, values: argparse.Namespace) -> Episodes | None:
+    if not values.reference:
         return None
-    sources = list(training_data.recordings(task, name))
+    read = training_data.recordings(task, values.reference, values.keys, values.clip_actions)
+    sources = list(read)
     message = inspection.unreadable(inspection.judge_recordings(sources))
     if message:
         raise InputError(message)
@@ -96,8 +97,8 @@ def main(values: argparse.Namespace) -> None:
         scale=task.transform.scale if values.reward_scale is None else values.reward_scale,
         bias=task.transform.bias if values.reward_bias is None else values.reward_bias,
     )
-    sources = list(training_data.recordings(task, dataset))
-    reference = _reference(task, values.reference)
+    sources = list(training_data.recordings(task, dataset, values.keys, values.clip_actions))
+    reference = _reference(task, values)
     judged = inspection.judge_recordings(sources)
     data = None
     if not inspection.unreadable(judged):

@@ -23,7 +23,15 @@ LENGTHS = {"offline": ("updates", "updates_per_round"), "online": ("env_steps", 
 LENGTH_FIELDS = [f"{phase}.{length}" for phase, (length, _) in LENGTHS.items()]
 # What may change even when nothing is left to train: it only names the run.
 NAMES = ("name",)
-DATA = ("dataset", "dataset_reading", "dataset_steps", "dataset_seed", "keep_best")
+DATA = (
+    "dataset",
+    "dataset_keys",
+    "clip_actions",
+    "dataset_reading",
+    "dataset_steps",
+    "dataset_seed",
+    "keep_best",
+)
 
 
 class Stretch(NamedTuple):

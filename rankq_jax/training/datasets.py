@@ -55,6 +55,14 @@ def described(config: RunConfig, task: Task) -> tuple[str, Transition, readings.
     reading = config.dataset_reading
     ranks = any(reads(name, "success") for name in algorithms_of(config))
     found = training_data.described(
-        task, name, transform, config.discount, config.keep_best, reading, needs_success=ranks
+        task,
+        name,
+        transform,
+        config.discount,
+        config.keep_best,
+        reading,
+        needs_success=ranks,
+        keys=config.dataset_keys,
+        clip_actions=config.clip_actions,
     )
     return name, *found

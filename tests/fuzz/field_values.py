@@ -100,6 +100,8 @@ SHARED = {
     "parallel": choice("seeds", "batch"),
     "threads": whole(0, 100_000, 0, 1, 2),
     "dataset": text(),
+    "dataset_keys": text(),
+    "clip_actions": switch(),
     "dataset_reading": choice("task", "recorded", "d4rl", "cal_ql", "rlpd"),
     "dataset_kind": text(),
     "dataset_steps": whole(0, 10**9, 3_000, 12_000),
