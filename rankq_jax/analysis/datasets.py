@@ -4,10 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rankq_jax.data.episodes import last_rows
+from rankq_jax.data.episodes import last_rows, lengths
 from rankq_jax.envs.maze_map import MazeMap, free_cells
 from rankq_jax.types import Episodes
 
+__all__ = [
+    "Bins", "bins_of", "distinct_pairs", "lengths", "returns", "saturated", "successes", "trajectory_quality",
+    "visited_cells",
+]  # fmt: skip
 _BLOCK = 65_536  # rows that are looked at together
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no digit of a row is lost by it
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rankq_jax.data.recording import SUCCESS_FLAGS, Origin, Recording
-from rankq_jax.data.sources import containers, layouts, minari, trajectories
+from rankq_jax.data.sources import containers, described, layouts, lerobot, minari, trajectories
 from rankq_jax.data.sources.selection import Wanted
 from rankq_jax.types import Episodes
 
@@ -57,8 +57,10 @@ def _read_minari(path: Path, wanted: Wanted) -> Recording:
 FORMATS = (
     Format("a registered format", _is_registered, _read_registered),
     Format("Minari", minari.is_folder, _read_minari),
+    Format("LeRobot", lerobot.is_folder, lerobot.read),
     Format("arrays in HDF5 or npz", _holds_arrays, _read_arrays),
     Format("pickled trajectories", trajectories.is_pickled, trajectories.read),
+    Format("a mapping file", described.is_mapping, described.read),
     Format("a damaged file of arrays", _named_as_arrays, _read_arrays),
 )
 

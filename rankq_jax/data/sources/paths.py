@@ -3,11 +3,11 @@
 import os
 from pathlib import Path
 
-from rankq_jax.data.sources import minari
+from rankq_jax.data.sources import lerobot, minari
 from rankq_jax.data.sources.root import dataset_folder
 from rankq_jax.errors import InputError
 
-KNOWN = "HDF5 or npz arrays, pickled trajectories, a Minari folder"
+KNOWN = "arrays in HDF5 or npz, pickled trajectories, a Minari or LeRobot folder, a mapping file"
 _DEEPEST = 3  # folders, within which datasets are looked for to name them
 _MOST = 5  # of them that a message names
 
@@ -46,7 +46,7 @@ def unknown(path: Path) -> InputError:
     if not path.is_dir():
         size = "is empty" if path.stat().st_size == 0 else "is of no known format"
         return InputError(
-            f"{path}: field 'data' {size}; give {KNOWN}, or convert it to npz (see docs/datasets.md)."
+            f"{path}: field 'data' {size}; give {KNOWN}, or a Minari name (see docs/datasets.md)."
         )
     inner = sorted(str(each) for each in _datasets(path, _DEEPEST))
     if inner:
@@ -58,7 +58,7 @@ def unknown(path: Path) -> InputError:
 def _datasets(folder: Path, depth: int) -> list[Path]:
     found = []
     for entry in sorted(folder.iterdir()):
-        if entry.is_dir() and minari.is_folder(entry):
+        if entry.is_dir() and (minari.is_folder(entry) or lerobot.is_folder(entry)):
             found.append(entry)
         elif entry.is_dir() and depth > 1:
             found += _datasets(entry, depth - 1)
@@ -68,13 +68,18 @@ def _datasets(folder: Path, depth: int) -> list[Path]:
 
 
 def dataset_around(path: Path) -> Path | None:
-    """The folder of the Minari dataset that a path lies in; None if it lies in none or is one."""
-    inside = (each for each in path.resolve().parents if each.name == "data")
-    return next((each.parent for each in inside if (each / "metadata.json").is_file()), None)
+    """The folder of the dataset that a path lies in; None if it lies in none or is one."""
+    for inside in path.resolve().parents:
+        of_minari = inside.name == "data" and (inside / "metadata.json").is_file()
+        if of_minari or (inside.name in ("data", "meta", "videos") and lerobot.is_folder(inside.parent)):
+            return inside.parent
+    return None
 
 
 def within(path: Path, folder: Path) -> InputError:
     """The error for a path within a dataset: which folder to give, or which name."""
+    if lerobot.is_folder(folder):
+        return InputError(f"{path}: is a part of a LeRobot dataset; give its folder {folder}.")
     root = Path(dataset_folder("x-v0")).parent.resolve()
     name = f" or by its name {folder.relative_to(root)}" if folder.is_relative_to(root) else ""
     return InputError(f"{path}: is a part of a Minari dataset; give its folder {folder}{name}.")
