@@ -47,14 +47,14 @@ def recordings(
     Raises:
       InputError: if a source is missing, damaged or of another format.
     """
-    env, scene = task.environment(1, 1), task.scene
+    spec, scene = task.spec, task.scene
     maze = (scene.max_step, functools.partial(inside, scene.map)) if scene else (None, None)
-    longest = env.horizon + 1 if task.longest is None else task.longest
-    for source, (episodes, origin) in _read(dataset, Wanted(env.observation_size, keys=keys_of(keys))):
+    longest = spec.horizon + 1 if task.longest is None else task.longest
+    for source, (episodes, origin) in _read(dataset, Wanted(spec.observation_size, keys=keys_of(keys))):
         plain, rows = episodes._replace(info={}), 0
         if clip_actions:
             plain, rows = clipped(plain)
-        sizes = env.observation_size, env.action_size
+        sizes = spec.observation_size, spec.action_size
         allowed = Recorded(plain, *sizes, *maze)
         yield source, allowed._replace(limits=task.limits, longest=longest, origin=origin, clipped=rows)
 

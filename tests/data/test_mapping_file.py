@@ -95,6 +95,7 @@ def test_what_is_left_out(tmp_path):
             r"^\S+log file.npz: field 'reward' is missing, which .*walks.yaml says are the",
         ),
         ({"observations": "robot"}, "field 'robot' is missing"),
+        ({"next_observations": ["robot/x", "robot/rest"]}, "is the same as 'observations' from index 0 on"),
         ({"observations": ["robot/x"]}, "'next_observations' has 2 numbers per step from index 0 on"),
         ({"terminals": None, "timeouts": None}, "nothing says where episodes end; give terminals"),
         ({"episodes": "robot"}, r"key 'episodes' needs one \* in its last name"),

@@ -78,6 +78,24 @@ def test_robomimic_without_next_observations(tmp_path):
     check(sources.load(str(path)), [part for part in whole if len(part[1])], known(whole))
 
 
+def test_next_observations_that_are_rolled_are_refused(tmp_path):
+    path = layouts.robomimic(tmp_path / "lift.hdf5", EPISODES)
+    with h5py.File(path, "a") as file:
+        file["data/demo_2/next_obs/object"][-1] = file["data/demo_2/obs/object"][0]
+    words = "data/demo_2: field 'next_observations' at index 2 is the first observation again"
+    with pytest.raises(InputError, match=words):
+        sources.load(str(path))
+
+
+def test_one_number_is_no_column(tmp_path):
+    for name in ("neorl", "imitation", "stable_baselines", "single_task"):
+        whole = getattr(layouts, f"{name}_arrays")(EPISODES)
+        for key in set(whole) - {"infos", "episode_returns"}:
+            path = saved(tmp_path / "one.npz", {**whole, key: np.float32(1.0)})
+            with pytest.raises(InputError, match=r"field '\w+' "):
+                sources.load(str(path))
+
+
 @pytest.mark.parametrize("keys", ["object+eef", "eef, object", "eef"])
 def test_observations_are_chosen_by_name(tmp_path, keys):
     path = layouts.robomimic(tmp_path / "lift.hdf5", EPISODES, split=True)

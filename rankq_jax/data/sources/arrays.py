@@ -154,6 +154,17 @@ def _checked(arrays: Arrays, source: str) -> tuple[dict[str, np.ndarray], dict[s
             f"has {following.shape[1]} numbers per step from index 0 on, 'observations' {size}",
             "repair it",
         )
+    if (
+        following is not None
+        and np.array_equal(following, data["observations"])
+        and (following != following[0]).any()
+    ):
+        raise columns.refusal(
+            source,
+            "next_observations",
+            "is the same as 'observations' from index 0 on",
+            "store what followed",
+        )
     if "episode_id" in data and following is None:
         raise columns.refusal(source, "episode_id", "is of no use alone", "store next_observations too")
     return data, infos

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from rankq_jax.data.recording import SUCCESS_FLAGS, Recording
 from rankq_jax.data.sources import containers, episodic, selection

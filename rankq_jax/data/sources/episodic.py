@@ -85,7 +85,23 @@ def _checked(where: str, part: Arrays) -> dict[str, np.ndarray]:
         found["next_observations"] = found["observations"][1:]
         found["observations"] = found["observations"][:-1]
     columns.check_lengths(where, found, "actions")
+    _check_rolled(where, found)
     return found
+
+
+def _check_rolled(where: str, part: Arrays) -> None:
+    """Next observations that end with the first observation were made by a roll, not by the environment."""
+    seen, following = part["observations"], part.get("next_observations")
+    if following is None or len(seen) < 3 or following.shape != seen.shape:
+        return
+    rolled = (following[-1] == seen[0]).all() and (following[:-1] == seen[1:]).all()
+    if rolled and (seen[0] != seen[1:]).any():
+        raise columns.refusal(
+            where,
+            "next_observations",
+            f"at index {len(seen) - 1} is the first observation again",
+            "store the final observation there, or leave next_observations out",
+        )
 
 
 def _check_alike(source: str, part: tuple[str, Arrays], first: tuple[str, Arrays]) -> None:

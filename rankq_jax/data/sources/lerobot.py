@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rankq_jax.data.recording import SUCCESS_FLAGS, Recording
+from rankq_jax.data.recording import SUCCESS_FLAGS, Recording, guessed
 from rankq_jax.data.sources import columns, episodic, selection
 from rankq_jax.data.sources.containers import reading
 from rankq_jax.data.sources.parquet import Parquet
@@ -28,10 +28,10 @@ def is_folder(path: Path) -> bool:
 def read(path: Path, wanted: Wanted) -> Recording:
     """The recording of a folder; `observation.` may be left out of `wanted.keys`.
 
-    A step is a terminal if it is done (`next.done`) and a success (`next.success`, or the highest reward if
-    there are no such flags); another end is a time limit, or what `wanted.resolve` says. If every episode is
-    done in its last two rows, its last row is its final observation. Otherwise the last step of an episode is
-    dropped unless it is a terminal, because where it led is not in the files.
+    A step is a terminal if it is done (`next.done`) and a success (`next.success`, or the higher one of two
+    rewards if there are no such flags); another end is a time limit, or what `wanted.resolve` says. If every
+    episode is done in its last two rows, its last row is its final observation. Otherwise the last step of an
+    episode is dropped unless it is a terminal, because where it led is not in the files.
 
     Raises:
       InputError: if pyarrow is missing, files are missing or damaged, or a picture is wanted that cannot be
@@ -59,8 +59,7 @@ def read(path: Path, wanted: Wanted) -> Recording:
     }
     last = np.append(np.diff(found["episode_index"]) != 0, True)
     done = columns.flags(source, "next.done", found["next.done"]) if "next.done" in found else last
-    won = flat["rewards"] == flat["rewards"].max()
-    won &= flat["rewards"].max() > flat["rewards"].min()
+    won = guessed(flat["rewards"], np.zeros(len(last), bool))[0]
     if "next.success" in found:
         won = flat[SUCCESS_FLAGS] = columns.flags(source, "next.success", found["next.success"])
     flat["terminals"] = done & {"terminal": True, "timeout": False}.get(wanted.resolve or "", won)

@@ -121,14 +121,10 @@ class Parquet:
                 holes += values.null_count
         if holes:
             raise refusal(str(path), key, "has rows without a number, of index 0 or later", "drop them")
-        wrong = np.flatnonzero(lengths != cell[0]) if lengths is not None and cell else np.zeros(0, int)
-        if len(wrong):
-            raise refusal(
-                str(path),
-                key,
-                f"has {lengths[wrong[0]]} numbers at index {wrong[0]}, not {cell[0]}",
-                "repair it",  # type: ignore[index]
-            )
+        if lengths is not None and cell and (lengths != cell[0]).any():
+            row = int(np.argmax(lengths != cell[0]))
+            has = f"has {lengths[row]} numbers at index {row}, not {cell[0]}"
+            raise refusal(str(path), key, has, "repair it")
         with reading(f"{path}: field {key!r}"):
             return values.to_numpy(zero_copy_only=False).reshape(rows, *cell)
 

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from rankq_jax.data.recording import Recording
+from rankq_jax.data.recording import Recording, guessed
 from rankq_jax.data.sources import columns, episodic, selection
 from rankq_jax.data.sources.selection import Wanted
 from rankq_jax.data.sources.stores import Store
@@ -28,7 +28,7 @@ def read(store: Store, wanted: Wanted) -> Recording:
     """The recording of `data/demo_k/{obs/NAME, actions, rewards, dones, next_obs/NAME}`.
 
     Robomimic's `dones` mark successes, ends of demonstrations, or both. So a step is a terminal if it is done
-    and has the highest reward of the file; another end is a time limit. `wanted.resolve` overrules that for
+    and has the higher one of two rewards; another end is a time limit. `wanted.resolve` overrules that for
     every step that is done.
 
     Raises:
@@ -53,10 +53,12 @@ def read(store: Store, wanted: Wanted) -> Recording:
     found = store.read([f"{group}/{key}" for group in groups for key in inner])
     parts = [_part(store.source, group, names, found) for group in groups]
     rewarded = any(f"{group}/rewards" in found for group in groups)
-    best = max(float(part["rewards"].max(initial=0.0)) for part in parts)
-    for part in parts:
-        sure = {"terminal": True, "timeout": False}.get(wanted.resolve or "", part["rewards"] == best)
-        part["terminals"] = part["terminals"] & sure & (best > 0 or wanted.resolve is not None)
+    reward = np.concatenate([part["rewards"] for part in parts])
+    won = guessed(reward, np.zeros(len(reward), bool))[0]
+    ends = np.cumsum([len(part["rewards"]) for part in parts])
+    for part, reached in zip(parts, np.split(won, ends[:-1]), strict=True):
+        sure = {"terminal": True, "timeout": False}.get(wanted.resolve or "", reached)
+        part["terminals"] = part["terminals"] & sure
     return episodic.joined(store.source, parts, groups, rewarded)
 
 
@@ -75,6 +77,7 @@ def _part(
     if f"{group}/actions" not in found:
         raise columns.refusal(source, f"{group}/actions", "is missing", "drop that demonstration")
     actions = found[f"{group}/actions"]
+    columns.check_lengths(source, {f"{group}/actions": actions}, f"{group}/actions")
     nothing = np.zeros(len(actions))
     part = {"observations": vectors("obs"), "actions": actions}
     if any(f"{group}/next_obs/{name}" in found for name in names):
@@ -82,4 +85,5 @@ def _part(
     for key, ours in (("rewards", "rewards"), ("dones", "terminals")):
         check = columns.flags if key == "dones" else columns.numbers
         part[ours] = check(source, f"{group}/{key}", found.get(f"{group}/{key}", nothing))
+    columns.check_lengths(f"{source}: {group}", part, "actions")
     return part
