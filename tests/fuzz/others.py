@@ -150,7 +150,7 @@ def _write_lerobot(folder, random, parts):
             path = folder / f"data/chunk-000/episode_{number:06d}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
             parquet.write_table(table, path)
-        except (pyarrow.ArrowException, TypeError):
+        except (pyarrow.ArrowException, TypeError, OverflowError):
             continue  # what arrow cannot hold is in no file
         rows += steps
         shapes = {key: list(array.shape[1:]) or [1] for key, array in part.items()}

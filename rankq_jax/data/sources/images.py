@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rankq_jax.data.sources import packages
-from rankq_jax.data.sources.columns import refusal
+from rankq_jax.data.sources import columns, packages
 from rankq_jax.data.sources.containers import reading
 
 
@@ -30,17 +29,17 @@ def decode(source: str, key: str, cells: Sequence[Any], shape: tuple[int, ...]) 
     if len(shape) == 3 and shape[0] in (1, 3) and shape[2] not in (1, 3):
         shape = (*shape[1:], shape[0])
     if len(shape) != 3 or shape[2] not in (1, 3) or math.prod(shape) == 0:
-        raise refusal(
+        raise columns.refusal(
             source, key, f"has pictures of shape {shape}, not (height, width, 1 or 3)", "leave it out"
         )
     found = np.empty((len(cells), *shape), np.uint8)
     for index, cell in enumerate(cells):
         content = cell.get("bytes") if isinstance(cell, Mapping) else None
         if not isinstance(content, bytes):
-            raise refusal(source, key, f"is no picture at index {index}", "leave it out")
+            raise columns.refusal(source, key, f"is no picture at index {index}", "leave it out")
         with reading(f"{source}: field {key!r}, index {index}"), Image.open(io.BytesIO(content)) as picture:
             if picture.size != (shape[1], shape[0]):
-                raise refusal(
+                raise columns.refusal(
                     source,
                     key,
                     f"has a picture of {picture.size} at index {index}, not of {shape}",

@@ -78,9 +78,11 @@ def read_minari(dataset: str, wanted: Wanted) -> Recording:
     except InputError:
         raise
     except Exception as error:  # h5py and Minari report missing and damaged files by almost any error
+        remedy = "the file is truncated or damaged, delete the dataset and make it again."
+        if (folder / "data" / "0").is_dir():  # arrow or parquet, which the versions of packages decide about
+            remedy = "try other versions of minari and pyarrow, or get the dataset in hdf5."
         raise InputError(
-            f"{folder}: field 'data' cannot be read from episode index {count} on ({cause(error)}); the file "
-            "is truncated or damaged, delete the dataset and make it again."
+            f"{folder}: field 'data' cannot be read from episode index {count} on ({cause(error)}); {remedy}"
         ) from error
     if episodes is None:
         raise InputError(f"{folder}: field 'episodes' is empty; delete it and make it again.")

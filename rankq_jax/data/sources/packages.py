@@ -6,7 +6,7 @@ from rankq_jax.errors import InputError
 
 # By name: what it is installed by, beside the extra of this project.
 _INSTALLED_BY = {"pyarrow": "pyarrow", "PIL": "pillow"}
-_EXTRAS = {"pyarrow": "arrow", "PIL": "images"}
+_EXTRAS = {"pyarrow": "arrow", "PIL": "lerobot"}
 
 
 def has(package: str) -> bool:

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rankq_jax.data.sources import images, packages
-from rankq_jax.data.sources.columns import refusal
+from rankq_jax.data.sources import columns, images, packages
 from rankq_jax.data.sources.containers import reading
 from rankq_jax.data.sources.limits import Budget
 from rankq_jax.data.sources.stores import Declared
@@ -47,7 +46,9 @@ class Parquet:
                 with parquet.ParquetFile(path) as file:
                     self._about.append((file.metadata, file.schema_arrow))
             if self._about[-1][1].names != self._about[0][1].names:
-                raise refusal(str(path), "data", f"has other columns than {files[0].name}", "get it again")
+                raise columns.refusal(
+                    str(path), "data", f"has other columns than {files[0].name}", "get it again"
+                )
         self.rows = sum(about.num_rows for about, _ in self._about)
 
     def names(self, group: str = "") -> list[str]:
@@ -73,8 +74,8 @@ class Parquet:
             groups = [
                 about.row_group(index) for about, _ in self._about for index in range(about.num_row_groups)
             ]
-            columns = [group.column(index) for group in groups for index in range(group.num_columns)]
-            return [c for c in columns if c.path_in_schema == key or c.path_in_schema.startswith(f"{key}.")]
+            found = [group.column(index) for group in groups for index in range(group.num_columns)]
+            return [c for c in found if c.path_in_schema == key or c.path_in_schema.startswith(f"{key}.")]
 
     def _values(self, key: str) -> int:
         return sum(max(column.num_values, 0) for column in self._columns(key))
@@ -120,11 +121,13 @@ class Parquet:
                     values = values.flatten()
                 holes += values.null_count
         if holes:
-            raise refusal(str(path), key, "has rows without a number, of index 0 or later", "drop them")
+            raise columns.refusal(
+                str(path), key, "has rows without a number, of index 0 or later", "drop them"
+            )
         if lengths is not None and cell and (lengths != cell[0]).any():
             row = int(np.argmax(lengths != cell[0]))
             has = f"has {lengths[row]} numbers at index {row}, not {cell[0]}"
-            raise refusal(str(path), key, has, "repair it")
+            raise columns.refusal(str(path), key, has, "repair it")
         with reading(f"{path}: field {key!r}"):
             return values.to_numpy(zero_copy_only=False).reshape(rows, *cell)
 
