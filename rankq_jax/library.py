@@ -44,6 +44,8 @@ def load_dataset(
     reading: str = "task",
     keep_best: float = 1.0,
     storage: str = "memory",
+    keys: str = "",
+    clip_actions: bool = False,
 ) -> Transition:
     """The training data of a task, as numpy arrays `[N, ...]`.
 
@@ -59,6 +61,9 @@ def load_dataset(
       reading: the labeling scheme, a name of `rankq_jax.data.readings.READINGS`.
       keep_best: the share of the trajectories that is kept, those with the highest return, in (0, 1].
       storage: `memory`, or `disk` for mapped files: each source must fit into memory, not all of them.
+      keys: the observations that are joined to one vector, where a dataset names several, e.g.
+        `"position+velocity"`.
+      clip_actions: whether actions beyond the limits are clipped to them; otherwise they are refused.
 
     Raises:
       InputError: if the dataset is missing, damaged, breaks a rule or does not fit the task.
@@ -73,11 +78,12 @@ def load_dataset(
     source = str(dataset) if isinstance(dataset, Path) else dataset
     transform = transform or task.transform
     refuse("storage", storage, OneOf(("memory", "disk")))
+    chosen: Any = {"keys": keys, "clip_actions": clip_actions}
     if storage == "memory":
-        return training_data.load(task, source, transform, discount, keep_best, reading)
+        return training_data.load(task, source, transform, discount, keep_best, reading, **chosen)
     if not isinstance(source, str) or keep_best < 1.0:
         raise ValueError("storage='disk': give names or paths, and keep_best=1")
-    return stored_data.described(task, source, transform, discount, reading)[0]
+    return stored_data.described(task, source, transform, discount, reading, **chosen)[0]
 
 
 def train(

@@ -16,7 +16,7 @@ from typing import Any
 
 from rankq_jax.agents import AGENTS, AgentSpec, agent, register_agent
 from rankq_jax.configs.arms import CONFIGS
-from rankq_jax.data.sources import FORMATS
+from rankq_jax.data.sources import REGISTERED as FORMATS
 from rankq_jax.errors import InputError, NameTaken, add_name
 from rankq_jax.networks import FAMILIES, preset, register_networks
 from rankq_jax.tasks import TASKS, Task

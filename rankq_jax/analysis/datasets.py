@@ -11,11 +11,6 @@ from rankq_jax.types import Episodes
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no digit of a row is lost by it
 
 
-def lengths(episodes: Episodes) -> np.ndarray:
-    """`[episodes]` int: steps of each."""
-    return np.diff(np.flatnonzero(last_rows(episodes)), prepend=-1)
-
-
 def returns(episodes: Episodes) -> np.ndarray:
     """`[episodes]` float64: sums of raw rewards, not discounted."""
     return np.bincount(_index(episodes), weights=episodes.reward)

@@ -78,7 +78,15 @@ TABLE = (
     flag("workdirs", "give the --workdir of one run or of several", nargs="+", type=Path),
 )
 _TASK = flag("--task", "name of the task", required=True)
-READINGS = (_TASK, flag("--dataset", "names or paths of its sources, comma-separated", required=True))
+_FILES = (
+    flag("--keys", "names of the observations to join to one vector, e.g. position+velocity", default=""),
+    switch("--clip-actions", "clip actions beyond the limits, which are refused otherwise"),
+)
+READINGS = (
+    _TASK,
+    flag("--dataset", "names or paths of its sources, comma-separated", required=True),
+    *_FILES,
+)
 MAKE = (
     _TASK,
     flag("--kind", "way of making it; the task's first if left out", default=""),
@@ -108,6 +116,7 @@ CONVERT = (
     flag("--resolve", "what a row with a terminal and a timeout is: terminal, timeout",
          type=of(OneOf(("terminal", "timeout")))),
     flag("--observation-size", "of the task; 29 makes vectors of Minari's AntMaze dictionaries", type=count),
+    *_FILES,
 )  # fmt: skip
 SWEEP = (
     flag("sweep", "give the file of a sweep, which defines SWEEP or BUDGETS"),

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rankq_jax import tasks
-from rankq_jax.analysis import datasets as measures
 from rankq_jax.analysis import page, pictures
 from rankq_jax.cli import inspection
 from rankq_jax.cli.inspection import Judged
+from rankq_jax.data.episodes import lengths
 from rankq_jax.data.readings import READINGS
 from rankq_jax.data.rules import Labelled
 from rankq_jax.errors import InputError, suggestion
@@ -42,10 +42,11 @@ def _print(rows: Sequence[Sequence[str]]) -> None:
     print()
 
 
-def _reference(task: Task, name: str | None) -> Episodes | None:
-    if not name:
+def _reference(task: Task, values: argparse.Namespace) -> Episodes | None:
+    if not values.reference:
         return None
-    sources = list(training_data.recordings(task, name))
+    read = training_data.recordings(task, values.reference, values.keys, values.clip_actions)
+    sources = list(read)
     if message := inspection.unreadable(inspection.judge_recordings(sources)):
         raise InputError(message)
     return inspection.together(sources)
@@ -57,9 +58,9 @@ def _draw(task: Task, recorded: Episodes, data: Labelled, picture: Path | None) 
     if task.scene is not None:
         coverage = pictures.coverage(task.scene, recorded.observation[:, :2])
         drawn.append(("Coverage", coverage, "Visited positions in the maze"))
-    lengths = {"recorded": measures.lengths(recorded), "labeled": measures.lengths(data.episodes)}
+    steps = {"recorded": lengths(recorded), "labeled": lengths(data.episodes)}
     returns, success = data.prepared.extras["mc_return"], data.prepared.extras["success"] > 0
-    distributions = pictures.distributions(lengths, returns, success, recorded.action)
+    distributions = pictures.distributions(steps, returns, success, recorded.action)
     drawn.append(("Distributions", distributions, "Histograms of lengths, return-to-go and actions"))
     if picture is not None:
         inspection.write(picture, drawn[0][1])
@@ -75,8 +76,8 @@ def main(values: argparse.Namespace) -> None:
         scale=task.transform.scale if values.reward_scale is None else values.reward_scale,
         bias=task.transform.bias if values.reward_bias is None else values.reward_bias,
     )
-    sources = list(training_data.recordings(task, dataset))
-    reference = _reference(task, values.reference)
+    sources = list(training_data.recordings(task, dataset, values.keys, values.clip_actions))
+    reference = _reference(task, values)
     judged = inspection.judge_recordings(sources)
     data = None
     if not inspection.unreadable(judged):

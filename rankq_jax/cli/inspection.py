@@ -9,7 +9,7 @@ import numpy as np
 from rankq_jax import files
 from rankq_jax.analysis import datasets as measures
 from rankq_jax.data import rules
-from rankq_jax.data.episodes import concatenate
+from rankq_jax.data.episodes import concatenate, lengths
 from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.data.rules import Finding, Labelled, Recorded, Rule
 from rankq_jax.data.rules.recording import SATURATED
@@ -147,13 +147,13 @@ def numbers(task: Task, recorded: Episodes, data: Labelled, how: Numbers) -> lis
     Raises:
       InputError: if the best return is not above the minimal one.
     """
-    trajectories, solved = measures.lengths(data.episodes), measures.successes(data.episodes)
+    trajectories, solved = lengths(data.episodes), measures.successes(data.episodes)
     success, returns = data.prepared.extras["success"] > 0, data.prepared.extras["mc_return"]
     saturated = measures.saturated(recorded.action, SATURATED)
     reached = measures.returns(recorded)
     lines = [
-        ("recorded episodes", f"{len(measures.lengths(recorded))}, {len(recorded.reward)} transitions"),
-        ("recorded lengths", _spread(measures.lengths(recorded))),
+        ("recorded episodes", f"{len(lengths(recorded))}, {len(recorded.reward)} transitions"),
+        ("recorded lengths", _spread(lengths(recorded))),
         ("labelled trajectories", f"{len(trajectories)}, {len(success)} transitions"),
         ("labelled lengths", _spread(trajectories)),
     ]

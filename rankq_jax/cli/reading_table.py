@@ -35,13 +35,13 @@ def table(found: Mapping[str, Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def read(task: Task, dataset: str) -> dict[str, list[str]]:
-    """`{reading: cells}` of a dataset.
+def read(task: Task, dataset: str, keys: str = "", clip_actions: bool = False) -> dict[str, list[str]]:
+    """`{reading: cells}` of a dataset; the arguments of `training_data.recordings`.
 
     Raises:
       InputError: if the dataset is missing, damaged, or no recording of the task.
     """
-    sources = list(training_data.recordings(task, dataset))
+    sources = list(training_data.recordings(task, dataset, keys, clip_actions))
     message = inspection.unreadable(inspection.judge_recordings(sources))
     if message:
         raise InputError(message)

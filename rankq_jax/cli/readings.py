@@ -11,4 +11,5 @@ from rankq_jax.cli.reading_table import read, table
 
 def main(values: argparse.Namespace) -> None:
     """Prints the table of the dataset that is given."""
-    print(table(read(tasks.find(values.task), values.dataset)))
+    task = tasks.find(values.task)
+    print(table(read(task, values.dataset, values.keys, values.clip_actions)))

@@ -125,6 +125,10 @@ class RunConfig:
         "", "Names and paths of datasets, with commas between; empty takes the task's own, made on first use."
     )
     dataset_kind: kinds.Name = field("", "The way in which the task's own dataset is made; empty: its first.")
+    dataset_keys: kinds.Line = field(
+        "", "The observations that are joined to one vector, by their names, e.g. position+velocity."
+    )
+    clip_actions: Switch = field(False, "Recorded actions beyond the limits are clipped, not refused.")
     dataset_reading: kinds.Reading = field("task", "The rule for successes, terminals and trajectories.")
     dataset_steps: kinds.Steps = field(100_000, "The size of the dataset that is made.", "transitions")
     dataset_seed: kinds.Seed = field(0, "The seed of the dataset that is made.")

@@ -34,6 +34,11 @@ def last_rows(joined: Episodes, parts: Sequence[Episodes] = ()) -> np.ndarray:
     return last
 
 
+def lengths(episodes: Episodes) -> np.ndarray:
+    """`[episodes]` int: steps of each."""
+    return np.diff(np.flatnonzero(last_rows(episodes)), prepend=-1)
+
+
 def relabel(
     episodes: Episodes,
     success: Callable[[np.ndarray], np.ndarray],

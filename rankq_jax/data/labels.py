@@ -37,9 +37,15 @@ def dense(recorded: Recorded, source: str, needed: bool) -> tuple[Episodes, str]
       InputError: if labels are needed and missing, or they are those of every step or of none.
 
     Warns:
-      UserWarning: if labels are needed and no episode fails.
+      UserWarning: if the source has no rewards, or labels are needed and no episode fails.
     """
     episodes = recorded.episodes
+    if not recorded.origin.rewarded:
+        warnings.warn(
+            f"{source}: field 'rewards' is missing, so all of them are 0, and no judge of this task puts "
+            "others; train an algorithm that does not learn from rewards, or store them.",
+            stacklevel=2,
+        )
     if recorded.origin.success == SUCCESS_FLAGS:
         share = float(np.mean(episodes.success)) if len(episodes.success) else 0.0
         if needed and share in (0.0, 1.0):

@@ -25,6 +25,7 @@ class Summary(NamedTuple):
       successful: number of the trajectories that succeed.
       share: share of the rows that belong to a successful trajectory, in [0, 1].
       terminals: number of the rows whose discount is 0.
+      clipped: number of the recorded rows whose actions were clipped.
     """
 
     reading: str
@@ -34,13 +35,15 @@ class Summary(NamedTuple):
     successful: int
     share: float
     terminals: int
+    clipped: int = 0
 
     def __str__(self) -> str:
-        return (
+        told = (
             f"reading {self.reading!r}: {self.rows} rows in {self.episodes} episodes, {self.successful} of "
             f"them successful ({100 * self.share:.3g} % of the rows), {self.terminals} terminals; success "
             f"from {self.success_from}"
         )
+        return told + (f"; actions of {self.clipped} recorded rows clipped" if self.clipped else "")
 
 
 def summary(reading: str, success_from: str, episode: np.ndarray, data: Transition) -> Summary:

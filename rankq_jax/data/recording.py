@@ -19,11 +19,13 @@ class Origin(NamedTuple):
       unknown: `[T]` bool, terminals whose next observation is the following row, though that may be of
         another episode; None: there is no such row.
       success: where `Episodes.success` comes from: `SUCCESS_FLAGS`, `TWO_REWARDS` or `TERMINALS`.
+      rewarded: whether the source holds rewards; they are 0 where it does not.
     """
 
     derived: bool = False
     unknown: np.ndarray | None = None
     success: str = TERMINALS
+    rewarded: bool = True
 
 
 class Recording(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from rankq_jax.data import rules
-from rankq_jax.data.episodes import success_of_episode
+from rankq_jax.data.episodes import lengths, success_of_episode
 from rankq_jax.data.rules.labels import OUTCOMES, outcomes
 from rankq_jax.types import Episodes
 
@@ -77,6 +77,18 @@ def warn_of_no_failure(source: str) -> None:
         "offline rows.",
         stacklevel=3,
     )
+
+
+def warn_of_long_episodes(recording: rules.Recorded, source: str, horizon: int | None) -> None:
+    """Warns of recorded episodes that have more steps than those of the task."""
+    steps = lengths(recording.episodes)
+    count = int((steps > (horizon or np.inf)).sum())
+    if count:
+        warnings.warn(
+            f"{source}: {count} of {len(steps)} recorded episodes outlast the {horizon} steps of "
+            f"the task; the longest has {int(steps.max())}.",
+            stacklevel=3,
+        )
 
 
 def check_labels(labels: rules.Labelled, source: str, outcomes: bool = True) -> None:

@@ -11,6 +11,7 @@ from rankq_jax import files
 from rankq_jax.data import sources, stored
 from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.data.readings import Summary, summary
+from rankq_jax.data.rules import Recorded
 from rankq_jax.data.sources.root import dataset_folder
 from rankq_jax.data.validate import check_labels, check_recorded, warn_of_no_failure
 from rankq_jax.errors import InputError
@@ -26,6 +27,8 @@ def described(
     gamma: float,
     reading: str = "task",
     needs_success: bool = False,
+    keys: str = "",
+    clip_actions: bool = False,
 ) -> tuple[Transition, Summary]:
     """As `training_data.described`, for data that does not fit into memory.
 
@@ -39,6 +42,8 @@ def described(
       gamma: discount per environment step.
       reading: name in `data.readings.READINGS`.
       needs_success: as `training_data.described`.
+      keys: as `training_data.described`.
+      clip_actions: as `training_data.described`.
 
     Returns:
       A `Transition` of mapped files `[N, ...]`, and what it holds.
@@ -53,17 +58,21 @@ def described(
         "transform": list(transform),
         "gamma": gamma,
         "reading": reading,
+        "keys": keys,
+        "clip_actions": clip_actions,
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
     folder = dataset_folder("x").parent / f".labeled-{digest}"
     with files.claimed(folder.with_suffix(".lock")):
         if stored.read_about(folder) is None:
-            _write(task, dataset, transform, gamma, reading, needs_success, folder)
+            found = recordings(task, dataset, keys, clip_actions)
+            _write(task, found, dataset, transform, gamma, reading, needs_success, folder)
     return stored.read(folder), Summary(**stored.read_about(folder))
 
 
 def _write(
     task: Task,
+    found: Iterator[tuple[str, Recorded]],
     dataset: str,
     transform: RewardTransform,
     gamma: float,
@@ -75,7 +84,7 @@ def _write(
     summaries: list[Summary] = []
 
     def labeled() -> Iterator[Transition]:
-        for source, recorded in recordings(task, dataset):
+        for source, recorded in found:
             check_recorded(recorded, source)
             episodes, origin = labelled(task, recorded, reading, source, needs)
             part = prepared(task, [episodes], reading, transform, gamma)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from rankq_jax.data import labels, sources
+from rankq_jax.data.clipping import clipped
 from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.prepare import RewardTransform, best, best_rows, prepare
 from rankq_jax.data.readings import READINGS, Summary, summary
@@ -13,32 +14,39 @@ from rankq_jax.data.recording import SUCCESS_FLAGS, Origin, Recording
 from rankq_jax.data.rules import Labelled, Recorded
 from rankq_jax.data.sources import observations
 from rankq_jax.data.sources.arrays import recording
-from rankq_jax.data.validate import check_labels, check_recorded
+from rankq_jax.data.sources.layouts import read_mapping
+from rankq_jax.data.sources.selection import Wanted, keys_of
+from rankq_jax.data.validate import check_labels, check_recorded, warn_of_long_episodes
 from rankq_jax.envs.maze_map import inside
 from rankq_jax.errors import InputError, suggestion
 from rankq_jax.tasks.task import Task
-from rankq_jax.types import Episodes, TaskSpec, Transition
+from rankq_jax.types import Episodes, Transition
 
 # Names and paths, with commas between; arrays by the names of D4RL; recorded episodes with flags of success.
 Dataset = str | Mapping[str, np.ndarray] | Episodes
 
 
-def _read(dataset: Dataset, spec: TaskSpec) -> Iterator[tuple[str, Recording]]:
-    like = None if spec.flat else spec.observation
+def _read(dataset: Dataset, wanted: Wanted) -> Iterator[tuple[str, Recording]]:
     if isinstance(dataset, str):
-        yield from sources.read_each(dataset, spec.observation_size, like=like)
+        yield from sources.read_each(dataset, wanted)
     elif isinstance(dataset, Episodes):
         yield "episodes", Recording(dataset, Origin(success=SUCCESS_FLAGS))
+    elif wanted.like is not None:
+        yield "arrays", observations.recording(recording, dataset, "arrays", wanted.like)
     else:
-        yield "arrays", observations.recording(recording, dataset, "arrays", like)
+        yield "arrays", read_mapping(dataset, wanted)
 
 
-def recordings(task: Task, dataset: Dataset) -> Iterator[tuple[str, Recorded]]:
+def recordings(
+    task: Task, dataset: Dataset, keys: str = "", clip_actions: bool = False
+) -> Iterator[tuple[str, Recorded]]:
     """The sources of a dataset, one at a time: where each lies, and what the rules of a recording judge.
 
     Args:
       task: what the data is for.
-      dataset: names and paths, see `data.sources.read_one`; arrays, see `sources.arrays.recording`; episodes.
+      dataset: names and paths, see `data.sources.read_one`; arrays by name; episodes.
+      keys: names of the observations that are joined to one vector, where a source names them.
+      clip_actions: whether actions beyond the limits are clipped; they break a rule otherwise.
 
     Raises:
       InputError: if a source is missing, damaged or of another format.
@@ -46,11 +54,16 @@ def recordings(task: Task, dataset: Dataset) -> Iterator[tuple[str, Recorded]]:
     spec, scene = task.spec, task.scene
     maze = (scene.max_step, functools.partial(inside, scene.map)) if scene else (None, None)
     longest = spec.horizon + 1 if task.longest is None else task.longest
-    for source, (episodes, origin) in _read(dataset, spec):
-        plain = episodes._replace(info={})
+    like = None if spec.flat else spec.observation
+    wanted = Wanted(spec.observation_size, keys=keys_of(keys), like=like)
+    for source, (episodes, origin) in _read(dataset, wanted):
+        plain, rows = episodes._replace(info={}), 0
+        if clip_actions:
+            plain, rows = clipped(plain)
         sizes = spec.observation_size, spec.action_size
         allowed = Recorded(plain, *sizes, *maze)
-        yield source, allowed._replace(limits=task.limits, longest=longest, origin=origin, spec=spec)
+        allowed = allowed._replace(limits=task.limits, longest=longest, origin=origin)
+        yield source, allowed._replace(clipped=rows, spec=spec)
 
 
 def label(task: Task, recorded: Episodes, reading: str) -> Episodes:
@@ -115,9 +128,12 @@ def load(
     keep_best: float = 1.0,
     reading: str = "task",
     needs_success: bool = False,
+    keys: str = "",
+    clip_actions: bool = False,
 ) -> Transition:
     """The training data of `described`; its arguments and errors."""
-    return described(task, dataset, transform, gamma, keep_best, reading, needs_success)[0]
+    how = keep_best, reading, needs_success, keys, clip_actions
+    return described(task, dataset, transform, gamma, *how)[0]
 
 
 def described(
@@ -128,17 +144,21 @@ def described(
     keep_best: float = 1.0,
     reading: str = "task",
     needs_success: bool = False,
+    keys: str = "",
+    clip_actions: bool = False,
 ) -> tuple[Transition, Summary]:
     """A dataset as training data of the task; every rule that matters to training holds for it.
 
     Args:
       task: what the data is labelled for.
-      dataset: comma-separated names and paths, see `data.sources.load_one`.
+      dataset: comma-separated names and paths, see `data.sources.read_one`.
       transform: of the raw rewards.
       gamma: discount per environment step.
       keep_best: share of the trajectories that is kept, see `data.prepare.best`.
       reading: name in `data.readings.READINGS`.
       needs_success: whether the algorithm learns from labels of success though the reward is dense.
+      keys: as `recordings`.
+      clip_actions: as `recordings`.
 
     Returns:
       A `Transition` of numpy arrays `[N, ...]`, and what it holds.
@@ -146,16 +166,21 @@ def described(
     Raises:
       InputError: if the reading is unknown, or the dataset is missing, damaged, breaks a rule or does not fit
         the task.
+
+    Warns:
+      UserWarning: if recorded episodes are longer than those of the task.
     """
-    parts, origins = [], list[str]()
-    for source, recorded in recordings(task, dataset):
+    parts, origins, cut = [], list[str](), 0
+    for source, recorded in recordings(task, dataset, keys, clip_actions):
         check_recorded(recorded, source)
+        cut += recorded.clipped
         episodes, origin = labelled(task, recorded, reading, source, needs_success)
         parts.append(episodes)
         origins += [origin] if origin not in origins else []
+        warn_of_long_episodes(recorded, source, task.spec.horizon)
     whole = prepared(task, parts, reading, transform, gamma)
     check_labels(whole, dataset if isinstance(dataset, str) else "dataset")
     episode, data = whole.episodes.episode, best(whole.episodes, whole.prepared, keep_best)
     if keep_best < 1.0:
         episode = episode[best_rows(whole.episodes, whole.prepared, keep_best)]
-    return data, summary(reading, ", ".join(origins), episode, data)
+    return data, summary(reading, ", ".join(origins), episode, data)._replace(clipped=cut)

@@ -28,7 +28,15 @@ from rankq_jax.types import PREFERRED_ACTION
 LENGTH_FIELDS = [f"{phase}.{length}" for phase, length in LENGTHS.items()]
 # What may change even when nothing is left to train: it only names the run.
 NAMES = ("name",)
-DATA = ("dataset", "dataset_reading", "dataset_steps", "dataset_seed", "keep_best")
+DATA = (
+    "dataset",
+    "dataset_keys",
+    "clip_actions",
+    "dataset_reading",
+    "dataset_steps",
+    "dataset_seed",
+    "keep_best",
+)
 
 
 class Stretch(NamedTuple):

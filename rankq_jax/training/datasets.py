@@ -1,5 +1,7 @@
 """The dataset of a configuration, made on first use."""
 
+from typing import Any
+
 from tqdm import tqdm
 
 from rankq_jax.agents import reads
@@ -48,9 +50,11 @@ def load(config: RunConfig, task: Task) -> tuple[str, Transition, readings.Summa
             make(task, steps, seed, kind)
     transform, needs = build.reward_transform(config, task), success_needed(config)
     shared = (task, name, transform, config.discount)
+    chosen: Any = {"keys": config.dataset_keys, "clip_actions": config.clip_actions}
     if config.dataset_storage == "disk":
-        return name, *stored_data.described(*shared, config.dataset_reading, needs)
-    return name, *training_data.described(*shared, config.keep_best, config.dataset_reading, needs)
+        return name, *stored_data.described(*shared, config.dataset_reading, needs, **chosen)
+    found = training_data.described(*shared, config.keep_best, config.dataset_reading, needs, **chosen)
+    return name, *found
 
 
 def success_needed(config: RunConfig) -> bool:

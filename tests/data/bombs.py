@@ -1,6 +1,7 @@
 """Small files that declare, or would become, much; each by the words of the line that refuses it."""
 
 import io
+import json
 import pickle
 import shutil
 import struct
@@ -11,7 +12,7 @@ import zlib
 import h5py
 import numpy as np
 
-from tests.data import recordings
+from tests.data import layouts, recordings
 
 DTYPE = b"cnumpy\ndtype\n(S'f8'\nI0\nI1\ntR"
 ARRAY = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR"
@@ -199,3 +200,80 @@ def minari(folder, name):
         with h5py.File(made / "data" / "main_data.hdf5", "a") as file, warnings.catch_warnings():
             spoil(file["episode_0"])
         yield made, words
+
+
+def others(folder):
+    """`(path, words)` of files in the layouts of other libraries."""
+    walks = recordings.episodes()
+
+    def huge(group, key):
+        del group[key]
+        group.create_dataset(key, (10**12,), "f8", chunks=(1_000,))[:3] = 1.0
+
+    lift = layouts.robomimic(folder / "lift.hdf5", walks)
+    with h5py.File(lift, "a") as file:
+        huge(file["data/demo_3"], "rewards")
+    yield lift, "field 'data/demo_3/rewards' declares 8 TB"
+    many = layouts.robomimic(folder / "many.hdf5", walks)
+    with h5py.File(many, "a") as file:
+        del file["data/demo_0"]["obs/object"], file["data/demo_0"]["next_obs/object"]
+        zeros = file["data/demo_0"].create_dataset("obs/object", (10**6, 2), "f8", compression="gzip")
+        zeros[:] = 0.0
+        for number in range(5, 60):  # the same array, many times
+            file[f"data/demo_{number}"] = file["data/demo_0"]
+    yield many, r"field 'data/demo_\d+/obs/object' declares 16 MB, .* with what was read before it"
+    second = layouts.d3rlpy_second(folder / "second.h5", walks)
+    with h5py.File(second, "a") as file:
+        huge(file, "rewards_1")
+    yield second, "field 'rewards_1' declares 8 TB"
+    counted = layouts.d3rlpy_second(folder / "counted.h5", walks)
+    with h5py.File(counted, "a") as file:
+        del file["num_episodes"]
+        file["num_episodes"] = 10**15
+    yield counted, "field 'num_episodes' is 1000000000000000 at index 0, the file holds"
+    first = layouts.d3rlpy_first(folder / "first.h5", walks)
+    with h5py.File(first, "a") as file:
+        huge(file, "terminals")
+    yield first, "field 'terminals' declares 8 TB"
+    for name, key in (
+        ("neorl", "obs"),
+        ("imitation", "obs"),
+        ("stable_baselines", "actions"),
+        ("single_task", "masks"),
+    ):
+        arrays = getattr(layouts, f"{name}_arrays")(walks)
+        arrays[key] = np.zeros((10**7, 2))
+        np.savez_compressed(folder / f"{name}.npz", **arrays)
+        yield folder / f"{name}.npz", f"field '{key}' declares 160 MB, .*the file holds"
+    (folder / "walks.json").write_text(
+        json.dumps({"file": "neorl.npz", "observations": "obs", "actions": "action", "terminals": "done"})
+    )
+    yield folder / "walks.json", "neorl.npz: field 'obs' declares 160 MB"
+
+
+def parquet(folder):
+    """`(path, words)` of folders of LeRobot, written by pyarrow."""
+    import pyarrow
+    from pyarrow import parquet
+
+    rows = 5_000_000
+    same = pyarrow.array(np.zeros(rows, np.float32))
+    cells = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(np.zeros(2 * rows, np.float32)), 2)
+    number = pyarrow.array(np.zeros(rows, np.int64))
+    table = {"observation.state": cells, "action": same, "episode_index": number, "frame_index": number}
+    shapes = {"zeros": [2], "features": [10**9]}
+    for name, shape in shapes.items():
+        made = folder / name
+        (made / "meta").mkdir(parents=True)
+        (made / "data" / "chunk-000").mkdir(parents=True)
+        few = {key: array if name == "zeros" else array[:4] for key, array in table.items()}
+        parquet.write_table(pyarrow.table(few), made / "data/chunk-000/file-000.parquet", compression="zstd")
+        features = {"observation.state": {"shape": shape}, "action": {"shape": [1]}}
+        info = {"codebase_version": "v3.0", "features": features, "total_frames": rows, "total_episodes": 1}
+        (made / "meta" / "info.json").write_text(json.dumps(info))
+    yield folder / "zeros", r"field '\w+' declares .* with what was read before it"
+    yield folder / "features", "field 'observation.state' declares 16 GB"
+    long = folder / "long"
+    (long / "meta").mkdir(parents=True)
+    (long / "meta" / "info.json").write_text('{"x": "' + "x" * 5_000_000 + '"}')
+    yield long, "field 'meta/info.json' has more than"

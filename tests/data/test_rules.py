@@ -118,8 +118,8 @@ def test_the_message_is_one_line_with_everything_in_it():
     with pytest.raises(InputError) as refused:
         check_recording(data, "data.hdf5", 3, 2)
     assert str(refused.value) == (
-        "data.hdf5: field 'action' lies outside [-1, 1] at episode 1, index 1 (rule 'action_range'); "
-        "rescale the actions to [-1, 1]."
+        "data.hdf5: field 'action' lies outside [-1, 1] in 14.3 % of the rows, the largest is 2, first at "
+        "episode 1, index 1 (rule 'action_range'); set clip_actions to clip them, as Cal-QL and RLPD do."
     )
 
 

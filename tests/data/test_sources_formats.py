@@ -8,7 +8,8 @@ import pytest
 from rankq_jax.data import export, sources
 from rankq_jax.data.prepare import RewardTransform, prepare
 from rankq_jax.data.readings import READINGS
-from rankq_jax.data.sources.arrays import from_arrays, from_ogbench
+from rankq_jax.data.sources.arrays import from_arrays
+from rankq_jax.data.sources.ogbench import from_ogbench
 from rankq_jax.errors import InputError
 from tests.data import recordings
 

@@ -1,6 +1,7 @@
 """Loads generated dataset files, most of them wrong, and counts what becomes of them.
 
 python -m tests.fuzz.data_files --files=2000 --seed=0
+python -m tests.fuzz.data_files --files=500 --seed=0 --others
 
 A file is silently wrong if a row is bootstrapped into anything but the observation that followed it, or if
 successes and failures of a task with a binary reward are not those that happened.
@@ -20,9 +21,10 @@ from rankq_jax import tasks
 from rankq_jax.data.readings import READINGS
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import training_data
-from tests.fuzz import mutations, recorded
+from tests.fuzz import mutations, others, recorded
 
 MOST_SECONDS = 10.0
+MOST_NUMBER = 1e29  # of an observation as it happened
 ROUNDED = (1e-3, 1e-6)  # relative and absolute, of numbers that were stored in half precision
 
 
@@ -41,14 +43,30 @@ def write(folder, random, name, layout, truth):
             told += "+joined"
         sizes = truth.observations[0].shape[1], truth.actions[0].shape[1]
         return recorded.write_minari(folder / "set", groups, sizes), told
-    arrays = recorded.flat(truth, name, layout)
+    if layout in others.BY_EPISODE:
+        parts = others.episodes(truth, name)
+        where = int(random.integers(len(parts)))
+        for change in changes:
+            parts[where] = _changed(change, random, parts[where])
+        return _cut(random, others.write_parts(folder, random, layout, parts), told)
+    of = others if layout in others.FORMATS else recorded
+    arrays = of.flat(truth, name, layout)
     for change in changes:
         arrays = _changed(change, random, arrays)
-    path = recorded.write_flat(folder / f"set{random.choice(['.npz', '.hdf5'])}", arrays)
-    if random.random() < 0.05:
-        path.write_bytes(path.read_bytes()[: int(random.integers(1, path.stat().st_size))])
-        told += "+cut"
-    return path, told
+    if of is others:
+        return _cut(random, others.write_flat(folder, random, layout, arrays), told)
+    return _cut(random, recorded.write_flat(folder / f"set{random.choice(['.npz', '.hdf5'])}", arrays), told)
+
+
+def _cut(random, path, told):
+    """One file in twenty loses its end."""
+    if random.random() >= 0.05:
+        return path, told
+    cut = (
+        path if path.is_file() else random.choice(sorted(each for each in path.rglob("*") if each.is_file()))
+    )
+    cut.write_bytes(cut.read_bytes()[: int(random.integers(1, max(cut.stat().st_size, 2)))])
+    return path, f"{told}+cut"
 
 
 def _changed(change, random, arrays):
@@ -82,6 +100,8 @@ def wrong(task, name, reading, truth, data):
     for row, ((e, t), following) in enumerate(zip(start, after, strict=True)):
         if data.discount[row] == 0 or following == (e, t + 1):
             continue
+        if following is None and np.abs(data.next_observation[row]).max() > MOST_NUMBER:
+            continue  # of `bad_number`, in a final observation, which starts no step
         rounded = following is None and t + 1 < len(truth.observations[e])
         if not rounded or not np.allclose(data.next_observation[row], truth.observations[e][t + 1], *ROUNDED):
             return f"bootstraps ({e}, {t}) into {following}"
@@ -115,12 +135,14 @@ def outcome(task, name, path, reading, truth):
     return ("silently wrong", told) if told else ("loaded", "")
 
 
-def run(files, seed):
+def run(files, seed, layouts=recorded.FORMATS):
     """Counts by `(kind of outcome, reading)`, and a line for each that must not be."""
     counts, faults = collections.Counter(), []
     for number in range(files):
         random = np.random.default_rng([seed, number])
-        name, layout = random.choice(recorded.TASKS), random.choice(recorded.FORMATS)
+        name, layout = random.choice(recorded.TASKS), random.choice(layouts)
+        if name not in others.tasks(layout):
+            name = random.choice(others.tasks(layout))
         task, truth = tasks.find(name), recorded.record(random, name)
         with tempfile.TemporaryDirectory() as folder:
             path, told = write(Path(folder), random, name, layout, truth)
@@ -139,15 +161,19 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--others", action="store_true", help="so many files of each layout of others")
     given = parser.parse_args()
-    counts, faults = run(given.files, given.seed)
-    print("\n".join(faults))
-    print(f"seed {given.seed}, {given.files} files, each under every reading:")
-    kinds = ("loaded", "refused", "several lines", "traceback", "slow", "silently wrong")
-    print("".join(f"{word:>16}" for word in ("", *READINGS)))
-    for kind in kinds:
-        print("".join(f"{word:>16}" for word in (kind, *(counts[kind, reading] for reading in READINGS))))
-    raise SystemExit(bool(faults))
+    wrong = False
+    for layouts in [(layout,) for layout in others.FORMATS] if given.others else [recorded.FORMATS]:
+        counts, faults = run(given.files, given.seed, layouts)
+        wrong |= bool(faults)
+        print("\n".join(faults))
+        print(f"seed {given.seed}, {given.files} files of {', '.join(layouts)}, each under every reading:")
+        kinds = ("loaded", "refused", "several lines", "traceback", "slow", "silently wrong")
+        print("".join(f"{word:>16}" for word in ("", *READINGS)))
+        for kind in kinds:
+            print("".join(f"{word:>16}" for word in (kind, *(counts[kind, reading] for reading in READINGS))))
+    raise SystemExit(wrong)
 
 
 if __name__ == "__main__":

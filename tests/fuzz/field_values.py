@@ -102,6 +102,8 @@ SHARED = {
     "init_from": text(),
     "init_parts": choice("all", "policy"),
     "dataset": text(),
+    "dataset_keys": text(),
+    "clip_actions": switch(),
     "dataset_reading": choice("task", "recorded", "d4rl", "cal_ql", "rlpd"),
     "dataset_kind": text(),
     "dataset_steps": whole(0, 10**9, 3_000, 12_000),

@@ -5,13 +5,20 @@ import pytest
 
 from rankq_jax import tasks
 from rankq_jax.tasks import training_data
-from tests.fuzz import data_files, recorded
+from tests.fuzz import data_files, others, recorded
 
 
 def test_sixty_files_are_loaded_or_refused_in_one_line():
     counts, faults = data_files.run(60, seed=5)
     assert faults == []
     assert counts["loaded", "task"] > 10 and counts["refused", "task"] > 10
+
+
+@pytest.mark.parametrize("layout", others.FORMATS)
+def test_six_files_of_each_layout_of_others(layout):
+    counts, faults = data_files.run(6, 11, (layout,))
+    assert faults == []
+    assert counts["loaded", "task"] + counts["refused", "task"] == 6
 
 
 @pytest.mark.parametrize("name", recorded.TASKS)

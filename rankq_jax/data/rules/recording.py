@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
+from rankq_jax.data.clipping import LIMIT, beyond
 from rankq_jax.data.observations import apart, differing, named
 from rankq_jax.data.rules.rule import Finding, Rule, blocks, first
 from rankq_jax.data.rules.steps import Recorded, duration, jump
@@ -15,6 +16,7 @@ SATURATED = 0.999  # of an action's largest magnitude
 WALL_DEPTH = 0.1  # metres beyond a cell's border that still count as free: contacts are soft
 WALL_SHARE = 1e-3  # of the rows that may lie deeper
 
+CLIP = "set clip_actions to clip them, as Cal-QL and RLPD do"
 NO_MAZE = "no maze"
 
 
@@ -70,13 +72,16 @@ def _finite(recording: Recorded) -> Finding:
 
 
 def _action_range(recording: Recorded) -> Finding:
-    action, limit = recording.episodes.action, 1.0 + ACTION_TOLERANCE
+    action, limit = recording.episodes.action, LIMIT + ACTION_TOLERANCE
     largest = float(max(action.max(initial=0.0), -action.min(initial=0.0)))
     measured = f"largest |a| = {largest:.6g}"
     if largest <= limit:
         return Finding(True, measured)
-    row = first(len(action), lambda rows: (np.abs(action[rows]) > limit).any(axis=1))
-    return Finding(False, measured, "field 'action' lies outside [-1, 1]", row)
+    count = sum(int(beyond(action[rows], ACTION_TOLERANCE).sum()) for rows in blocks(len(action)))
+    row = first(len(action), lambda rows: beyond(action[rows], ACTION_TOLERANCE))
+    share = f"{100 * count / len(action):.3g} % of the rows"
+    problem = f"field 'action' lies outside [-1, 1] in {share}, the largest is {largest:.6g}, first"
+    return Finding(False, f"{measured}, {share} lie outside", problem, row)
 
 
 def _one_episode_per_row(recording: Recorded) -> Finding:
@@ -147,7 +152,12 @@ RULES = (
         "repair or drop that episode",
         basic=True,
     ),
-    Rule("action_range", "Actions lie in [-1, 1].", _action_range, "rescale the actions to [-1, 1]"),
+    Rule(
+        "action_range",
+        "Actions lie in [-1, 1].",
+        _action_range,
+        CLIP,
+    ),
     Rule(
         "one_episode_per_row",
         "No transition crosses an episode: within one, the next observation is the following row.",

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from rankq_jax.data.episodes import lengths
 from rankq_jax.data.recording import Origin
 from rankq_jax.data.rules.rule import Finding, blocks
 from rankq_jax.types import Episodes, TaskSpec
@@ -40,6 +41,7 @@ class Recorded(NamedTuple):
       longest: steps that an episode can have at most; None: not judged.
       origin: where columns of the recording come from.
       spec: of the task; None: observations are vectors of `observation_size` numbers.
+      clipped: number of the rows whose actions were clipped.
     """
 
     episodes: Episodes
@@ -50,6 +52,7 @@ class Recorded(NamedTuple):
     limits: tuple[StepLimit, ...] = ()
     longest: int | None = None
     origin: Origin = Origin()
+    clipped: int = 0
     spec: TaskSpec | None = None
 
     @property
@@ -126,12 +129,11 @@ def duration(recording: Recorded) -> Finding:
     episode, most = recording.episodes.episode, recording.longest
     if most is None or not len(episode):
         return Finding(None, "the task has no time limit")
-    starts = np.flatnonzero(np.append(True, episode[1:] != episode[:-1]))
-    lengths = np.diff(np.append(starts, len(episode)))
-    measured = f"{int(lengths.max())} steps at most, {most} are possible"
-    long = lengths > most
+    steps = lengths(recording.episodes)
+    measured = f"{int(steps.max())} steps at most, {most} are possible"
+    long = steps > most
     if not long.any():
         return Finding(True, measured)
     index = int(np.argmax(long))
-    problem = f"an episode has {int(lengths[index])} steps where the task allows {most}; it goes on"
-    return Finding(False, measured, problem, int(starts[index]) + most)
+    problem = f"an episode has {int(steps[index])} steps where the task allows {most}; it goes on"
+    return Finding(False, measured, problem, int(steps[:index].sum()) + most)

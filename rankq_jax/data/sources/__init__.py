@@ -1,22 +1,24 @@
 """Loaders: each reads one format and returns `Episodes` with raw rewards."""
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any
+import os
+from collections.abc import Iterator, Sequence
 
 import jax
 
 from rankq_jax.data.episodes import concatenate
-from rankq_jax.data.recording import SUCCESS_FLAGS, Origin, Recording
-from rankq_jax.data.sources import containers, observations
-from rankq_jax.data.sources.arrays import load_arrays
-from rankq_jax.data.sources.minari import dataset_folder, is_folder, load_minari, read_minari
+from rankq_jax.data.observations import named
+from rankq_jax.data.recording import Recording
+from rankq_jax.data.sources import formats, paths
+from rankq_jax.data.sources.formats import REGISTERED
+from rankq_jax.data.sources.minari import dataset_folder, load_minari, read_minari
+from rankq_jax.data.sources.paths import names
+from rankq_jax.data.sources.selection import Wanted, keys_of
 from rankq_jax.errors import InputError
 from rankq_jax.types import Episodes
 
 __all__ = [
-    "FORMATS",
-    "PICKLES",
+    "REGISTERED",
+    "Wanted",
     "check_alike",
     "load",
     "load_each",
@@ -28,21 +30,15 @@ __all__ = [
     "read_one",
 ]
 
-# Further formats by the suffix of their files, `path -> Episodes`; see `registry.register_dataset_format`.
-FORMATS: dict[str, Callable[[Path], Episodes]] = {}
-PICKLES = (".npy", ".pickle", ".pkl")  # suffixes of what only the conversion opens
+# Of paths, when there is nothing there: with another one a name is that of a Minari dataset.
+SUFFIXES = (".hdf5", ".h5", ".npz", ".npy", ".pickle", ".pkl", ".parquet", ".yaml", ".yml", ".json")
 
 
-def names(dataset: str) -> list[str]:
-    """The sources that a comma-separated list names.
-
-    Raises:
-      InputError: if there is none, or one of them is empty.
-    """
-    found = [name.strip() for name in dataset.split(",")]
-    if "" in found:
-        raise InputError(f"dataset {dataset!r}: names nothing; give files, folders or Minari names.")
-    return found
+def _is_path(name: str) -> bool:
+    path = paths.located(name)
+    if path.is_dir() and formats.of(path) is None and (dataset_folder(name) / "data").is_dir():
+        return False  # a folder that is called like a Minari dataset
+    return os.path.exists(path) or path.suffix in (*SUFFIXES, *REGISTERED)
 
 
 def origin(name: str) -> str:
@@ -51,80 +47,57 @@ def origin(name: str) -> str:
     Raises:
       InputError: if `MINARI_DATASETS_PATH` is wrong.
     """
-    path = Path(name)
-    if path.suffix in (*containers.READERS, *FORMATS, *PICKLES) or is_folder(path):
-        return str(path)
-    return str(dataset_folder(name))
+    return str(paths.located(name)) if _is_path(name) else str(dataset_folder(name))
 
 
-def load_one(
-    name: str,
-    observation_size: int | None = None,
-    simulator_state: bool = False,
-    resolve: str | None = None,
-) -> Episodes:
+def load_one(name: str, wanted: Wanted | None = None) -> Episodes:
     """The episodes of `read_one`; its arguments and errors."""
-    return read_one(name, observation_size, simulator_state, resolve).episodes
+    return read_one(name, wanted).episodes
 
 
-def read_one(
-    name: str,
-    observation_size: int | None = None,
-    simulator_state: bool = False,
-    resolve: str | None = None,
-    like: Any = None,
-) -> Recording:
-    """One source as it was recorded; its name says what reads it.
+def read_one(name: str, wanted: Wanted | None = None) -> Recording:
+    """One source as it was recorded; its content says what reads it.
 
     Args:
-      name: an HDF5 file (`.hdf5`, `.h5`) of the D4RL schema, an `.npz` file of OGBench or of that schema, a
-        folder of a Minari dataset, or a Minari name, which is downloaded where it is not on disk.
-      observation_size: see `load_minari`.
-      simulator_state: whether `types.SIMULATOR_STATE` is kept in `info`, as far as it is recorded.
-      resolve: see `arrays.recording`.
-      like: the specification of one observation where that is no vector; None: it is one.
+      name: a file or folder of one of `formats.FORMATS`, or a Minari name, which is downloaded where it is
+        not on disk.
+      wanted: what is kept of it; None: the observation.
 
     Raises:
       InputError: if it is missing, damaged or of another format; names the file, the field and the index.
     """
-    path = Path(name)
-    if path.suffix in PICKLES:
-        raise InputError(
-            f"{path}: pickled files are not opened here, because a pickle can run code; convert it once by "
-            f"`rankq dataset convert --from={path} --to={path.with_suffix('.npz')}`."
-        )
-    if path.suffix in FORMATS:
-        return Recording(FORMATS[path.suffix](path), Origin(success=SUCCESS_FLAGS))
-    if path.suffix in containers.READERS:
-        return load_arrays(path, simulator_state, resolve, like)
-    return read_minari(name, observation_size, simulator_state, like)
+    path, wanted = paths.located(name), wanted or Wanted()
+    if not _is_path(name):
+        return read_minari(name, wanted)
+    found = formats.of(path)
+    if around := paths.dataset_around(path) if not path.is_dir() or found is None else None:
+        raise paths.within(path, around)
+    if found is not None:
+        return found.read(path, wanted)
+    if not os.path.exists(path):
+        raise InputError(f"{path}: no such file; check the path.")
+    raise paths.unknown(path)
 
 
-def load_each(
-    dataset: str, observation_size: int | None = None, simulator_state: bool = False
-) -> Iterator[tuple[str, Episodes]]:
+def load_each(dataset: str, wanted: Wanted | None = None) -> Iterator[tuple[str, Episodes]]:
     """The episodes of `read_each`; its arguments and errors."""
-    for source, found in read_each(dataset, observation_size, simulator_state):
+    for source, found in read_each(dataset, wanted):
         yield source, found.episodes
 
 
-def read_each(
-    dataset: str, observation_size: int | None = None, simulator_state: bool = False, like: Any = None
-) -> Iterator[tuple[str, Recording]]:
+def read_each(dataset: str, wanted: Wanted | None = None) -> Iterator[tuple[str, Recording]]:
     """Each source of a list with its origin, one at a time, so that a reading can be applied to each.
 
     Args:
       dataset: as `load`.
-      observation_size: as `load_one`.
-      simulator_state: as `load_one`.
-      like: as `read_one`.
+      wanted: as `read_one`.
 
     Raises:
-      InputError: as `load_one`, and if a source's observations or actions differ in size from the first's.
+      InputError: as `read_one`, and if a source's observations or actions differ in size from the first's.
     """
     before: list[tuple[str, Episodes]] = []
     for name in names(dataset):
-        source, found = origin(name), read_one(name, observation_size, simulator_state, like=like)
+        source, found = origin(name), read_one(name, wanted)
         check_alike([*before, (source, found.episodes)])
         # Without its rows: whoever reads one source after another need not hold them all.
         before = before or [(source, jax.tree.map(lambda leaf: leaf[:0].copy(), found.episodes))]
@@ -142,7 +115,7 @@ def check_alike(parts: Sequence[tuple[str, Episodes]]) -> None:
     """
 
     def sizes(episodes: Episodes) -> dict[str, int]:
-        columns = {**observations.named("observation", episodes.observation), "action": episodes.action}
+        columns = {**named("observation", episodes.observation), "action": episodes.action}
         columns |= {f"infos/{name}": value for name, value in episodes.info.items()}
         return {name: value.shape[1] for name, value in columns.items()}
 
@@ -156,13 +129,19 @@ def check_alike(parts: Sequence[tuple[str, Episodes]]) -> None:
                 )
 
 
-def load(dataset: str, observation_size: int | None = None, simulator_state: bool = False) -> Episodes:
+def load(
+    dataset: str,
+    observation_size: int | None = None,
+    simulator_state: bool = False,
+    keys: str = "",
+) -> Episodes:
     """One or several sources, one after another, as they were recorded.
 
     Args:
-      dataset: comma-separated names, see `load_one`.
-      observation_size: as `load_one`.
-      simulator_state: as `load_one`; kept are the arrays that every source has.
+      dataset: comma-separated names, see `read_one`.
+      observation_size: see `Wanted`.
+      simulator_state: see `Wanted`; kept are the arrays that every source has.
+      keys: names of the observations that are joined to one vector, with commas or plus signs between.
 
     Returns:
       Episodes numbered from 0, rewards raw, observations in the type of the file.
@@ -170,4 +149,5 @@ def load(dataset: str, observation_size: int | None = None, simulator_state: boo
     Raises:
       InputError: as `load_each`.
     """
-    return concatenate([episodes for _, episodes in load_each(dataset, observation_size, simulator_state)])
+    wanted = Wanted(observation_size, simulator_state, keys=keys_of(keys))
+    return concatenate([episodes for _, episodes in load_each(dataset, wanted)])

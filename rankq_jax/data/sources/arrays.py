@@ -1,24 +1,24 @@
-"""Flat arrays to `Episodes`: the D4RL schema, which is that of a user's own arrays too, and OGBench's."""
+"""Flat arrays to `Episodes`: the D4RL schema, which is that of a user's own arrays too."""
 
 import functools
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from rankq_jax.data.recording import SUCCESS_FLAGS, Origin, Recording, guessed
-from rankq_jax.data.sources import columns, containers, ends, observations
+from rankq_jax.data.sources import columns, ends, observations, selection
+from rankq_jax.data.sources.selection import Wanted
+from rankq_jax.data.sources.stores import Store
 from rankq_jax.errors import InputError
 from rankq_jax.types import SIMULATOR_STATE, Episodes
 
 Arrays = Mapping[str, np.ndarray]
 
-_REQUIRED = ("observations", "actions", "rewards", "terminals")
+REQUIRED = ("observations", "actions", "rewards", "terminals")
 _LIMIT = "metadata/max_episode_steps"
 _KEYS = (
-    *_REQUIRED,
+    *REQUIRED,
     "timeouts",
     "next_observations",
     "episode_id",
@@ -40,26 +40,24 @@ _CHECKS = {
 }
 
 
-def load_arrays(
-    path: Path, simulator_state: bool = False, resolve: str | None = None, like: Any = None
-) -> Recording:
-    """A D4RL HDF5 file, an OGBench npz file (no `rewards`, no `timeouts`) or own arrays in either container.
+def fits(store: Store) -> bool:
+    """True: what no other layout fits is of the D4RL schema, or damaged."""
+    return True
 
-    Args:
-      path: of the file.
-      simulator_state: whether `SIMULATOR_STATE` is kept in `Episodes.info`, as far as it is there.
-      resolve: see `from_arrays`.
-      like: the specification of one observation where that is no vector.
+
+def read(store: Store, wanted: Wanted) -> Recording:
+    """The recording of a store of flat arrays: D4RL's, d3rlpy's of version 1, or a user's own.
 
     Raises:
-      InputError: if the file is missing, damaged or not of its schema; names the file, the key and an index.
+      InputError: if the store is damaged or not of the schema; names the file, the key and an index.
     """
-    states = [key for name in SIMULATOR_STATE for key in (name, f"infos/{name}")] if simulator_state else []
-    arrays = containers.read(path, [*observations.keys_with(_KEYS, like), *states])
-
-    ogbench = path.suffix == ".npz" and not {"rewards", "timeouts"} & set(arrays)
-    read = _ogbench if ogbench else functools.partial(recording, resolve=resolve)
-    return observations.recording(read, arrays, str(path), like)
+    states = [key for name in SIMULATOR_STATE for key in (name, f"infos/{name}")]
+    kept = [*_KEYS, *(states if wanted.simulator_state else ())]
+    if wanted.like is None:
+        return recording(selection.read(store, kept, wanted), store.source, wanted.resolve)
+    arrays = store.read(observations.keys_with(kept, wanted.like))
+    read_rows = functools.partial(recording, resolve=wanted.resolve)
+    return observations.recording(read_rows, arrays, store.source, wanted.like)
 
 
 def from_arrays(arrays: Arrays, source: str, resolve: str | None = None) -> Episodes:
@@ -138,59 +136,11 @@ def _followed(source: str, timeout: np.ndarray) -> np.ndarray:
     return kept
 
 
-def from_ogbench(arrays: Arrays, source: str) -> Episodes:
-    """The episodes of `_ogbench`; its arguments and errors."""
-    return _ogbench(arrays, source).episodes
-
-
-def _ogbench(arrays: Arrays, source: str) -> Recording:
-    """Episodes of OGBench's layout: no rewards, and `terminals` at the end of every episode.
-
-    The last row of an episode holds its final observation and is no transition. Read are the layout of
-    the files, the compact one, which marks those rows by `valids`, and the one with `next_observations`.
-
-    Args:
-      arrays: by key: `observations [N, o]`, `actions [N, a]`, `terminals [N]`, optionally `valids [N]` or
-        `next_observations [N, o]`, and simulator states.
-      source: what messages begin with.
-
-    Returns:
-      Episodes that end by truncation, with rewards 0: the task that they are used for relabels them.
-
-    Raises:
-      InputError: names the source, the key and the first bad index.
-    """
-    for key in ("observations", "actions", "terminals"):
-        if key not in arrays:
-            raise columns.refusal(source, key, "is missing", f"store {', '.join(_REQUIRED)}")
-    _refuse_masks(arrays, source)
-    marked = columns.flags(source, "terminals", arrays["terminals"])
-    columns.vectors(source, "observations", arrays["observations"])
-    columns.check_lengths(source, {"terminals": marked, "observations": arrays["observations"]}, "terminals")
-    final = marked
-    if "valids" in arrays:
-        final = ~columns.flags(source, "valids", arrays["valids"])
-        columns.check_lengths(source, {"terminals": marked, "valids": final}, "terminals")
-        if (final & ~marked).any():
-            row = int(np.argmax(final & ~marked))
-            raise columns.refusal(source, "valids", f"is 0 at index {row}, 'terminals' too", "repair it")
-    nothing = np.zeros(len(marked))
-    same = {key: array for key, array in arrays.items() if key not in ("terminals", "valids")}
-    return recording({**same, "rewards": nothing, "terminals": nothing, "timeouts": final}, source)
-
-
-def _refuse_masks(arrays: Arrays, source: str) -> None:
-    if "masks" in arrays:
-        # OGBench's single-task arrays: their terminals are ends of episodes, time limits among them.
-        raise columns.refusal(source, "masks", "is not understood", "give the file without rewards and masks")
-
-
 def _checked(arrays: Arrays, source: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """The arrays that are steps, each of its type and all of one length, and the simulator states."""
-    for key in _REQUIRED:
+    for key in REQUIRED:
         if key not in arrays:
-            raise columns.refusal(source, key, "is missing", f"store {', '.join(_REQUIRED)}")
-    _refuse_masks(arrays, source)
+            raise columns.refusal(source, key, "is missing", f"store {', '.join(REQUIRED)}")
     data = {key: check(source, key, arrays[key]) for key, check in _CHECKS.items() if key in arrays}
     infos = {
         name: columns.vectors(source, key, arrays[key])
@@ -208,6 +158,17 @@ def _checked(arrays: Arrays, source: str) -> tuple[dict[str, np.ndarray], dict[s
             "next_observations",
             f"has {following.shape[1]} numbers per step from index 0 on, 'observations' {size}",
             "repair it",
+        )
+    if (
+        following is not None
+        and np.array_equal(following, data["observations"])
+        and (following != following[0]).any()
+    ):
+        raise columns.refusal(
+            source,
+            "next_observations",
+            "is the same as 'observations' from index 0 on",
+            "store what followed",
         )
     if "episode_id" in data and following is None:
         raise columns.refusal(source, "episode_id", "is of no use alone", "store next_observations too")

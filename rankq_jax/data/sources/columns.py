@@ -78,6 +78,9 @@ def check_lengths(source: str, arrays: Mapping[str, np.ndarray], reference: str)
     Raises:
       InputError: names the key that ends early or late, and where.
     """
+    for key, array in arrays.items():
+        if array.ndim == 0:
+            _refuse(source, key, "is one number, not one for each step from index 0 on", "repair it")
     steps = len(arrays[reference])
     for key, array in arrays.items():
         found = len(array)

@@ -11,7 +11,7 @@ Arrays = Mapping[str, np.ndarray]
 # By the name that other formats and libraries use: what it is called here.
 TERMINALS = ("terminations", "terminated", "is_terminal", "terminal")
 TIMEOUTS = ("truncations", "truncated", "timeout", "infos/TimeLimit.truncated", "infos/timeouts")
-EITHER = ("dones", "done", "dones_float", "is_last", "ends")
+EITHER = ("dones", "done", "dones_float", "is_last", "ends", "episode_terminals")
 STARTS = ("is_first", "episode_starts")
 NUMBERS = ("episode_ids", "episodes", "traj_ids", "traj_id", "trajectory_id")
 LISTS = ("episode_ends", "meta/episode_ends", "episode_lengths", "traj_lengths")
@@ -32,6 +32,8 @@ def adopted(arrays: Arrays, source: str) -> dict[str, np.ndarray]:
       InputError: if a flag is no flag.
     """
     known = dict(arrays)
+    if "masks" in known and "terminals" not in known:  # as jaxrl has them, 0 where nothing follows
+        known["terminals"] = ~columns.flags(source, "masks", known["masks"])
     for ours, theirs in (("terminals", TERMINALS), ("timeouts", TIMEOUTS)):
         found = [name for name in theirs if name in known]
         if ours not in known and found:
@@ -84,6 +86,10 @@ def check(arrays: Arrays, source: str, terminal: np.ndarray, timeout: np.ndarray
                 wanted = terminal if name in TERMINALS else timeout if name in TIMEOUTS else last
         columns.check_lengths(source, {name: said, "terminals": terminal}, "terminals")
         _agree(source, name, said[:-1], wanted[:-1])
+    if "masks" in arrays:
+        dead = ~columns.flags(source, "masks", arrays["masks"])
+        columns.check_lengths(source, {"masks": dead, "terminals": terminal}, "terminals")
+        _agree(source, "masks", dead, terminal)
     if "valids" in arrays:
         invalid = ~columns.flags(source, "valids", arrays["valids"])
         columns.check_lengths(source, {"valids": invalid, "terminals": terminal}, "terminals")

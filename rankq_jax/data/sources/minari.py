@@ -10,11 +10,13 @@ import minari
 import numpy as np
 
 from rankq_jax.data.recording import SUCCESS_FLAGS, TERMINALS, Origin, Recording
-from rankq_jax.data.sources import columns, observations
+from rankq_jax.data.sources import columns, observations, selection
 from rankq_jax.data.sources.containers import cause
 from rankq_jax.data.sources.minari_metadata import check_declared, read_metadata
 from rankq_jax.data.sources.remote import download
 from rankq_jax.data.sources.root import dataset_folder, exists
+from rankq_jax.data.sources.selection import Wanted
+from rankq_jax.data.sources.stores import Declared, flattened
 from rankq_jax.errors import InputError
 from rankq_jax.types import SIMULATOR_STATE, Episodes
 
@@ -30,21 +32,18 @@ def is_folder(path: Path) -> bool:
 
 def load_minari(dataset: str, observation_size: int | None = None, simulator_state: bool = False) -> Episodes:
     """The episodes of `read_minari`; its arguments and errors."""
-    return read_minari(dataset, observation_size, simulator_state).episodes
+    return read_minari(dataset, Wanted(observation_size, simulator_state)).episodes
 
 
-def read_minari(
-    dataset: str, observation_size: int | None = None, simulator_state: bool = False, like: Any = None
-) -> Recording:
+def read_minari(dataset: str, wanted: Wanted) -> Recording:
     """All episodes of a dataset; one that is not on disk is downloaded.
 
     Args:
       dataset: Minari name, e.g. `pointmaze-umaze/waypoints-80k-seed0-v0`, or the folder of a dataset.
-      observation_size: length that the task's observation vector has. Of a dictionary observation the entry
-        `observation` is the vector. If that has fewer entries than this, and just this many together with
-        `achieved_goal`, then `achieved_goal` precedes it (AntMaze of Gymnasium-Robotics).
-      simulator_state: whether `SIMULATOR_STATE` of the infos, before each step, is kept.
-      like: the specification of one observation where that is no vector.
+      wanted: what is kept. Of a dictionary observation these are its `keys`; without any the entry
+        `observation`. If that has fewer entries than `observation_size`, and just this many together with
+        `achieved_goal`, then `achieved_goal` precedes it (AntMaze of Gymnasium-Robotics). A dictionary
+        without `observation` must have just one vector. Simulator states are those before each step.
 
     Returns:
       Episodes with `terminated` from Minari's terminations alone: a time limit is never a terminal.
@@ -70,8 +69,7 @@ def read_minari(
             first = None
             for episode in data.iterate_episodes():
                 labelled &= "success" in (episode.infos or {})
-                where = f"{folder}: episode {episode.id}"
-                part = _episode(where, count, episode, observation_size, simulator_state, like)
+                part = _episode(f"{folder}: episode {episode.id}", count, episode, wanted)
                 first = part if first is None else first
                 _check_alike(folder, episode.id, part, first)
                 yield part
@@ -81,9 +79,11 @@ def read_minari(
     except InputError:
         raise
     except Exception as error:  # h5py and Minari report missing and damaged files by almost any error
+        remedy = "the file is truncated or damaged, delete the dataset and make it again."
+        if (folder / "data" / "0").is_dir():  # arrow or parquet, which the versions of packages decide about
+            remedy = "try other versions of minari and pyarrow, or get the dataset in hdf5."
         raise InputError(
-            f"{folder}: field 'data' cannot be read from episode index {count} on ({cause(error)}); the file "
-            "is truncated or damaged, delete the dataset and make it again."
+            f"{folder}: field 'data' cannot be read from episode index {count} on ({cause(error)}); {remedy}"
         ) from error
     if episodes is None:
         raise InputError(f"{folder}: field 'episodes' is empty; delete it and make it again.")
@@ -157,16 +157,15 @@ def _check_alike(folder: Path, number: int, part: Episodes, first: Episodes) -> 
         )
 
 
-def _episode(
-    where: str, number: int, episode: Any, size: int | None, simulator_state: bool, like: Any = None
-) -> Episodes:
-    if like is not None:
+def _episode(where: str, number: int, episode: Any, wanted: Wanted) -> Episodes:
+    if wanted.like is not None:
         recorded = observations.flattened({"observations": episode.observations})
-        seen = observations.checked(where, "observations", recorded, like)
+        seen = observations.checked(where, "observations", recorded, wanted.like)
         rows = np.arange(len(jax.tree.leaves(seen)[0]), dtype=np.float64)[:, None]
         numbered = dataclasses.replace(episode, observations=rows)
-        return observations.put_back(_episode(where, number, numbered, size, simulator_state), seen)
-    vectors = _observations(where, episode.observations, size)
+        of_rows = _episode(where, number, numbered, wanted._replace(like=None, keys=()))
+        return observations.put_back(of_rows, seen)
+    vectors = _observations(where, episode.observations, wanted)
     infos = episode.infos or {}
     data = {
         "rewards": columns.numbers(where, "rewards", np.asarray(episode.rewards)),
@@ -179,7 +178,7 @@ def _episode(
     if "success" in infos:
         success = columns.flags(where, "infos/success", np.asarray(infos["success"]))
         data["infos/success"] = success[1:] if len(success) == steps + 1 else success
-    for name in SIMULATOR_STATE if simulator_state else ():
+    for name in SIMULATOR_STATE if wanted.simulator_state else ():
         if name in infos:
             state = columns.vectors(where, f"infos/{name}", np.asarray(infos[name]))
             data[f"infos/{name}"] = state[:-1] if len(state) == steps + 1 else state
@@ -206,20 +205,24 @@ def _episode(
     )
 
 
-def _observations(where: str, recorded: Any, size: int | None) -> np.ndarray:
+def _observations(where: str, recorded: Any, wanted: Wanted) -> np.ndarray:
     """`[T + 1, o]`, the vectors of an episode."""
     if not isinstance(recorded, Mapping):
+        if wanted.keys:
+            raise columns.refusal(
+                where, "observations", "is one array without named entries", "leave keys out"
+            )
         return columns.vectors(where, "observations", np.asarray(recorded))
-    if "observation" not in recorded:
-        raise columns.refusal(
-            where, "observations", f"has no entry 'observation', only {', '.join(recorded)}", "choose another"
-        )
-    vector = columns.vectors(where, "observations/observation", np.asarray(recorded["observation"]))
-    if size is None or vector.shape[1] >= size or "achieved_goal" not in recorded:
-        return vector
-    goal = columns.vectors(where, "observations/achieved_goal", np.asarray(recorded["achieved_goal"]))
-    if goal.shape[1] + vector.shape[1] != size:
-        return vector
-    both = {"observations/observation": vector, "observations/achieved_goal": goal}
-    columns.check_lengths(where, both, "observations/observation")
-    return np.concatenate([goal, vector], axis=1)
+    parts = flattened(recorded)
+    chosen = selection.choose(
+        where,
+        "observations",
+        {name: Declared(part.shape, part.dtype) for name, part in parts.items()},
+        wanted.keys,
+    )
+    size, goal = wanted.observation_size, parts.get("achieved_goal")
+    if chosen == (selection.USUAL,) and not wanted.keys and size is not None and goal is not None:
+        short = size - parts[selection.USUAL].shape[-1]
+        if short > 0 and goal.shape[1:] == (short,):
+            chosen = ("achieved_goal", selection.USUAL)
+    return selection.joined(where, "observations", {name: parts[name] for name in chosen})

@@ -1,11 +1,10 @@
 """What the metadata of a Minari dataset declares, checked before Minari believes it."""
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from rankq_jax.data.sources import columns
+from rankq_jax.data.sources import columns, packages
 from rankq_jax.data.sources.hdf5 import check_tree
 from rankq_jax.data.sources.limits import Budget
 
@@ -50,12 +49,13 @@ def check_declared(folder: Path, inside: Path) -> None:
     metadata = read_metadata(folder, inside)
     layout = metadata.get("data_format", "hdf5")
     if layout in ("arrow", "parquet"):
-        if find_spec("pyarrow") is None:
+        packages.need("pyarrow", f"{folder}: field 'data_format' is {layout!r}")
+        if (inside / "main_data.hdf5").is_file():
             raise columns.refusal(
                 str(folder),
                 "data_format",
-                f"is {layout!r}, which needs the package pyarrow",
-                "install it by `pip install 'minari[arrow]'`",
+                f"is {layout!r}, but main_data.hdf5 lies there",
+                "set it to 'hdf5' in metadata.json",
             )
         return
     if layout != "hdf5":

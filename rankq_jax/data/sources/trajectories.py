@@ -7,19 +7,47 @@ from typing import Any
 import numpy as np
 
 from rankq_jax.data.episodes import concatenate
-from rankq_jax.data.recording import guessed
+from rankq_jax.data.recording import Origin, Recording, guessed
 from rankq_jax.data.sources import columns, pickled
 from rankq_jax.data.sources.limits import Budget
 from rankq_jax.data.sources.pickled import plain
+from rankq_jax.data.sources.selection import Wanted
 from rankq_jax.errors import InputError
 from rankq_jax.types import Episodes
 
+SUFFIXES = (".npy", ".pickle", ".pkl")  # that such files usually have
 _EPISODE = 4_000  # bytes, about, of the arrays of an episode beside their content
 _NUMBERS = (int, float, np.number, np.bool_)
 _ROW = 64  # bytes, about, that an entry of a list takes
 
 
+def is_pickled(path: Path) -> bool:
+    """Whether a file begins as a pickle or as an npy file does; old pickles are known by their suffix too."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(6)
+    recent = start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
+    return recent or start == b"\x93NUMPY" or path.suffix in SUFFIXES
+
+
+def read(path: Path, wanted: Wanted) -> Recording:
+    """The recording of a pickled list of trajectories; what is wanted of it makes no difference.
+
+    Raises:
+      InputError: as `load_trajectories`, and if observations are named.
+    """
+    if wanted.keys:
+        raise columns.refusal(str(path), "observations", "has no named entries", "leave keys out")
+    return _read(path)
+
+
 def load_trajectories(path: Path) -> Episodes:
+    """The episodes of `_read`; its arguments and errors."""
+    return _read(path).episodes
+
+
+def _read(path: Path) -> Recording:
     """All trajectories of a pickled list of them, raw.
 
     A trajectory is a dictionary with `actions [T, a]`, `rewards` (`[T]`, `[T, 1]` or with one entry too
@@ -50,7 +78,9 @@ def load_trajectories(path: Path) -> Episodes:
                     f"episode 0 has {first}; drop that episode."
                 )
     joined = concatenate(parts)
-    return joined._replace(success=guessed(joined.reward, joined.terminated)[0])
+    success, origin = guessed(joined.reward, joined.terminated)
+    derived = not any("next_observations" in each for each in found)
+    return Recording(joined._replace(success=success), Origin(derived=derived, success=origin))
 
 
 def _trajectory(where: str, found: Any, budget: Budget) -> Episodes:
