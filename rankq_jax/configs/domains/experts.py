@@ -35,6 +35,19 @@ ALGORITHMS: dict[str, Values] = {
     },
 }
 
+# Gym-MuJoCo: SAC as published (arXiv 1812.05905, App. D), with smaller networks for CPU cores.
+_ROBOT: dict[str, Values] = {
+    "": {"actor_hidden": (128, 128), "critic_hidden": (128, 128)},
+    "sac": {
+        "train_envs": 4,
+        "sac.target_entropy": -1.0,  # SAC as published
+        "online.updates_per_step": 1.0,  # SAC as published
+        "online.env_steps": 300_000,
+        "online.evaluate_every": 5,
+        "online.checkpoint_every": 5,
+    },
+}
+
 TASKS: dict[str, dict[str, Values]] = {
     # Values settle over 1 / (target_rate (1 - discount)) updates, and the temperature starts at 1: with 0.99
     # and 0.005 the first 50,000 updates were spent on unlearning the first entropies.
@@ -42,5 +55,6 @@ TASKS: dict[str, dict[str, Values]] = {
     "expert-pen": {"": {"discount": 0.97}},
     "expert-door": {"": {"discount": 0.98}},
     "expert-relocate": {"": {"discount": 0.98}},
+    **{f"expert-{robot}": _ROBOT for robot in ("halfcheetah", "hopper", "walker2d")},
 }
 PAPER: dict[str, Values] = {}
