@@ -18,11 +18,11 @@ RANDOM = [f"{robot}-random" for robot in ("halfcheetah", "hopper", "walker2d")]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """The random data of the hopper, as a file of Minari."""
+    """The random data of the hopper and the folder that they lie in."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINARI_DATASETS_PATH", str(tmp_path_factory.mktemp("minari")))
         name = make_dataset(tasks.find("hopper-random"), STEPS, seed=0)
-        yield name, sources.load(name, simulator_state=True), dataset_folder(name)
+        yield sources.load(name, simulator_state=True), dataset_folder(name)
 
 
 def test_every_robot_has_the_five_kinds_of_data():
@@ -34,7 +34,7 @@ def test_every_robot_has_the_five_kinds_of_data():
 
 
 def test_random_data_are_whole_episodes_of_uniform_actions(made):
-    _, recorded, _ = made
+    recorded, _ = made
     assert len(recorded.reward) >= STEPS
     ends = np.flatnonzero(np.diff(recorded.episode, append=-1))
     assert (recorded.terminated | recorded.truncated)[ends].all() and recorded.terminated.sum() > 5
@@ -45,7 +45,7 @@ def test_random_data_are_whole_episodes_of_uniform_actions(made):
 
 
 def test_a_recorded_step_is_stepped_again_bit_for_bit(made):
-    _, recorded, _ = made
+    recorded, _ = made
     assert sorted(recorded.info) == ["qacc_warmstart", "qpos", "qvel"]
     rows = np.array([3, 40, len(recorded.reward) - 1])
     env = tasks.find("hopper-random").environment(3, 1)
@@ -58,7 +58,7 @@ def test_a_recorded_step_is_stepped_again_bit_for_bit(made):
 
 
 def test_a_state_without_a_goal_is_no_place_in_a_task_with_one(made):
-    _, recorded, _ = made
+    recorded, _ = made
     maze = tasks.find("pointmaze-umaze").environment(2, 1)
     at = snapshots(recorded, np.array([0, 1]))
     at = at._replace(qpos=at.qpos[:, :2], qvel=at.qvel[:, :2], qacc_warmstart=at.qacc_warmstart[:, :2])
@@ -67,7 +67,7 @@ def test_a_state_without_a_goal_is_no_place_in_a_task_with_one(made):
 
 
 def test_the_file_has_gymnasium_s_names_and_no_goal(made):
-    name, recorded, folder = made
+    recorded, folder = made
     with h5py.File(folder / "data" / "main_data.hdf5") as file:
         first = file["episode_0"]
         assert "goal" not in first["infos"] and first["infos/qpos"].shape[1] == 6
@@ -77,7 +77,7 @@ def test_the_file_has_gymnasium_s_names_and_no_goal(made):
 
 @pytest.mark.parametrize("file", ["a.npz", "a.hdf5"])
 def test_other_files_hold_the_state_without_a_goal_too(made, file, tmp_path):
-    _, recorded, _ = made
+    recorded, _ = made
     export.write(recorded, tmp_path / file, "arrays" if file == "a.npz" else "d4rl")
     again = sources.load(str(tmp_path / file), simulator_state=True)
     assert "goal" not in again.info
