@@ -25,6 +25,7 @@ class Summary(NamedTuple):
       successful: number of the trajectories that succeed.
       share: share of the rows that belong to a successful trajectory, in [0, 1].
       terminals: number of the rows whose discount is 0.
+      returns: the smallest and the largest sum of the transformed rewards of a trajectory; 0 without rows.
     """
 
     reading: str
@@ -34,6 +35,7 @@ class Summary(NamedTuple):
     successful: int
     share: float
     terminals: int
+    returns: tuple[float, float] = (0.0, 0.0)
 
     def __str__(self) -> str:
         return (
@@ -53,14 +55,19 @@ def summary(reading: str, success_from: str, episode: np.ndarray, data: Transiti
       data: `[N, ...]`, the labelled rows.
     """
     success = np.asarray(data.extras["success"]) > 0
+    ids, index = np.unique(episode, return_inverse=True)
+    returns = np.bincount(index, weights=np.asarray(data.reward, np.float64))
     return Summary(
         reading,
         success_from,
         rows=len(success),
-        episodes=len(np.unique(episode)),
+        episodes=len(ids),
         successful=len(np.unique(episode[success])),
         share=float(success.mean()) if len(success) else 0.0,
         terminals=int(np.count_nonzero(np.asarray(data.discount) == 0.0)),
+        returns=(float(returns.min(initial=np.inf)), float(returns.max(initial=-np.inf)))
+        if len(ids)
+        else (0.0, 0.0),
     )
 
 
