@@ -35,14 +35,12 @@ ALGORITHMS: dict[str, Values] = {
     },
 }
 
-# Gym-MuJoCo: SAC as published (arXiv 1812.05905, App. D), with smaller networks for CPU cores.
+# Gym-MuJoCo: SAC as published (arXiv 1812.05905), with small networks and half the updates for CPU cores.
 _ROBOT: dict[str, Values] = {
-    "": {"actor_hidden": (128, 128), "critic_hidden": (128, 128)},
+    "": {"actor_hidden": (64, 64), "critic_hidden": (64, 64), "evaluation_episodes": 10},
     "sac": {
         "train_envs": 4,
         "sac.target_entropy": -1.0,  # SAC as published
-        "online.updates_per_step": 1.0,  # SAC as published
-        "online.env_steps": 300_000,
         "online.evaluate_every": 5,
         "online.checkpoint_every": 5,
     },
