@@ -2,6 +2,7 @@
 
 rankq dataset convert --from=door_bc_sparse4.npy --to=door_bc.npz
 rankq dataset convert --from=antmaze.hdf5 --to=resolved.hdf5 --resolve=timeout
+rankq dataset convert --from=runs/sac_hopper --to=hopper-replay.npz
 """
 
 import argparse
@@ -11,17 +12,21 @@ from rankq_jax.data import export, sources
 from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.sources.trajectories import load_trajectories
 from rankq_jax.data.validate import check_recording
+from rankq_jax.training import replayed
 from rankq_jax.types import Episodes
 
 
 def read(name: str, observation_size: int | None, resolve: str | None) -> Episodes:
-    """One source, simulator states included; unlike in a run it may be pickled.
+    """One source, simulator states included; unlike in a run it may be pickled, or the folder of a run.
 
     Raises:
-      InputError: as `sources.load_one` and `load_trajectories`, and on numbers that no task accepts.
+      InputError: as `sources.load_one`, `load_trajectories` and `replayed.episodes_of`, and on numbers that
+        no task accepts.
     """
     path = Path(name)
-    if path.suffix in sources.PICKLES:
+    if replayed.is_run(path):
+        episodes = replayed.episodes_of(path)
+    elif path.suffix in sources.PICKLES:
         episodes = load_trajectories(path)
     else:
         episodes = sources.load_one(name, observation_size, simulator_state=True, resolve=resolve)

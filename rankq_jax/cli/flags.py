@@ -111,7 +111,9 @@ def inspect(parser: Parser) -> None:
 def convert(parser: Parser) -> None:
     """Adds the flags of `rankq dataset convert`."""
     add = parser.add_argument
-    text = "file, folder or Minari name; several separated by commas"
+    text = (
+        "file, folder, Minari name or --workdir of a run, of which the replay is taken; with commas between"
+    )
     add("--from", dest="source", required=True, help=text)
     add("--to", dest="target", type=Path, required=True, help="file to write: .npz, .hdf5 or .h5")
     text = "d4rl, arrays or ogbench; arrays in .npz, d4rl in .hdf5 if left out"
