@@ -1,9 +1,9 @@
 """Gym-MuJoCo: TD3+BC, IQL, AWAC and CQL offline, and the table of the OAP paper: docs/results/mujoco.md.
 
-The budget `cores` is two datasets and short runs for two CPU cores; `paper` is the published lengths on all
-nine datasets, for an accelerator. Each dataset has an expert for OAP, SAC from scratch as long as the online
-phases of the other schemes (in the paper three million steps). Medium-replay data is the replay of a
-training: write your files (see docs/datasets.md) into `DATASETS`.
+The budget `cores` is two datasets and short runs for two CPU cores; `paper` is the published lengths for an
+accelerator: offline on nine datasets, OAP on the three of kind medium. Each of these has an expert, SAC from
+scratch as long as the online phases of the other schemes (in the paper three million steps). Medium-replay
+data is the replay of a training: write your files (see docs/datasets.md) into `DATASETS`.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,9 @@ KINDS = ("medium", "medium-replay", "medium-expert")
 
 DATASETS = {f"{robot}-medium-replay": "" for robot in ROBOTS}  # paths, several with commas between
 
-UPDATES, STEPS = 20_000, 20_000  # of the budget `cores`
+# Budget `cores`.
+SHORT = ("hopper-medium", "halfcheetah-medium")
+UPDATES, STEPS = 20_000, 20_000
 CORES = {"offline.updates": UPDATES, "offline.evaluate_every": 5}
 CORES_ONLINE = {"online.env_steps": STEPS}
 CORES_QUERIES = {"preferences.query_limit": UPDATES // 10, "preferences.query_interval": UPDATES // 10}
@@ -49,13 +51,15 @@ def _oap(
     return jobs
 
 
-_SHORT = ("hopper-medium", "halfcheetah-medium")
-_ALL = [f"{robot}-{kind}" for robot in ROBOTS for kind in KINDS]
+_MEDIUM = [f"{robot}-medium" for robot in ROBOTS]
 
 BUDGETS = {
     "cores": [
-        *(job for name in OFFLINE for task in _SHORT for job in _offline(task, CORES, (name,))),
-        *(job for task in _SHORT for job in _oap(task, CORES, CORES_ONLINE, CORES_QUERIES)),
+        *(job for name in OFFLINE for task in SHORT for job in _offline(task, CORES, (name,))),
+        *(job for task in SHORT for job in _oap(task, CORES, CORES_ONLINE, CORES_QUERIES)),
     ],
-    "paper": [job for task in _ALL for job in [*_offline(task, {}), *_oap(task, {}, {}, {})]],
+    "paper": [
+        *(job for robot in ROBOTS for kind in KINDS for job in _offline(f"{robot}-{kind}", {})),
+        *(job for task in _MEDIUM for job in _oap(task, {}, {}, {})),
+    ],
 }
