@@ -169,10 +169,8 @@ class _Rows:
         physics.qpos[ids], physics.qvel[ids] = at.qpos, at.qvel
         goal, step = self._goals(state).copy(), state.step.copy()
         if at.goal.shape[1] != goal.shape[1]:
-            raise ValueError(
-                f"goals have shape {at.goal.shape}, {(len(ids), goal.shape[1])} is needed: the episodes were "
-                "recorded in another task, or without their goals"
-            )
+            need = (len(ids), goal.shape[1])
+            raise ValueError(f"goals have shape {at.goal.shape}, {need} is needed; they are of another task")
         goal[ids], step[ids] = at.goal, at.step
         moved = state._replace(goal=goal if goal.size else None, step=step)
         return self._settle(moved, ids, at.qacc_warmstart)
