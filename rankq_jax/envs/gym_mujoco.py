@@ -65,7 +65,13 @@ ROBOTS = {
 @functools.cache
 def model(robot: Robot) -> mujoco.MjModel:
     """The model of a robot."""
-    return mujoco.MjModel.from_xml_path(str(ASSETS / robot.file))
+    before = mujoco.get_mju_user_warning()
+    # The half-cheetah's file is written in an older way, of which MuJoCo warns on stderr and in a file.
+    mujoco.set_mju_user_warning(lambda message: None)
+    try:
+        return mujoco.MjModel.from_xml_path(str(ASSETS / robot.file))
+    finally:
+        mujoco.set_mju_user_warning(before)
 
 
 def simulate(robot: Robot) -> Simulation:

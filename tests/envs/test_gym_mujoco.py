@@ -4,6 +4,7 @@ import gymnasium
 import numpy as np
 import pytest
 
+from rankq_jax.envs import gym_mujoco
 from rankq_jax.envs.batch import batch_env, streams
 from rankq_jax.envs.gym_mujoco import ROBOTS, simulate
 from rankq_jax.testing import check_environment
@@ -13,6 +14,12 @@ IDS = {"halfcheetah": "HalfCheetah-v5", "hopper": "Hopper-v5", "walker2d": "Walk
 SIZES = {"halfcheetah": (17, 6), "hopper": (11, 3), "walker2d": (17, 6)}
 STEPS = 200
 every_robot = pytest.mark.parametrize("name", IDS)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Another working directory: gymnasium's half-cheetah has MuJoCo write a warning into a file there."""
+    monkeypatch.chdir(tmp_path)
 
 
 def make(name, rows, **arguments):
@@ -81,6 +88,12 @@ def test_the_contract_is_kept(name):
         return batch_env(simulate(ROBOTS[name])._replace(horizon=20), rows, threads)
 
     check_environment(short, steps=24)
+
+
+@every_robot
+def test_a_model_is_loaded_without_a_word(name, tmp_path, capfd):
+    gym_mujoco.model.__wrapped__(ROBOTS[name])  # not the one that is cached
+    assert capfd.readouterr() == ("", "") and not list(tmp_path.iterdir())  # MuJoCo writes a log there
 
 
 @every_robot
