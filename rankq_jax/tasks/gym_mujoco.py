@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import gymnasium
 import numpy as np
 
 from rankq_jax.data.episodes import concatenate
@@ -10,7 +11,6 @@ from rankq_jax.data.generate import policy
 from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.envs.batch import batch_env, stream_seed
 from rankq_jax.envs.gym_mujoco import ROBOTS, Robot, simulate
-from rankq_jax.envs.robotics import env_spec
 from rankq_jax.envs.rollout import Act
 from rankq_jax.tasks.collection import Behaviour, noisy, scripted
 from rankq_jax.tasks.task import Generator, Progress, Task
@@ -77,7 +77,7 @@ def _generators(name: str, robot: Robot, kind: str) -> Mapping[str, Generator]:
         shard_steps=SHARD_STEPS,
         make=lambda *arguments: _generate(name, behaviors, *arguments),
         algorithm=f"episodes of {acting}, action noise {NOISE if kind != RANDOM else 'uniform'}",
-        env_specs=lambda: (env_spec(robot.gymnasium_id),) * 2,
+        env_specs=lambda: (gymnasium.spec(robot.gymnasium_id),) * 2,
     )
     return MappingProxyType({"policy": made})
 

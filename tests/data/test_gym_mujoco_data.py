@@ -1,6 +1,8 @@
 """Data of Gym-MuJoCo: what is recorded leads the environment to where it was, without any goal."""
 
+import gymnasium
 import h5py
+import minari
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from rankq_jax.data import export, sources
 from rankq_jax.data.episodes import snapshots
 from rankq_jax.data.sources.minari import dataset_folder
 from rankq_jax.envs.batch import streams
+from rankq_jax.envs.gym_mujoco import ROBOTS, simulate
 from rankq_jax.tasks import gym_mujoco
 from rankq_jax.tasks.datasets import make_dataset
 
@@ -73,6 +76,22 @@ def test_the_file_has_gymnasium_s_names_and_no_goal(made):
         assert "goal" not in first["infos"] and first["infos/qpos"].shape[1] == 6
         np.testing.assert_array_equal(first["rewards"][:], recorded.reward[: len(first["rewards"])])
     assert "Hopper-v5" in (folder / "data" / "metadata.json").read_text()
+
+
+@pytest.mark.parametrize("robot", ["HalfCheetah-v5", "Hopper-v5"])
+def test_minari_knows_the_environment_and_its_spaces(robot, tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+    monkeypatch.chdir(tmp_path)
+    task = tasks.find("halfcheetah-random" if robot == "HalfCheetah-v5" else "hopper-random")
+    simulation = simulate(ROBOTS[task.name.split("-")[0]])._replace(horizon=10)
+    monkeypatch.setattr(gym_mujoco, "simulate", lambda robot: simulation)
+    name = make_dataset(task, 20, seed=1)
+    assert capfd.readouterr().err == "" and [path.name for path in tmp_path.iterdir()] == ["minari"]
+    dataset, native = minari.load_dataset(name), gymnasium.make(robot)
+    assert dataset.spec.env_spec.id == robot
+    assert dataset.spec.env_spec.max_episode_steps == 1000
+    assert dataset.spec.observation_space == native.observation_space
+    assert dataset.spec.action_space == native.action_space
 
 
 @pytest.mark.parametrize("file", ["a.npz", "a.hdf5"])
