@@ -12,7 +12,6 @@ from rankq_jax.data import export, sources
 from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.sources.trajectories import load_trajectories
 from rankq_jax.data.validate import check_recording
-from rankq_jax.training import replayed
 from rankq_jax.types import Episodes
 
 
@@ -24,7 +23,9 @@ def read(name: str, observation_size: int | None, resolve: str | None) -> Episod
         no task accepts.
     """
     path = Path(name)
-    if replayed.is_run(path):
+    if (path / "config.json").is_file() and (path / "checkpoints").is_dir():
+        from rankq_jax.training import replayed  # takes seconds, for which files need not wait
+
         episodes = replayed.episodes_of(path)
     elif path.suffix in sources.PICKLES:
         episodes = load_trajectories(path)

@@ -18,7 +18,7 @@ from rankq_jax.types import Episodes
 
 STEPS = 1_000_000  # of a behavior (D4RL code)
 SHARD_STEPS = 100_000
-NOISE = 0.2  # standard deviation of the action noise, in place of that of SAC's policy in D4RL
+NOISE = 0.1  # standard deviation of the action noise, in place of that of SAC's policy in D4RL
 RANDOM = "random"
 # The behaviors of each kind of data, in equal shares.
 BEHAVIORS = {

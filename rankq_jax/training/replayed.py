@@ -15,11 +15,6 @@ from rankq_jax.training.restore import recorded
 from rankq_jax.types import Episodes, Transition
 
 
-def is_run(folder: Path) -> bool:
-    """Whether a folder is the `--workdir` of a run."""
-    return (folder / "config.json").is_file() and (folder / "checkpoints").is_dir()
-
-
 def episodes_of(folder: Path) -> Episodes:
     """The episodes that the replay buffers of a run hold at its newest checkpoint, seed after seed.
 
