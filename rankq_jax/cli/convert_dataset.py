@@ -3,6 +3,7 @@
 rankq dataset convert --from=door_bc_sparse4.npy --to=door_bc.npz
 rankq dataset convert --from=antmaze.hdf5 --to=resolved.hdf5 --resolve=timeout
 rankq dataset convert --from=lift.hdf5 --to=lift.npz --keys=robot0_eef_pos+object --clip-actions
+rankq dataset convert --from=runs/sac_hopper --to=hopper-replay.npz
 """
 
 import argparse
@@ -17,12 +18,18 @@ from rankq_jax.types import Episodes
 
 
 def read(name: str, wanted: Wanted, clip_actions: bool = False) -> Episodes:
-    """One source; prints how many of its rows had their actions clipped.
+    """One source, or the replay of a run; prints how many of its rows had their actions clipped.
 
     Raises:
-      InputError: as `sources.load_one`, and on numbers that no task accepts.
+      InputError: as `sources.load_one` and `replayed.episodes_of`, and on numbers that no task accepts.
     """
-    episodes = sources.load_one(name, wanted)
+    path = Path(name)
+    if (path / "config.json").is_file() and (path / "checkpoints").is_dir():
+        from rankq_jax.training import replayed  # takes seconds, for which files need not wait
+
+        episodes = replayed.episodes_of(path)
+    else:
+        episodes = sources.load_one(name, wanted)
     if clip_actions:
         episodes, rows = clipped(episodes)
         print(f"{sources.origin(name)}: actions of {rows} rows clipped")

@@ -110,7 +110,8 @@ INSPECT = (
     flag("--seed", "of the random episodes", type=natural, default=0),
 )
 CONVERT = (
-    flag("--from", "file, folder or Minari name; several separated by commas", dest="source", required=True),
+    flag("--from", "files, folders, Minari names, with commas between; of a --workdir its replay",
+         dest="source", required=True),
     flag("--to", "file to write: .npz, .hdf5 or .h5", dest="target", type=Path, required=True),
     flag("--format", "d4rl, arrays or ogbench; arrays in .npz, d4rl in .hdf5 if left out", dest="layout"),
     flag("--resolve", "what a row with a terminal and a timeout is: terminal, timeout",

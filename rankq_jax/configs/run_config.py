@@ -144,6 +144,9 @@ class RunConfig:
     )
 
     reward_scale: Positive = field(1.0, "The factor of the reward: scale * raw + bias is learned from.")
+    reward_scaling: kinds.RewardScaling = field(
+        "given", "The factor is given, or such that the returns of the dataset span 1,000 (IQL on MuJoCo)."
+    )
     reward_bias: Finite = field(0.0, "The number that is added to the scaled reward.")
     discount: kinds.Discount = field(0.99, "The discount factor gamma.", "per environment step")
     batch_size: Count = field(256, "The number of transitions in a batch, over all devices.", "transitions")

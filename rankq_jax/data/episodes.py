@@ -101,12 +101,13 @@ def snapshots(episodes: Episodes, rows: np.ndarray, shift: np.ndarray | None = N
 
     Returns:
       Leaves `[m, ...]`. Where a dataset has no `qacc_warmstart` the solver starts from 0, and the future
-      equals the recorded one up to its last digits.
+      equals the recorded one up to its last digits. Where it has no `goal`, goals are `[m, 0]`, as of a task
+      without one.
 
     Raises:
-      InputError: if the dataset holds no positions, velocities or goals.
+      InputError: if the dataset holds no positions or velocities.
     """
-    for name in ("qpos", "qvel", "goal"):
+    for name in ("qpos", "qvel"):
         if name not in episodes.info:
             raise InputError(
                 f"field 'infos/{name}' is missing from index 0 on; choose a dataset that has it."
@@ -120,6 +121,6 @@ def snapshots(episodes: Episodes, rows: np.ndarray, shift: np.ndarray | None = N
         qpos=qpos,
         qvel=episodes.info["qvel"][rows],
         qacc_warmstart=episodes.info.get("qacc_warmstart", np.zeros_like(episodes.info["qvel"]))[rows],
-        goal=episodes.info["goal"][rows],
+        goal=episodes.info.get("goal", np.zeros((len(start), 0)))[rows],
         step=(rows - first[rows]).astype(np.int32),
     )

@@ -26,6 +26,7 @@ class Summary(NamedTuple):
       share: share of the rows that belong to a successful trajectory, in [0, 1].
       terminals: number of the rows whose discount is 0.
       clipped: number of the recorded rows whose actions were clipped.
+      returns: the smallest and the largest sum of the transformed rewards of a trajectory; 0 without rows.
     """
 
     reading: str
@@ -36,6 +37,7 @@ class Summary(NamedTuple):
     share: float
     terminals: int
     clipped: int = 0
+    returns: tuple[float, float] = (0.0, 0.0)
 
     def __str__(self) -> str:
         told = (
@@ -56,14 +58,19 @@ def summary(reading: str, success_from: str, episode: np.ndarray, data: Transiti
       data: `[N, ...]`, the labelled rows.
     """
     success = np.asarray(data.extras["success"]) > 0
+    ids, index = np.unique(episode, return_inverse=True)
+    returns = np.bincount(index, weights=np.asarray(data.reward, np.float64))
     return Summary(
         reading,
         success_from,
         rows=len(success),
-        episodes=len(np.unique(episode)),
+        episodes=len(ids),
         successful=len(np.unique(episode[success])),
         share=float(success.mean()) if len(success) else 0.0,
         terminals=int(np.count_nonzero(np.asarray(data.discount) == 0.0)),
+        returns=(float(returns.min(initial=np.inf)), float(returns.max(initial=-np.inf)))
+        if len(ids)
+        else (0.0, 0.0),
     )
 
 

@@ -168,6 +168,9 @@ class _Rows:
         physics.rows[ids] = physics.initial
         physics.qpos[ids], physics.qvel[ids] = at.qpos, at.qvel
         goal, step = self._goals(state).copy(), state.step.copy()
+        if at.goal.shape[1] != goal.shape[1]:
+            need = (len(ids), goal.shape[1])
+            raise ValueError(f"goals have shape {at.goal.shape}, {need} is needed; they are of another task")
         goal[ids], step[ids] = at.goal, at.step
         moved = state._replace(goal=goal if goal.size else None, step=step)
         return self._settle(moved, ids, at.qacc_warmstart)

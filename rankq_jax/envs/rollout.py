@@ -26,7 +26,9 @@ def _simulator_state(env: BatchEnv, state: EnvState) -> dict[str, np.ndarray]:
     if env.snapshot is None:
         raise ValueError("simulator_state=True: the environment has no snapshots; leave it out")
     snapshot = env.snapshot(state)
-    return {name: getattr(snapshot, name) for name in SIMULATOR_STATE}
+    found = {name: getattr(snapshot, name) for name in SIMULATOR_STATE}
+    # A task may have no goal, and files hold no arrays without numbers.
+    return {name: array for name, array in found.items() if array.shape[1]}
 
 
 def recorder(

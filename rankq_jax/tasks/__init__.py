@@ -1,11 +1,13 @@
 """Tasks by name: an environment, the data that belongs to it, and the reward it is judged by."""
 
 from rankq_jax.errors import PLUGINS, InputError, suggestion
-from rankq_jax.tasks import ant_mazes, experts, hands, point_mazes
+from rankq_jax.tasks import ant_mazes, experts, gym_mujoco, hands, point_mazes
 from rankq_jax.tasks.task import MEASURES, Generator, Measure, Scene, Task
 
 TASKS: dict[str, Task] = {
-    task.name: task for module in (point_mazes, ant_mazes, hands, experts) for task in module.TASKS
+    task.name: task
+    for module in (point_mazes, ant_mazes, hands, gym_mujoco, experts)
+    for task in module.TASKS
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from rankq_jax.data.generate import policy
 from rankq_jax.data.prepare import RewardTransform
-from rankq_jax.envs import adroit, ant
+from rankq_jax.envs import adroit, ant, gym_mujoco
 from rankq_jax.envs.adroit import HANDS, Hand
 from rankq_jax.envs.batch import Simulation, batch_env
 from rankq_jax.tasks.hands import EXPERT_EPISODES, LONGEST, demonstrations, limits
@@ -45,4 +45,12 @@ def _hand(name: str, hand: Hand) -> Task:
     )
 
 
-TASKS = [_task("ant", ant.run_where_told, scale=10.0), *(_hand(*item) for item in HANDS.items())]
+def _robot(name: str) -> Task:
+    return _task(name, lambda: gym_mujoco.simulate(gym_mujoco.ROBOTS[name]), scale=1.0)
+
+
+TASKS = [
+    _task("ant", ant.run_where_told, scale=10.0),
+    *(_hand(*item) for item in HANDS.items()),
+    *map(_robot, gym_mujoco.ROBOTS),
+]

@@ -13,7 +13,7 @@ from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.data.readings import Summary, summary
 from rankq_jax.data.rules import Recorded
 from rankq_jax.data.sources.root import dataset_folder
-from rankq_jax.data.validate import check_labels, check_recorded, warn_of_no_failure
+from rankq_jax.data.validate import check_labels, check_recorded, warn_of_long_episodes, warn_of_no_failure
 from rankq_jax.errors import InputError
 from rankq_jax.tasks.task import Task
 from rankq_jax.tasks.training_data import labelled, prepared, recordings
@@ -86,10 +86,12 @@ def _write(
     def labeled() -> Iterator[Transition]:
         for source, recorded in found:
             check_recorded(recorded, source)
+            warn_of_long_episodes(recorded, source, task.spec.horizon)
             episodes, origin = labelled(task, recorded, reading, source, needs)
             part = prepared(task, [episodes], reading, transform, gamma)
             check_labels(part, source, outcomes=False)
-            summaries.append(summary(reading, origin, part.episodes.episode, part.prepared))
+            told = summary(reading, origin, part.episodes.episode, part.prepared)
+            summaries.append(told._replace(clipped=recorded.clipped))
             yield part.prepared
 
     def total() -> dict[str, Any]:
@@ -123,6 +125,8 @@ def _total(parts: list[Summary]) -> Summary:
         successful=sum(part.successful for part in parts),
         share=sum(part.share * part.rows for part in parts) / rows,
         terminals=sum(part.terminals for part in parts),
+        clipped=sum(part.clipped for part in parts),
+        returns=(min(part.returns[0] for part in parts), max(part.returns[1] for part in parts)),
     )
 
 

@@ -21,6 +21,7 @@ from rankq_jax.training import (
     preferences,
     processes,
     report,
+    reward_scaling,
     success_weight,
     workdir,
 )
@@ -70,13 +71,14 @@ def train(
             about["dataset"] = {"name": name, "fingerprint": workdir.fingerprint(dataset)}
             if processes.first() and (not known or workdir.compare(folder, about, accept) or elsewhere):
                 workdir.claim(folder, about)
+        scaled, dataset = reward_scaling.settled(config, dataset, described)
         settled = success_weight.settled(config, dataset)
         if settled is not config:
             built = preferences.with_labeler(settled, build.experiment(settled))
         if processes.first():
-            for line in success_weight.announcement(settled, dataset):
-                print(line, flush=True)
-        setup = build.world(config, built, dataset)
+            lines = success_weight.announcement(settled, dataset) + reward_scaling.announcement(scaled)
+            print("".join(f"{line}\n" for line in lines), end="", flush=True)
+        setup = build.world(scaled, built, dataset)
         final = train_with_restarts(TrainingRun(config, folder, built, setup, stopwatch, requests))
         _check_end(config, folder, final)
         if processes.first():

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import shutil
 
 import mujoco
 import numpy as np
@@ -11,8 +12,10 @@ from markdown_it import MarkdownIt
 
 from rankq_jax import configs, tasks
 from rankq_jax.analysis import comparison, results, tables
+from rankq_jax.cli.convert_dataset import convert
 from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.envs.batch import Outcome, Simulation, batch_env
+from rankq_jax.errors import InputError
 from rankq_jax.tasks import Task
 from rankq_jax.training import report, summary, train, weights
 from rankq_jax.training.restore import restore
@@ -118,6 +121,34 @@ def test_the_policy_is_exported(finished):
     exported = weights.export(restored, finished)
     assert (exported.observation_size, exported.action_size) == (1, 1)
     assert exported.provenance["mean_return"] == pytest.approx(returns(finished))
+
+
+def test_the_replay_of_a_run_becomes_a_dataset(finished, tmp_path):
+    convert(str(finished), tmp_path / "replay.npz", None, None, None)
+    with np.load(tmp_path / "replay.npz") as file:
+        seen, following, ends = file["observations"][:, 0], file["next_observations"][:, 0], file["timeouts"]
+        np.testing.assert_allclose(file["rewards"], -np.abs(following), rtol=1e-6)
+        assert not file["terminals"].any()
+    assert len(ends) == 120 and (np.flatnonzero(ends) == np.arange(19, 120, 20)).all()  # of 20 steps each
+    np.testing.assert_array_equal(seen[1:][~ends[:-1]], following[:-1][~ends[:-1]])
+    assert len(np.unique(seen[np.append(True, ends[:-1])])) == 6  # starts
+
+
+def test_a_run_without_replay_is_no_dataset(finished, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["config"]["reward_scaling"] = "return_range"
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="reward_scaling=return_range"):
+        convert(str(folder), tmp_path / "a.npz", None, None, None)
+    shutil.rmtree(folder / "checkpoints")
+    (folder / "checkpoints").mkdir()
+    config["config"]["reward_scaling"] = "given"
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="no checkpoint yet"):
+        convert(str(folder), tmp_path / "a.npz", None, None, None)
+    assert not (tmp_path / "a.npz").exists()
 
 
 @pytest.mark.parametrize("kept", [0, 1])

@@ -18,6 +18,7 @@ SWEEPS = [
         (ROOT / "launch/sweeps/oap.py", ("cores",)),
         (ROOT / "launch/sweeps/antmaze.py", ("cores", "paper")),
         (ROOT / "launch/sweeps/adroit.py", ("cores", "paper")),
+        (ROOT / "launch/sweeps/mujoco.py", ("cores", "paper")),
         (ROOT / "launch/sweeps/smoke.py", (None,)),
     )
     for budget in budgets

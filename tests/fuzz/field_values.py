@@ -130,6 +130,7 @@ SHARED = {
     "actor_cosine_decay": switch(),
     "critic_learning_rate": real(0.0, 1.0, 0.0, 1e-4, 3e-4),
     "success_weight": choice("given", "balanced"),
+    "reward_scaling": choice("given", "return_range"),
     "clip_groups": choice("networks", "optimizers"),
     "max_gradient_norm": real(0.0, 1e7, 0.0, 1.0),
     "replay_capacity": whole(1, INT32, 1_000, 5_000),

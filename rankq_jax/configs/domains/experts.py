@@ -35,6 +35,17 @@ ALGORITHMS: dict[str, Values] = {
     },
 }
 
+# Gym-MuJoCo: SAC as published (arXiv 1812.05905), with small networks and half the updates for CPU cores.
+_ROBOT: dict[str, Values] = {
+    "": {"actor_hidden": (64, 64), "critic_hidden": (64, 64), "evaluation_episodes": 10},
+    "sac": {
+        "train_envs": 4,
+        "sac.target_entropy": -1.0,  # SAC as published
+        "online.evaluate_every": 5,
+        "online.checkpoint_every": 5,
+    },
+}
+
 TASKS: dict[str, dict[str, Values]] = {
     # Values settle over 1 / (target_rate (1 - discount)) updates, and the temperature starts at 1: with 0.99
     # and 0.005 the first 50,000 updates were spent on unlearning the first entropies.
@@ -42,5 +53,6 @@ TASKS: dict[str, dict[str, Values]] = {
     "expert-pen": {"": {"discount": 0.97}},
     "expert-door": {"": {"discount": 0.98}},
     "expert-relocate": {"": {"discount": 0.98}},
+    **{f"expert-{robot}": _ROBOT for robot in ("halfcheetah", "hopper", "walker2d")},
 }
 PAPER: dict[str, Values] = {}

@@ -15,6 +15,7 @@ COMMON: Values = {
     "actor_learning_rate": 1e-4,  # WSRL code
     "critic_learning_rate": 3e-4,  # WSRL code, CORL
     "train_envs": 1,
+    "evaluation_episodes": 10,  # IQL code, TD3+BC code, CORL
     "offline.updates": 1_000_000,  # CORL
     "offline.evaluate_every": 5,  # CORL: every 5k updates
     "offline.checkpoint_every": 50,
@@ -31,6 +32,8 @@ COMMON: Values = {
 }
 
 _REGRESSION: Values = {"actor_learning_rate": 3e-4, "online.mixing_ratio": -1.0}  # IQL, TD3+BC and CORL
+# The IQL code has 1,000 / range of returns on the dataset's rewards; ours has it on the online ones too.
+_IQL: Values = {**_REGRESSION, "actor_cosine_decay": True, "reward_scaling": "return_range"}  # IQL code
 _CONSERVATIVE: Values = {"weight": 5.0, "lagrange": False}  # WSRL code; CORL: 10 with policy rate 3e-5
 
 ALGORITHMS: dict[str, Values] = {
@@ -39,9 +42,7 @@ ALGORITHMS: dict[str, Values] = {
     "cal_ql": {f"cal_ql.{name}": value for name, value in _CONSERVATIVE.items()},
     "rankq": {},
     "iql": {
-        **_REGRESSION,
-        "actor_cosine_decay": True,  # IQL code
-        # The IQL code scales rewards by 1000 / (max - min return of the dataset), which no field does yet.
+        **_IQL,
         "iql.expectile_level": 0.7,  # IQL code
         "iql.inverse_temperature": 3.0,
     },
@@ -80,8 +81,7 @@ ALGORITHMS: dict[str, Values] = {
         "online.env_steps": 0,
     },
     "oap_iql": {
-        **_REGRESSION,
-        "actor_cosine_decay": True,
+        **_IQL,
         "oap_iql.expectile_level": 0.7,  # OAP, table 5
         "oap_iql.inverse_temperature": 3.0,
         "online.env_steps": 0,

@@ -93,7 +93,9 @@ def _write(
     if env_specs is None:
         storage = MinariStorage.new(folder, **_spaces(episodes))
     else:
-        storage = MinariStorage.new(folder, env_spec=env_specs[0])
+        # Minari makes the environment for its spaces; those of vectors are known without.
+        known = {} if "desired_goal" in episodes.info else _spaces(episodes)
+        storage = MinariStorage.new(folder, env_spec=env_specs[0], **known)
         metadata = {**metadata, "eval_env_spec": env_specs[1].to_json()}
     about = {"dataset_id": dataset_id, **metadata, "minari_version": minari.__version__}
     storage.update_metadata(about)
