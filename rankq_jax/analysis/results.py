@@ -1,5 +1,6 @@
 """What a run left in its folder, as values."""
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -125,8 +126,10 @@ def per_seed(summary: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _per_seed_of(task: Any) -> tuple[str, ...]:
     """The fields of `PER_SEED` that a run of the task has, and summaries of before had."""
-    known = tasks.TASKS.get(task) if isinstance(task, str) else None
-    return PER_SEED if known is None or known.success is not None else PER_SEED[2:]
+    known = None
+    with contextlib.suppress(InputError):  # of a package that is not there
+        known = tasks.find(task) if isinstance(task, str) else None
+    return PER_SEED if known is None or tasks.SUCCESS in known.measures else PER_SEED[2:]
 
 
 def _summary(path: Path, required: Sequence[str]) -> dict[str, Any]:

@@ -95,6 +95,9 @@ class Task(NamedTuple):
       limits: what no step does, by which a reset inside an episode of a dataset is noticed.
       longest: steps of the longest episode that a dataset can have; None: one more than the time limit,
         because some recorders count the final observation.
+      exact: whether a run that is resumed is the same bit for bit, see `BatchEnv.exact`.
+      tells_success: whether environments say what a success is though recorded rewards are dense.
+      recorded: the dataset that is all there is of the task, which then has no environment to act in.
     """
 
     name: str
@@ -108,6 +111,9 @@ class Task(NamedTuple):
     unending: Callable[[int, int], BatchEnv] | None = None
     limits: tuple[StepLimit, ...] = ()
     longest: int | None = None
+    exact: bool = True
+    tells_success: bool = False
+    recorded: str = ""
 
     @property
     def spec(self) -> TaskSpec:
@@ -117,4 +123,5 @@ class Task(NamedTuple):
     @property
     def measures(self) -> tuple[Measure, ...]:
         """What its episodes are measured by; the first is the score, which it is judged by."""
-        return (RETURN, LENGTH) if self.success is None else (SUCCESS, RETURN, LENGTH)
+        told = self.success is not None or self.tells_success
+        return (SUCCESS, RETURN, LENGTH) if told else (RETURN, LENGTH)

@@ -114,7 +114,7 @@ class Bar:
 
     def __init__(self, config: RunConfig, task: tasks.Task, env_steps: int) -> None:
         self._field = task.measures[0].field
-        self._dense = task.success is None
+        self._dense = self._field != "success"
         self._recent: deque[float] = deque(maxlen=RECENT_EPISODES)
         updates = config.offline.updates + int(config.online.env_steps * config.online.updates_per_step)
         self._bar = tqdm(total=updates, unit="update", smoothing=0.1, dynamic_ncols=True)

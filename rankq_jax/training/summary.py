@@ -31,6 +31,7 @@ def summarise(folder: Path, config: RunConfig, seeds: list[int]) -> dict[str, An
     def mean(episodes: list[dict[str, Any]], field: str) -> float | None:
         return float(np.mean([e[field] for e in episodes])) if episodes else None
 
+    task = tasks.find(config.task)
     ends = {
         "offline": [last(seed, "offline") for seed in seeds],
         "final": [last(seed, None) for seed in seeds],
@@ -42,10 +43,11 @@ def summarise(folder: Path, config: RunConfig, seeds: list[int]) -> dict[str, An
         "seeds": seeds,
         **{
             f"{end}_{measure.mean}": [mean(episodes, measure.field) for episodes in of_seeds]
-            for measure in tasks.find(config.task).measures
+            for measure in task.measures
             for end, of_seeds in ends.items()
         },
         "evaluation_episodes": config.evaluation_episodes,
+        "exact_resume": task.exact,
     }
 
 
@@ -56,8 +58,9 @@ def means(task: Task, result: Evaluation, index: int) -> dict[str, float]:
 
 
 def lines(summary: dict[str, Any]) -> list[str]:
-    """The results of a summary, one line each."""
-    return [f"{name}: {value}" for name, value in summary.items() if name.startswith(("offline_", "final_"))]
+    """The results of a summary, one line each; what was never evaluated has none."""
+    found = {name: value for name, value in summary.items() if name.startswith(("offline_", "final_"))}
+    return [f"{name}: {value}" for name, value in found.items() if set(value) != {None}]
 
 
 def join(folder: Path, parts: list[Path], config: RunConfig) -> dict[str, Any]:

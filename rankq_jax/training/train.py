@@ -77,6 +77,7 @@ def train(
             for line in success_weight.announcement(settled, dataset):
                 print(line, flush=True)
         setup = build.world(config, built, dataset)
+        stack.callback(setup.close)
         final = train_with_restarts(TrainingRun(config, folder, built, setup, stopwatch, requests))
         _check_end(config, folder, final)
         if processes.first():
