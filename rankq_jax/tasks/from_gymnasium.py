@@ -63,9 +63,7 @@ def from_gymnasium(
     if vectorization not in get_args(Vectorization):
         raise InputError(f"vectorization={vectorization!r}: must be 'sync' or 'async'.")
     if rewards is not None and not callable(success):
-        raise InputError(
-            f"rewards={rewards}: give success too, a function of observations, which labels data."
-        )
+        raise InputError(f"rewards={rewards}: give a function success of observations, which labels data.")
     shown = name or _name_of(id_or_callable)
     make: Make
     if isinstance(id_or_callable, str):
@@ -203,9 +201,7 @@ def _actions(space: spaces.Space, name: str) -> ActionSpec:
         what = "its actions are discrete" if discrete else "its actions are no vectors"
         raise InputError(f"{name}: {what} ({kind}); only actions of a Box are learned, numbers with limits.")
     if not np.issubdtype(space.dtype, np.floating):
-        raise InputError(
-            f"{name}: its actions are discrete (whole numbers, {space.dtype}); give a Box of float."
-        )
+        raise InputError(f"{name}: its actions are discrete (a Box of {space.dtype}); give a Box of float.")
     low, high = (np.asarray(limit, np.float64).ravel() for limit in (space.low, space.high))
     wrong = np.flatnonzero(~(np.isfinite(low) & np.isfinite(high) & (low < high)))
     if len(wrong):
