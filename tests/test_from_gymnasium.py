@@ -9,6 +9,7 @@ import rankq_jax as rq
 from rankq_jax import configs, tasks
 from rankq_jax.cli.main import execute
 from rankq_jax.tasks import recorded
+from rankq_jax.training import workdir
 from tests.gymnasium_cases import Point, Seeing
 
 
@@ -34,7 +35,13 @@ def test_a_package_is_imported_for_its_environments(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gymnasium.envs.registration, "registry", dict(gymnasium.registry))
-        assert tasks.find("gym:their_robots:Theirs-v0").spec.horizon == 5
+        task = tasks.find("gym:their_robots:Theirs-v0")
+        assert task.spec.horizon == 5
+    before = workdir.source(task.name)  # a run notices that the code of the package has changed
+    assert before != workdir.source("gym:Pendulum-v1") == workdir.source()
+    with (tmp_path / "their_robots.py").open("a") as file:
+        file.write("# another line")
+    assert workdir.source(task.name) != before
 
 
 def test_horizons_and_further_arguments():

@@ -96,7 +96,7 @@ class _Rows:
     def _opened(self) -> VectorEnv:
         if self._vector is None:
             key = self._source.success if isinstance(self._source.success, str) else ""
-            makes = [
+            makes: list[Callable[[], Any]] = [
                 functools.partial(make_rows, self._source.make, key, self._each, index)
                 for index in range(self._workers)
             ]

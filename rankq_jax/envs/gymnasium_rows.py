@@ -33,8 +33,9 @@ class Row(gymnasium.Wrapper):
           success: key of its `info` that says whether the task is solved; empty where none does.
         """
         super().__init__(env)
-        self._box, self._success = env.action_space, success
-        size = 1 + math.prod(env.action_space.shape)
+        self._box: Any = env.action_space
+        self._success = success
+        size = 1 + math.prod(self._box.shape)
         self.action_space = spaces.Box(-np.inf, np.inf, (size,), np.float64)
         self._observation: Any = None
 
@@ -92,7 +93,7 @@ class Rows(gymnasium.Env):
           seed: not read.
           options: `rows`, bool, which of them are reset, and `seeds`, both `[w, k]`.
         """
-        seeds = [int(one) for one in options["seeds"][self._index]]
+        seeds: list[int | None] = [int(one) for one in options["seeds"][self._index]]
         observation, _ = self._rows.reset(
             seed=seeds, options={"reset_mask": np.array(options["rows"][self._index])}
         )

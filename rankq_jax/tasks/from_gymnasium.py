@@ -106,6 +106,11 @@ def named(name: str) -> Task:
     return from_gymnasium(name.removeprefix(PREFIX), name=name)
 
 
+def package_of(name: str) -> str:
+    """The package that the name of a task says to import; empty where it names none."""
+    return name.removeprefix(PREFIX).rpartition(":")[0] if name.startswith(PREFIX) else ""
+
+
 def _name_of(given: Any) -> str:
     """The name of the task where none is given."""
     if isinstance(given, str):
