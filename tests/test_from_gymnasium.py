@@ -1,6 +1,7 @@
 """Tasks by the names of gymnasium's environments and of datasets: what they are, and what is refused."""
 
 import gymnasium
+import jax
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -191,3 +192,57 @@ def test_own_dictionaries_are_named_and_typed():
     spec = rq.from_gymnasium(Seeing).spec
     assert spec.observation["image"].dtype == np.uint8 and spec.observation["arm"]["at"].shape == (1,)
     assert rq.from_gymnasium(of_spaces(action_space=MANY)).spec.action.shape == (6,)
+
+
+def vectors(run):
+    """The vector environments that a run has open."""
+    envs = (run.setup.env, run.setup.evaluation_env)
+    return [env.step.__self__._vector for env in envs if env.step.__self__._vector is not None]
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """A run that only collects and evaluates: 12 steps of two environments in each of two iterations."""
+    write(tmp_path / "mine.npz", size=2)
+
+    def make(task, **rest):
+        agent = rq.agents.bc(rq.networks.cal_ql(task.spec, hidden=(8,)), rq.Optimizers.adam(1e-3))
+        plan = rq.offline_to_online(
+            agent,
+            offline_updates=0,
+            env_steps=48,
+            env_steps_per_iteration=24,
+            updates_per_step=0.0,
+            train_envs=2,
+        )
+        return rq.Run(plan, task, rq.load_dataset(task, tmp_path / "mine.npz"), evaluation_episodes=2, **rest)
+
+    return make
+
+
+def test_a_run_that_was_closed_begins_its_running_episodes_again(make_run):
+    task = rq.from_gymnasium(Point)
+    run = make_run(task)
+    first = next(event for event in run if isinstance(event, rq.Collected))
+    assert [len(episode.reward) for _, episode in first.episodes] == [8, 8] and len(vectors(run)) == 1
+    assert run.state.env.step.tolist() == [4, 4]
+    state = jax.tree.map(lambda leaf: leaf.copy() if hasattr(leaf, "copy") else leaf, run.state)
+    run.close()
+    assert vectors(run) == []
+    rest = [event for event in run if isinstance(event, rq.Collected | rq.Evaluated)]
+    assert [len(episode.reward) for _, episode in rest[0].episodes] == [8, 8]
+    assert run.state.env.step.tolist() == [4, 4] and run.state.env.episode.tolist() == [4, 4]
+    assert rest[1].metrics["length"].tolist() == [[8, 8]] and vectors(run) == []
+    other = make_run(task, state=state)  # the state of a run that is elsewhere
+    assert [type(event) for event in other if isinstance(event, rq.Collected)] == [rq.Collected]
+
+
+def test_environments_are_closed_after_an_error(make_run):
+    class Broken(Point):
+        def step(self, action):
+            raise KeyboardInterrupt
+
+    run = make_run(rq.from_gymnasium(Broken))
+    with pytest.raises(KeyboardInterrupt):
+        list(run)
+    assert vectors(run) == []

@@ -33,9 +33,9 @@ class Row(gymnasium.Wrapper):
           success: key of its `info` that says whether the task is solved; empty where none does.
         """
         super().__init__(env)
-        self._box: Any = env.action_space
-        self._success = success
-        size = 1 + math.prod(self._box.shape)
+        box: Any = env.action_space
+        self._shape, self._dtype, self._success = tuple(box.shape), box.dtype, success
+        size = 1 + math.prod(self._shape)
         self.action_space = spaces.Box(-np.inf, np.inf, (size,), np.float64)
         self._observation: Any = None
 
@@ -48,7 +48,7 @@ class Row(gymnasium.Wrapper):
         """As gymnasium has it; `info` is whether the step has solved the task."""
         if not action[0]:
             return self._observation, 0.0, False, False, {"success": False}
-        inner = action[1:].reshape(self._box.shape).astype(self._box.dtype)
+        inner = action[1:].reshape(self._shape).astype(self._dtype)
         self._observation, reward, terminated, truncated, info = self.env.step(inner)
         ended = bool(terminated or truncated)
         return (

@@ -59,7 +59,10 @@ def run(nursery, data, tmp_path_factory):
     command = nursery.start(*words, prelude=pause)
 
     def saved():
-        return any(about(path)["notes"]["env_steps"] == 900 for path in finished(folder))
+        try:
+            return any(about(path)["notes"]["env_steps"] == 900 for path in finished(folder))
+        except FileNotFoundError:  # an older one that was just deleted
+            return False
 
     assert command.until(saved, 300), command.error()
     command.kill()
@@ -90,10 +93,9 @@ def test_running_episodes_are_dropped_and_nothing_else(run):
     assert after["inserted"].tolist() == [1_000] and after["recorder['length']"].tolist() == [100]
     assert after["env['episode']"] == before["env['episode']"] + 2
     kept = rows(newest(folder), after["inserted"])
+    assert len(kept) > 5
     for name, value in kept.items():
         np.testing.assert_array_equal(value[:800], before[name])
-    actions = next(value for name, value in kept.items() if name.endswith("action"))
-    assert np.abs(actions).max() <= 1.0
 
 
 def test_further_commands_know_the_environment(run, nursery, tmp_path):
