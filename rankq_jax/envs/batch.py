@@ -105,12 +105,7 @@ def stream_seed(*path: int) -> int:
 
 
 def draws(stream: np.ndarray, episode: int) -> np.random.Generator:
-    """The random numbers that a reset draws.
-
-    Args:
-      stream: `[2]`, of the row.
-      episode: how many resets the stream has served.
-    """
+    """What a reset draws, from the stream `[2]` of its row and how many resets that has served."""
     # Counter-based: the draws of an episode depend on nothing that happened before it.
     return np.random.Generator(np.random.Philox(key=stream, counter=[0, 0, 0, episode]))
 
