@@ -170,6 +170,10 @@ def test_a_dataset_is_a_task_with_its_sizes(tmp_path, monkeypatch):
     assert tasks.find("data:mine.npz").spec.observation_size == 4  # another file is another task
     with pytest.raises(rq.InputError, match=r"env_steps=600: the task 'data:.*' is a dataset"):
         configs.read(["--config=iql:data:mine.npz,smoke", "--config.online.env_steps=600"])
+    with pytest.raises(rq.InputError, match="names nothing"):
+        configs.read(["--config=iql:data:"])
+    with pytest.raises(rq.InputError, match=r"write --config=NAME:data:mine\.npz"):
+        configs.read(["--config=data:mine.npz"])
     with pytest.raises(rq.InputError, match="nowhere"):
         tasks.find("data:nowhere.npz").spec  # noqa: B018
 

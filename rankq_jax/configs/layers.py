@@ -40,7 +40,7 @@ def defaults(task: tasks.Task, algorithm: str) -> list[Layer]:
     shared: Values = {name: it.default for name, it in SHARED.items()}
     of_task: Values = {
         "task": task.name,
-        "dataset": task.recorded or SHARED["dataset"].default,
+        **({"dataset": task.recorded} if task.recorded else {}),
         "dataset_steps": datasets.default_steps(task),
         "reward_scale": task.transform.scale,
         "reward_bias": task.transform.bias,

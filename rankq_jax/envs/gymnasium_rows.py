@@ -133,7 +133,7 @@ def work(*arguments: Any) -> None:
     Ctrl-C reaches all processes of a terminal, and environments must live until the run has saved itself.
     When the run is gone, they end without a word.
     """
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    for number in SIGNALS:  # not SIG_IGN, which simulators that an environment starts would inherit
+        signal.signal(number, lambda number, frame: None)
     with contextlib.suppress(BrokenPipeError):
         _async_worker(*arguments)

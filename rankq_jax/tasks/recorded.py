@@ -19,14 +19,17 @@ def named(name: str) -> Task:
 
     Its name has absolute paths, so that it is the same task in every folder. The dataset is read when its
     sizes are asked for.
+
+    Raises:
+      InputError: if a name is empty.
     """
-    dataset = ",".join(map(_absolute, name.removeprefix(PREFIX).split(",")))
-    return _task(dataset, tuple(_stamp(source) for source in dataset.split(",")))
+    found = [_absolute(source) for source in sources.names(name.removeprefix(PREFIX))]
+    return _task(",".join(found), tuple(map(_stamp, found)))
 
 
 def _absolute(source: str) -> str:
-    path = Path(source.strip())
-    return str(path.absolute()) if path.exists() else source.strip()
+    path = Path(source).expanduser()
+    return str(path.absolute()) if path.exists() else source
 
 
 def _stamp(source: str) -> tuple[int, int]:
