@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         register_task,
     )
     from rankq_jax.tasks import Task
+    from rankq_jax.tasks.from_gymnasium import from_gymnasium
     from rankq_jax.trained_policies import TrainedPolicy, load_policy
     from rankq_jax.types import Agent, BatchEnv, Critic, Episodes, Policy, Transition, Value
 
@@ -54,6 +55,7 @@ _PLACES = {
         "register_task",
     ),
     "rankq_jax.tasks": ("Task",),
+    "rankq_jax.tasks.from_gymnasium": ("from_gymnasium",),
     "rankq_jax.trained_policies": ("TrainedPolicy", "load_policy"),
     "rankq_jax.types": ("Agent", "BatchEnv", "Critic", "Episodes", "Policy", "Transition", "Value"),
 }  # fmt: skip
@@ -81,6 +83,7 @@ __all__ = [
     "Updated",
     "Value",
     "agents",
+    "from_gymnasium",
     "lift",
     "lifting",
     "load_dataset",

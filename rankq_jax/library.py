@@ -25,7 +25,9 @@ from rankq_jax.types import Episodes, Transition
 
 
 def make_task(name: str) -> Task:
-    """The task of a name, e.g. `pointmaze-umaze`.
+    """The task of a name: `pointmaze-umaze`, `gym:Pendulum-v1`, `gym:PACKAGE:ENV-v0`, or `data:FILE`.
+
+    A task of a dataset has its sizes, and no environment: it is trained on offline.
 
     Raises:
       InputError: if no task has the name; says which name is near.

@@ -38,7 +38,9 @@ class ActionSpec(NamedTuple):
 
     def to_box(self, action: np.ndarray) -> np.ndarray:
         """`[..., *A] -> [..., *A]`: from [-1, 1] to the limits; values beyond are clipped before."""
-        return self.low + (np.clip(action, -1.0, 1.0) + 1.0) * (0.5 * (self.high - self.low))
+        middle, half = 0.5 * (self.high + self.low), 0.5 * (self.high - self.low)
+        # Symmetric limits only scale, so that actions of an environment in [-1, 1] keep every bit.
+        return np.clip(middle + half * np.clip(action, -1.0, 1.0), self.low, self.high)
 
     def from_box(self, action: np.ndarray) -> np.ndarray:
         """`[..., *A] -> [..., *A]`: from the limits to [-1, 1]. Nothing is clipped."""

@@ -1,5 +1,6 @@
 """What a run left in its folder, as values."""
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -130,8 +131,10 @@ def _summary(path: Path, task: Any) -> dict[str, Any] | None:
         return None
     summary = read_json(path)
     kinds.check(path, summary, SUMMARY)
-    known = tasks.TASKS.get(task) if isinstance(task, str) else None
-    needed = PER_SEED if known is None or known.success is not None else PER_SEED[2:]
+    known = None
+    with contextlib.suppress(InputError):  # of a package that is not there
+        known = tasks.find(task) if isinstance(task, str) else None
+    needed = PER_SEED if known is None or known.judged_by_success else PER_SEED[2:]
     seeds = len(summary["seeds"])
     kinds.check(path, summary, {f: kinds.per_seed(f, seeds) for f in (*needed, *per_seed(summary))})
     return summary

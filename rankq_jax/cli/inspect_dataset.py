@@ -71,6 +71,8 @@ def main(values: argparse.Namespace) -> None:
     """Inspects the dataset that the values of the flags name."""
     _check(values)
     task = tasks.find(values.task)
+    if values.random_episodes and task.recorded:
+        raise InputError(f"--random-episodes: the task {values.task!r} has no environment; leave it out.")
     dataset = values.dataset
     transform = task.transform._replace(
         scale=task.transform.scale if values.reward_scale is None else values.reward_scale,

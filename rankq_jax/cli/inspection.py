@@ -15,7 +15,7 @@ from rankq_jax.data.rules import Finding, Labelled, Recorded, Rule
 from rankq_jax.data.rules.recording import SATURATED
 from rankq_jax.data.validate import OF_LABELS
 from rankq_jax.envs.batch import streams
-from rankq_jax.envs.rollout import collect, recorder
+from rankq_jax.envs.rollout import collect, opened, recorder
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import Task
 from rankq_jax.tasks.training_data import labelled as labelled_as
@@ -99,7 +99,8 @@ def random_policy(task: Task, episodes: int, seed: int) -> Finding:
     def act(observation: np.ndarray, t: int) -> np.ndarray:
         return random.uniform(-1.0, 1.0, (episodes, env.action_size)).astype(np.float32)
 
-    ended = collect(env, env.reset(streams(seed, episodes)), recorder(env), act, env.horizon, once=True)
+    with opened(env):
+        ended = collect(env, env.reset(streams(seed, episodes)), recorder(env), act, env.horizon, once=True)
     successes = sum(bool(episode.success.any()) for _, episode in ended.episodes)
     mean = np.mean([episode.reward.sum() for _, episode in ended.episodes])
     measured = f"{successes} of {episodes} episodes succeed, mean raw return {mean:.4g}"

@@ -70,6 +70,11 @@ def check(config: RunConfig) -> None:
     for name in ("online.mixing_ratio", "online.mixing_ratio_final"):
         if config.online.mixing_anneal > 0 and values[name] < 0.0:
             raise InputError(f"config.{name}={values[name]} must be between 0 and 1.")
+    if config.online.env_steps > 0 and tasks.find(config.task).recorded:
+        raise InputError(
+            f"config.online.env_steps={config.online.env_steps}: the task {config.task!r} is a dataset, not "
+            "an environment to act in; leave it out, or train on gym:ENV with config.dataset."
+        )
     if not config.dataset and tasks.find(config.task).generators and config.dataset_steps == 0:
         raise InputError("config.dataset_steps=0 must be at least 1, or give config.dataset.")
     if config.dataset_storage == "disk":

@@ -192,6 +192,8 @@ def _loaded(text: str) -> tuple[ml_collections.ConfigDict, list[Layer], str]:
     """The values that `NAME:TASK,WORD,...` names, the layers of its arm, and the file of a user's own."""
     file, _, argument = text.partition(":")
     row = file.removeprefix(FOLDER).removesuffix(".py")
+    if text in layers.tasks.NAMES:
+        raise InputError(f"--config={text}: names a task and no algorithm; write --config=NAME:{text}.")
     if (row in ARMS or row in AGENTS) and not (file.startswith(FOLDER) and Path(file).is_file()):
         found = layers.layers_of(argument, arm=row)
         return draft(found), found, ""

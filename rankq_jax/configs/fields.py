@@ -30,7 +30,7 @@ Minutes = Annotated[float, Interval(0.0, 525_600.0)]  # a year
 Restarts = Annotated[int, Interval(0, 1000, integer=True)]
 Steps = Annotated[int, Interval(0, MOST_STEPS, integer=True)]
 Mixing = Annotated[float, Either((Interval(0.0, 1.0), Interval(-1.0, -1.0)), "-1 or between 0 and 1")]
-TaskName = Annotated[str, OneOf(tasks.TASKS, "task", more=PLUGINS.format("task"))]
+TaskName = Annotated[str, OneOf(tasks.NAMES, "task", more=PLUGINS.format("task"))]
 Algorithm = Annotated[str, OneOf(AGENTS, "algorithm", more=PLUGINS.format("agent"))]
 PhaseAlgorithm = Annotated[str, OneOf(AGENTS, "algorithm", empty=True, more=PLUGINS.format("agent"))]
 Reading = Annotated[str, OneOf(READINGS)]

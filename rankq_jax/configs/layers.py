@@ -40,6 +40,7 @@ def defaults(task: tasks.Task, algorithm: str) -> list[Layer]:
     shared: Values = {name: it.default for name, it in SHARED.items()}
     of_task: Values = {
         "task": task.name,
+        **({"dataset": task.recorded} if task.recorded else {}),
         "dataset_steps": datasets.default_steps(task),
         "reward_scale": task.transform.scale,
         "reward_bias": task.transform.bias,
@@ -70,7 +71,7 @@ def layers_of(argument: str, algorithm: str = "sac", arm: str | None = None) -> 
     """
     row = ARMS.get(arm) if arm is not None else None
     row = row or Arm(algorithm if arm is None else arm, arm or algorithm, "")
-    name, *words = (argument or row.task).split(",")
+    name, words = _split(argument or row.task)
     task = _task(name)
     for word in words:
         if word not in WORDS:
@@ -78,12 +79,22 @@ def layers_of(argument: str, algorithm: str = "sac", arm: str | None = None) -> 
     words += row.words
     found = defaults(task, row.algorithm)
     found += domains.layers(task.domain, row.algorithm, task.name, paper="paper" in words)
+    if task.recorded:
+        found.append(Layer("task without an environment", {"online.env_steps": 0}))
     found += [Layer(f"word {word}", SCHEMES[word]) for word in words if word in SCHEMES]
     if "smoke" in words:
         found.append(Layer("word smoke", _smoke(merged(found))))
     if row.values or row.name != row.algorithm:
         found.append(Layer(f"arm {row.name}", {"name": row.name, **row.values}))
     return found
+
+
+def _split(argument: str) -> tuple[str, list[str]]:
+    """The task and the words of `TASK,WORD,...`. Paths of datasets may have commas, and words are known."""
+    name, *words = argument.split(",")
+    while name.startswith("data:") and words and not set(words) <= set(WORDS):
+        name += f",{words.pop(0)}"
+    return name, words
 
 
 def _task(name: str) -> tasks.Task:

@@ -104,7 +104,8 @@ def stream_seed(*path: int) -> int:
     return int(np.random.SeedSequence((len(path), *path)).generate_state(1, np.uint64)[0])
 
 
-def _generator(stream: np.ndarray, episode: int) -> np.random.Generator:
+def draws(stream: np.ndarray, episode: int) -> np.random.Generator:
+    """What a reset draws, from the stream `[2]` of its row and how many resets that has served."""
     # Counter-based: the draws of an episode depend on nothing that happened before it.
     return np.random.Generator(np.random.Philox(key=stream, counter=[0, 0, 0, episode]))
 
@@ -154,7 +155,7 @@ class _Rows:
         physics.rows[ids] = physics.initial
         goal, step, episode = self._goals(state).copy(), state.step.copy(), state.episode.copy()
         for i in ids:
-            draw = _generator(state.stream[i], int(episode[i]))
+            draw = draws(state.stream[i], int(episode[i]))
             physics.qpos[i], physics.qvel[i], goal[i] = self.simulation.reset(draw)
         step[ids] = 0
         episode[ids] += 1

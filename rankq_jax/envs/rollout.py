@@ -1,6 +1,7 @@
 """Stepping environments and recording whole episodes: for data sets, for replay and for evaluation."""
 
-from collections.abc import Callable, Generator, Mapping
+import contextlib
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -60,6 +61,16 @@ def recorder(
         info={name: np.zeros((n, horizon, *shape)) for name, shape in shapes.items()},
     )
     return Recorder(steps, np.zeros(n, np.int64))
+
+
+@contextlib.contextmanager
+def opened(env: BatchEnv) -> Iterator[BatchEnv]:
+    """Inside, the environments can be used; afterwards their processes are given back."""
+    try:
+        yield env
+    finally:
+        if env.close is not None:
+            env.close()
 
 
 class Collected(NamedTuple):

@@ -135,7 +135,9 @@ def evaluate(work: Work, state: RunState, keys: Key) -> Generator[int, None, Eva
     """Greedy episodes of every seed; see `evaluation.evaluating`."""
     greedy, progress = policy(work, work.mode, state, keys), state.progress
     starts = [stream_seed(seed, progress.phase, progress.iteration + 1) for seed in work.setup.seeds]
-    steps = evaluating(work.setup.evaluation_env, greedy, starts, work.setup.measure)
+    env = work.setup.evaluation_env
+    assert env is not None  # nobody asks for an evaluation without one
+    steps = evaluating(env, greedy, starts, work.setup.measure)
     while True:
         try:
             with work.stopwatch("evaluate"):

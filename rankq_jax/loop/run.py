@@ -181,7 +181,7 @@ def _until_the_end(
     """Evaluates, where the phase has an evaluation now, and comes to the start of the next iteration."""
     phase, number = work.phase, state.progress.iteration + 1
     after = state._replace(progress=next_iteration(state.progress))
-    if due(phase.evaluate_every, number, phase.iterations):
+    if work.setup.evaluation_env is not None and due(phase.evaluate_every, number, phase.iterations):
         result = evaluate(work, state, keys.evaluate)
         while True:
             try:

@@ -11,7 +11,7 @@ from rankq_jax.loop.disk import on_disk
 from rankq_jax.loop.event import Event
 from rankq_jax.loop.plans import Plan
 from rankq_jax.loop.run import events, initial
-from rankq_jax.loop.state import RunState, Setup
+from rankq_jax.loop.state import RunState, Setup, begun_again
 from rankq_jax.parallel import seeds_over_devices
 from rankq_jax.tasks import Task
 from rankq_jax.timing import Stopwatch
@@ -36,7 +36,8 @@ class Run:
     """A run that is iterated over: `for event in run`.
 
     It may be left at any event, and goes on from there when it is iterated over again: the rest is the same
-    bit for bit. Only the newest iterator may be used.
+    bit for bit. Only the newest iterator may be used. Processes of environments are given back at the end of
+    the plan, at an error, and by `close`.
 
     Attributes:
       task: what is acted on.
@@ -106,7 +107,7 @@ class Run:
         self.phases = plan.phases(self.layout, in_turn, on_disk(data))
         self.setup = Setup(
             env=task.environment(count * plan.train_envs, threads),
-            evaluation_env=task.environment(count * evaluation_episodes, threads),
+            evaluation_env=None if task.recorded else task.environment(count * evaluation_episodes, threads),
             dataset=data,
             prepare=labeled,
             capacity=plan.replay_capacity,
@@ -114,11 +115,29 @@ class Run:
             acting=acting,
             measure=task.measure,
         )
+        self._left = state is not None  # environments that cannot be saved are elsewhere by now
         self.state = initial(self.phases, self.setup, self.layout) if state is None else state
         self._stopwatch = stopwatch or Stopwatch()
 
     def __iter__(self) -> Iterator[Event]:
         """The events of the run from `state` on."""
-        for event in events(self.phases, self.setup, self.layout, self.state, self._stopwatch):
-            self.state = event.state
-            yield event
+        if self._left:
+            self.state, self._left = begun_again(self.state, self.setup), False
+        try:
+            for event in events(self.phases, self.setup, self.layout, self.state, self._stopwatch):
+                self.state = event.state
+                yield event
+        except GeneratorExit:  # left at an event
+            raise
+        except BaseException:
+            self.close()
+            raise
+        self.close()
+
+    def close(self) -> None:
+        """Gives back the processes and windows of the environments.
+
+        The run can still go on. Environments that cannot be saved then begin their running episodes again.
+        """
+        self.setup.close()
+        self._left = True

@@ -22,7 +22,7 @@ class Setup(NamedTuple):
 
     Attributes:
       env: rows that data is collected from, `S * n` of them, those of one seed together.
-      evaluation_env: rows that are evaluated, likewise.
+      evaluation_env: rows that are evaluated, likewise; None where a task has nothing to be evaluated in.
       dataset: offline data, numpy leaves `[N, ...]`.
       prepare: labels whole online episodes exactly as the dataset was labeled.
       capacity: transitions that the replay buffer of a seed holds.
@@ -33,13 +33,19 @@ class Setup(NamedTuple):
     """
 
     env: BatchEnv
-    evaluation_env: BatchEnv
+    evaluation_env: BatchEnv | None
     dataset: Transition
     prepare: Callable[[Episodes], Transition]
     capacity: int
     seeds: Sequence[int]
     acting: jax.Device | None = None
     measure: Callable[[Episodes], Mapping[str, Any]] = lambda episode: {}
+
+    def close(self) -> None:
+        """Gives back the processes and windows of the environments; a reset makes them again."""
+        for env in (self.env, self.evaluation_env):
+            if env is not None and env.close is not None:
+                env.close()
 
 
 class Stage(enum.IntEnum):
@@ -172,7 +178,12 @@ def restored(
     if (reached != end).any():
         raise ValueError(f"the replay buffers end at rows {reached}, and not at {end}")
     progress = Progress(*(np.asarray(number).item() for number in parts["progress"]))
-    env, running = parts["env"], parts["recorder"]
-    if setup.env.restart is not None:  # the simulator could not be saved: the running episodes are dropped
-        env, running = setup.env.restart(env), recorder(setup.env)
-    return RunState(layout.split(parts["agent"]), buffer, env, running, progress, parts["labels"])
+    agent, labels = layout.split(parts["agent"]), parts["labels"]
+    return begun_again(RunState(agent, buffer, parts["env"], parts["recorder"], progress, labels), setup)
+
+
+def begun_again(state: RunState, setup: Setup) -> RunState:
+    """`state` whose running episodes are dropped, where the simulator could not be saved; else as it is."""
+    if setup.env.restart is None:
+        return state
+    return state._replace(env=setup.env.restart(state.env), recorder=recorder(setup.env))

@@ -1,7 +1,9 @@
 """Tasks by name: an environment, the data that belongs to it, and the reward it is judged by."""
 
+from collections.abc import Callable, Iterator
+
 from rankq_jax.errors import PLUGINS, InputError, suggestion
-from rankq_jax.tasks import ant_mazes, experts, gym_mujoco, hands, point_mazes
+from rankq_jax.tasks import ant_mazes, experts, from_gymnasium, gym_mujoco, hands, point_mazes, recorded
 from rankq_jax.tasks.task import MEASURES, Generator, Measure, Scene, Task
 
 TASKS: dict[str, Task] = {
@@ -9,17 +11,38 @@ TASKS: dict[str, Task] = {
     for module in (point_mazes, ant_mazes, hands, gym_mujoco, experts)
     for task in module.TASKS
 }
+# What makes a task of a name, by its beginning.
+_MADE: dict[str, Callable[[str], Task]] = {
+    from_gymnasium.PREFIX: from_gymnasium.named,
+    recorded.PREFIX: recorded.named,
+}
+
+
+class _Names:
+    """What a task can be named: a name of `TASKS`, or one that says itself what it is."""
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and (name in TASKS or name.startswith(tuple(_MADE)))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(TASKS)
+
+
+NAMES = _Names()
 
 
 def find(name: str) -> Task:
-    """The task of that name.
+    """The task of that name: one of `TASKS`, `gym:ENV-v0`, `gym:PACKAGE:ENV-v0` or `data:FILE`.
 
     Raises:
       InputError: if there is none, with the nearest name.
     """
-    if name not in TASKS:
-        raise InputError(f"unknown task {name!r}.{suggestion(name, TASKS)}{PLUGINS.format('task')}")
-    return TASKS[name]
+    if name in TASKS:
+        return TASKS[name]
+    for prefix, make in _MADE.items():
+        if name.startswith(prefix):
+            return make(name)
+    raise InputError(f"unknown task {name!r}.{suggestion(name, TASKS)}{PLUGINS.format('task')}")
 
 
-__all__ = ["MEASURES", "TASKS", "Generator", "Measure", "Scene", "Task", "find"]
+__all__ = ["MEASURES", "NAMES", "TASKS", "Generator", "Measure", "Scene", "Task", "find"]

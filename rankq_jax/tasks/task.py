@@ -79,6 +79,9 @@ class Task(NamedTuple):
       reference: the returns that a normalized score of 0 and of 100 stand for; None if nobody has published
         any.
       reference_of: who published them, e.g. `D4RL`.
+      exact: whether a run that is resumed is the same bit for bit, see `BatchEnv.exact`.
+      tells_success: whether environments say what a success is though recorded rewards are dense.
+      recorded: the dataset that is all there is of the task, which then has no environment to act in.
     """
 
     name: str
@@ -94,11 +97,19 @@ class Task(NamedTuple):
     longest: int | None = None
     reference: tuple[float, float] | None = None
     reference_of: str = ""
+    exact: bool = True
+    tells_success: bool = False
+    recorded: str = ""
 
     @property
     def spec(self) -> TaskSpec:
         """Sizes and horizon; one environment is built on the first call, and none later."""
         return _spec(self.environment)
+
+    @property
+    def judged_by_success(self) -> bool:
+        """Whether its episodes succeed or fail."""
+        return self.success is not None or self.tells_success
 
     @property
     def measures(self) -> tuple["Measure", ...]:
@@ -169,7 +180,7 @@ def _normalized(task: Task, episode: Episodes) -> float:
 # The first one that a task has is its score.
 MEASURES = (
     Measure("success", "success_rate", "success rate", lambda task, episode: episode.success.any(),
-            lambda task: task.success is not None, unit="%"),
+            lambda task: task.judged_by_success, unit="%"),
     Measure("normalized_score", "normalized_score", "normalized score", _normalized,
             lambda task: task.reference is not None),
     Measure("return", "return", "return (raw reward)", lambda task, episode: episode.reward.sum()),

@@ -202,7 +202,9 @@ def world(config: RunConfig, built: Experiment, dataset: Transition) -> Setup:
     assert environment is not None  # `experiment` refuses what a task cannot do
     return Setup(
         env=environment(seeds * config.train_envs, config.threads),
-        evaluation_env=task.environment(seeds * config.evaluation_episodes, config.threads),
+        evaluation_env=None
+        if task.recorded
+        else task.environment(seeds * config.evaluation_episodes, config.threads),
         dataset=columns(config, dataset),
         prepare=labelled,
         capacity=capacity(config),

@@ -102,6 +102,12 @@ def initial_or_restored(
         print(f"warning: {line}; going on from {checkpoints.path(found.number)}", file=sys.stderr)
     processes.wait("the checkpoint is read")
     checkpoints.go_on_from(found.number)
+    if not run.built.task.exact and processes.first():
+        print(
+            f"{checkpoints.path(found.number)}: the environments of {run.built.task.name!r} cannot be saved; "
+            "their running episodes begin again, everything else goes on.",
+            flush=True,
+        )
     try:
         return loop.restored(state, found.parts, found.rows, run.setup, layout), found
     except ValueError as error:

@@ -17,8 +17,8 @@ def summarise(folder: Path, config: RunConfig, seeds: list[int]) -> dict[str, An
 
     `offline_` and `final_` results are the means of what the task has: see `Task.measures`.
     """
-    measures = tasks.find(config.task).measures
-    records, names = read_lines(folder / EVALUATIONS), [measure.name for measure in measures]
+    task = tasks.find(config.task)
+    records, names = read_lines(folder / EVALUATIONS), [measure.name for measure in task.measures]
     curves = evaluations.curves(records, names, folder / EVALUATIONS)
     return {
         "name": config.name,
@@ -27,16 +27,17 @@ def summarise(folder: Path, config: RunConfig, seeds: list[int]) -> dict[str, An
         "seeds": seeds,
         **{
             f"{end}_{measure.mean}": evaluations.at_end(curves[measure.name], seeds, end)
-            for measure in measures
+            for measure in task.measures
             for end in results.ENDS
         },
         "evaluation_episodes": config.evaluation_episodes,
+        "exact_resume": task.exact,
     }
 
 
 def lines(summary: dict[str, Any]) -> list[str]:
-    """The results of a summary, one line each."""
-    return [f"{name}: {summary[name]}" for name in results.per_seed(summary)]
+    """The results of a summary, one line each; what was never evaluated has none."""
+    return [f"{name}: {summary[name]}" for name in results.per_seed(summary) if set(summary[name]) != {None}]
 
 
 def join(folder: Path, parts: list[Path], config: RunConfig) -> dict[str, Any]:

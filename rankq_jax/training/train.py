@@ -79,6 +79,7 @@ def train(
             lines = success_weight.announcement(settled, dataset) + reward_scaling.announcement(scaled)
             print("".join(f"{line}\n" for line in lines), end="", flush=True)
         setup = build.world(scaled, built, dataset)
+        stack.callback(setup.close)
         final = train_with_restarts(TrainingRun(config, folder, built, setup, stopwatch, requests))
         _check_end(config, folder, final)
         if processes.first():

@@ -16,11 +16,12 @@ import jax
 import numpy as np
 
 import rankq_jax
-from rankq_jax import registry
+from rankq_jax import registry, tasks
 from rankq_jax.analysis import results
 from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError
 from rankq_jax.files import PREFIX
+from rankq_jax.tasks.from_gymnasium import package_of
 from rankq_jax.training import devices
 from rankq_jax.types import Transition
 from rankq_jax.writers import flattened, plain, write_json
@@ -67,18 +68,18 @@ def git_commit() -> str:
         return "unknown"
 
 
-def _imported() -> Iterator[tuple[str, Path]]:
-    """The source files of the packages that `--import` names, each with the name of its module."""
-    for name in registry.imports():
+def _imported(task: str) -> Iterator[tuple[str, Path]]:
+    """The source files of packages that `--import` and the task name, each with the name of its module."""
+    for name in filter(None, [*registry.imports(), package_of(task)]):
         file = Path(sys.modules[name].__file__ or "")
         files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
         yield from ((f"{name}/{path.relative_to(file.parent).as_posix()}", path) for path in files)
 
 
-def source() -> str:
+def source(task: str = "") -> str:
     """A digest of the code that a run's results depend on: not of tables and pages, not of configurations.
 
-    The packages that it has imported are part of it.
+    The packages that it has imported are part of it, and the one that `gym:PACKAGE:ENV-v0` names.
     """
     root = Path(__file__).resolve().parents[1]
     library = [path for path in root.rglob("*") if path.suffix in (".py", ".xml")]
@@ -86,7 +87,7 @@ def source() -> str:
     found = hashlib.sha256()
     for path in sorted(files):
         found.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    for name, path in _imported():
+    for name, path in _imported(task):
         found.update(name.encode() + b"\0" + path.read_bytes())
     return found.hexdigest()[:12]
 
@@ -103,10 +104,11 @@ def description(config: RunConfig) -> dict[str, Any]:
     """What `config.json` says about a run, apart from its dataset."""
     return {
         "config": config.to_dict(),
+        "exact_resume": tasks.find(config.task).exact,
         "imports": registry.imports(),
         "versions": versions(),
         "git_commit": git_commit(),
-        "source": source(),
+        "source": source(config.task),
         "settings": devices.settings(),
     }
 
