@@ -13,8 +13,9 @@ from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.envs.batch import streams
 from rankq_jax.envs.rollout import collect, recorder
+from rankq_jax.specs import TaskSpec, unit_box, vector
 from rankq_jax.tasks import Generator, Task
-from rankq_jax.types import BatchEnv, EnvState, Episodes, Step, TaskSpec, unit_box, vector
+from rankq_jax.types import BatchEnv, EnvState, Episodes, Step
 
 GOAL, RADIUS, SPEED, HORIZON = 0.8, 0.1, 0.1, 25
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from rankq_jax.envs.batch import streams
 from rankq_jax.envs.rollout import Act, collecting, driven, recorder
-from rankq_jax.types import BatchEnv, Episodes, Key, Params, seen
+from rankq_jax.specs import seen
+from rankq_jax.types import BatchEnv, Episodes, Key, Params
 
 # `{name: number}` of one episode, e.g. `tasks.Task.measure`.
 Measured = Callable[[Episodes], Mapping[str, Any]]

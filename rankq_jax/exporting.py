@@ -9,8 +9,9 @@ import numpy as np
 from rankq_jax.errors import InputError
 from rankq_jax.lifting import Normalized, jit_act
 from rankq_jax.networks.encoded import ENCODER
+from rankq_jax.specs import TaskSpec, entries, seen
 from rankq_jax.trained_policies import SQUASHES, Encoder, Entry, Pixels, TrainedPolicy
-from rankq_jax.types import Agent, Params, TaskSpec, entries, seen
+from rankq_jax.types import Agent, Params
 
 Greedy = Callable[[Any], np.ndarray]  # observations `[n, *O]` -> actions `[n, A]`
 

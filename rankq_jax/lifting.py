@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from rankq_jax.bounds import Count, Positive, checked
-from rankq_jax.types import Agent, Key, Metrics, Transition, is_image
+from rankq_jax.specs import is_image
+from rankq_jax.types import Agent, Key, Metrics, Transition
 
 
 def with_sampling(agent: Agent, sample: Callable[[Any, Key], Transition]) -> Agent:

@@ -10,7 +10,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # Floor of each part of the library. A part imports its own floor's modules of the same part, and lower
 # floors; two parts of one floor do not import each other.
 FLOORS = [
-    {"errors", "files", "types"},
+    {"errors", "files", "specs"},
+    {"types"},
     {"bounds"},
     {"losses", "action_sets", "trained_policies"},
     {"networks"},

@@ -21,7 +21,8 @@ from rankq_jax.configs.arms import ARMS, CONFIGS, DEFAULT_TASK, Product
 from rankq_jax.configs.domains.values import Layer
 from rankq_jax.configs.fields import nested
 from rankq_jax.configs.names import unknown
-from rankq_jax.configs.run_config import ARGUMENTS, PARTS, SHARED, RunConfig, from_dict
+from rankq_jax.configs.nested import from_dict
+from rankq_jax.configs.run_config import ARGUMENTS, PARTS, SHARED, RunConfig
 from rankq_jax.errors import PLUGINS, InputError, suggestion
 from rankq_jax.writers import flattened
 

@@ -14,7 +14,8 @@ from rankq_jax.data.observations import named
 from rankq_jax.data.sources import columns
 from rankq_jax.data.sources.containers import cause
 from rankq_jax.errors import InputError, suggestion
-from rankq_jax.types import Episodes, entries
+from rankq_jax.specs import entries
+from rankq_jax.types import Episodes
 
 Arrays = dict[str, np.ndarray]
 

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from rankq_jax.types import describe_array, entries
+from rankq_jax.specs import describe_array, entries
 
 CONNECTED = 1e-6  # between a next observation and the following row; the loaders' own
 

@@ -6,7 +6,8 @@ import jax
 import numpy as np
 
 from rankq_jax.data.episodes import last_rows, success_of_episode
-from rankq_jax.types import PREFERRED_ACTION, Episodes, Transition, seen
+from rankq_jax.specs import seen
+from rankq_jax.types import PREFERRED_ACTION, Episodes, Transition
 
 # Dataset actions stay inside the open box, where a tanh policy has a density (published Cal-QL code).
 ACTION_LIMIT = 0.99999

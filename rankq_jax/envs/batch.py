@@ -7,7 +7,8 @@ import mujoco
 import numpy as np
 
 from rankq_jax.envs.physics import Physics
-from rankq_jax.types import BatchEnv, EnvState, Snapshot, Step, TaskSpec, unit_box, vector
+from rankq_jax.specs import TaskSpec, unit_box, vector
+from rankq_jax.types import BatchEnv, EnvState, Snapshot, Step
 
 
 class View(NamedTuple):

@@ -16,7 +16,8 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, Vecto
 
 from rankq_jax.envs.batch import draws
 from rankq_jax.envs.gymnasium_rows import Make, make_rows, work
-from rankq_jax.types import BatchEnv, EnvState, Step, TaskSpec
+from rankq_jax.specs import TaskSpec
+from rankq_jax.types import BatchEnv, EnvState, Step
 
 Vectorization = Literal["sync", "async"]
 PATIENCE = 10.0  # seconds that a process has for ending by itself

@@ -13,9 +13,10 @@ from rankq_jax.loop.plans import Plan
 from rankq_jax.loop.run import events, initial
 from rankq_jax.loop.state import RunState, Setup, begun_again
 from rankq_jax.parallel import seeds_over_devices
+from rankq_jax.specs import describe_observation, seen
 from rankq_jax.tasks import Task
 from rankq_jax.timing import Stopwatch
-from rankq_jax.types import PREFERRED_ACTION, Episodes, Transition, describe_observation, seen
+from rankq_jax.types import PREFERRED_ACTION, Episodes, Transition
 
 
 def _check_spec(data: Transition, task: Task) -> None:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from rankq_jax.bounds import Count, Widths
 from rankq_jax.errors import add_name
 from rankq_jax.networks.mlp import FLOAT32, Arithmetic
-from rankq_jax.types import describe_array, entries, is_image
+from rankq_jax.specs import describe_array, entries, is_image
 
 PROJECTION = "projection"  # names the part of an encoder that every network has of its own
 AUTO, IDENTITY, CNN = "auto", "identity", "cnn"

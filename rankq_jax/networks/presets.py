@@ -27,7 +27,8 @@ from rankq_jax.networks.encoders import AUTO, EncoderSizes, encoder_of
 from rankq_jax.networks.gaussian import LOG_STD_RANGE, gaussian, tanh_gaussian
 from rankq_jax.networks.initializers import Initializer
 from rankq_jax.networks.mlp import FLOAT32, Arithmetic, LayerNorm
-from rankq_jax.types import Critic, Policy, TaskSpec, Value
+from rankq_jax.specs import TaskSpec
+from rankq_jax.types import Critic, Policy, Value
 
 
 class Sizes(NamedTuple):

@@ -15,8 +15,8 @@ from gymnasium import spaces
 from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.envs.gymnasium_envs import Source, Vectorization, gymnasium_env
 from rankq_jax.errors import InputError, one_line
+from rankq_jax.specs import ActionSpec, TaskSpec
 from rankq_jax.tasks.task import Task
-from rankq_jax.types import ActionSpec, TaskSpec
 
 PREFIX = "gym:"  # begins the names of tasks that are nothing else than a name of gymnasium
 DENSE = RewardTransform(scale=1.0, bias=0.0, failure=None)

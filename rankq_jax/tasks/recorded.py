@@ -8,8 +8,9 @@ import numpy as np
 
 from rankq_jax.data import sources
 from rankq_jax.data.prepare import RewardTransform
+from rankq_jax.specs import TaskSpec, unit_box
 from rankq_jax.tasks.task import Task
-from rankq_jax.types import BatchEnv, EnvState, Step, TaskSpec, unit_box
+from rankq_jax.types import BatchEnv, EnvState, Step
 
 PREFIX = "data:"  # begins the names of these tasks
 

@@ -11,7 +11,8 @@ from gymnasium.envs.registration import EnvSpec
 from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.data.rules import StepLimit
 from rankq_jax.envs.maze_map import MazeMap
-from rankq_jax.types import BatchEnv, Episodes, TaskSpec
+from rankq_jax.specs import TaskSpec
+from rankq_jax.types import BatchEnv, Episodes
 
 Progress = Callable[[int], Any]  # told the number of environment steps just taken
 

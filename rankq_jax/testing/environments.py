@@ -7,10 +7,11 @@ import jax
 import numpy as np
 
 from rankq_jax.envs.batch import streams
+from rankq_jax.specs import describe_observation
 from rankq_jax.tasks import Task
 from rankq_jax.testing import restarting
 from rankq_jax.testing.comparing import alike, check, drawn, equal, known, rolled, rows, same
-from rankq_jax.types import BatchEnv, describe_observation
+from rankq_jax.types import BatchEnv
 
 Environment = Callable[[int, int], BatchEnv]  # (rows, threads) -> environments
 

@@ -13,8 +13,9 @@ from rankq_jax.lifting import normalize_observations
 from rankq_jax.loop.agents import Draw, lift
 from rankq_jax.networks import FAMILIES, Networks
 from rankq_jax.parallel import Layout, cross_device_mean
+from rankq_jax.specs import TaskSpec
 from rankq_jax.training.execution import arithmetic_of, execution_of
-from rankq_jax.types import Agent, Schedule, TaskSpec
+from rankq_jax.types import Agent, Schedule
 
 # Fields that networks have as arguments of the same name.
 SIZES = ("actor_hidden", "critic_hidden", "critics", "critic_layer_norm", "actor_dropout")

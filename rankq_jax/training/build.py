@@ -22,10 +22,11 @@ from rankq_jax.loop.agents import Draw
 from rankq_jax.networks import Networks
 from rankq_jax.parallel import Layout, batch_over_devices, seeds_over_devices
 from rankq_jax.phases import Phase
+from rankq_jax.specs import seen
 from rankq_jax.tasks import Task
 from rankq_jax.training.agents import agent_of, batch_rows, check, lifted, networks_of
 from rankq_jax.training.devices import Devices, devices_of
-from rankq_jax.types import PREFERRED_ACTION, Agent, Episodes, Schedule, Transition, seen
+from rankq_jax.types import PREFERRED_ACTION, Agent, Episodes, Schedule, Transition
 
 
 class Experiment(NamedTuple):

@@ -26,8 +26,7 @@ from rankq_jax.training.restore import recorded
 from rankq_jax.types import PREFERRED_ACTION
 
 LENGTH_FIELDS = [f"{phase}.{length}" for phase, length in LENGTHS.items()]
-# What may change even when nothing is left to train: it only names the run.
-NAMES = ("name",)
+NAMES = ("name",)  # may change even when nothing is left to train
 DATA = (
     "dataset",
     "dataset_keys",
@@ -105,8 +104,7 @@ def refused(folder: Path, config: RunConfig, within: Path | None = None) -> dict
       InputError: if `config.json` cannot be read, or no checkpoint can.
     """
     within = within or folder
-    old = recorded(folder)
-    fields = workdir.changed(old, config)
+    fields = workdir.changed(old := recorded(folder), config)
     if not fields:
         return {}
     progress = place(within)
@@ -232,9 +230,9 @@ def _of_preferences(change: Change, field: str) -> str:
 def _of_other_shapes(old: RunConfig, new: RunConfig, fields: Sequence[str]) -> list[str]:
     """Those of the fields, which differ, that give the agent's state other shapes."""
     before, values, others = _shapes(old), old.flat(), workdir.flat(new)
+    found = list[str]()
     if _shapes(new) == before:
-        return []
-    found = []
+        return found
     for field in fields:
         try:
             if _shapes(configs.recorded(nested({**values, field: others[field]}))) != before:
@@ -248,6 +246,5 @@ def _shapes(config: RunConfig) -> str:
     """Structure, shapes and types of the state of one seed's agent, which no wrong value has."""
     configs.check(config)
     task = tasks.find(config.task)
-    networks = networks_of(config, task.spec)
-    agent = agent_of(config, algorithms_of(config)[0], networks, {})
+    agent = agent_of(config, algorithms_of(config)[0], networks_of(config, task.spec), {})
     return str(jax.eval_shape(agent.init, jax.random.key(0), build.example(config, task)))

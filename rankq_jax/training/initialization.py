@@ -10,12 +10,12 @@ from rankq_jax import loop
 from rankq_jax.configs import RunConfig
 from rankq_jax.configs.run_config import phases_of
 from rankq_jax.errors import InputError
+from rankq_jax.specs import describe_observation
 from rankq_jax.tasks import Task
 from rankq_jax.training import restore
 from rankq_jax.training.agents import agent_of
 from rankq_jax.training.build import Experiment
 from rankq_jax.transfer import transfer
-from rankq_jax.types import describe_observation
 
 
 def initialize(config: RunConfig, built: Experiment, state: loop.RunState) -> tuple[loop.RunState, str]:

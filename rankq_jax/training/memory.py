@@ -11,8 +11,9 @@ import jax
 from rankq_jax.agents import AGENTS, reads
 from rankq_jax.configs import RunConfig, algorithms_of
 from rankq_jax.errors import InputError
+from rankq_jax.specs import TaskSpec, is_image
 from rankq_jax.training.build import Experiment, example
-from rankq_jax.types import PREFERRED_ACTION, TaskSpec, is_image
+from rankq_jax.types import PREFERRED_ACTION
 
 # Files of Linux with bytes: the limit of a group of processes, and what they hold.
 GROUPS = (

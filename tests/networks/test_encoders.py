@@ -13,7 +13,8 @@ from rankq_jax.lifting import jit_agent
 from rankq_jax.networks import FAMILIES, encoder_of, register_encoder
 from rankq_jax.networks.encoders import ENCODERS, EncoderSizes, Flatten
 from rankq_jax.networks.scorer import encoded_scorer, scorer
-from rankq_jax.types import Agent, TaskSpec, Transition, unit_box, vector
+from rankq_jax.specs import TaskSpec, unit_box, vector
+from rankq_jax.types import Agent, Transition
 
 IMAGE = jax.ShapeDtypeStruct((12, 12, 3), np.dtype(np.uint8))
 BOTH = TaskSpec({"proprio": vector(3), "image": IMAGE}, unit_box(2), 10)

@@ -9,7 +9,7 @@ from rankq_jax.data.clipping import LIMIT, beyond
 from rankq_jax.data.observations import apart, differing, named
 from rankq_jax.data.rules.rule import Finding, Rule, blocks, first
 from rankq_jax.data.rules.steps import Recorded, duration, jump
-from rankq_jax.types import TaskSpec, describe_array, describe_observation, entries
+from rankq_jax.specs import TaskSpec, describe_array, describe_observation, entries
 
 ACTION_TOLERANCE = 1e-6
 SATURATED = 0.999  # of an action's largest magnitude

@@ -9,7 +9,8 @@ import numpy as np
 from rankq_jax.data.episodes import lengths
 from rankq_jax.data.recording import Origin
 from rankq_jax.data.rules.rule import Finding, blocks
-from rankq_jax.types import Episodes, TaskSpec
+from rankq_jax.specs import TaskSpec
+from rankq_jax.types import Episodes
 
 
 class StepLimit(NamedTuple):

@@ -14,7 +14,8 @@ from rankq_jax.data.observations import apart, differing, keys_of, named
 from rankq_jax.data.recording import Recording
 from rankq_jax.data.rules.rule import blocks
 from rankq_jax.data.sources import columns
-from rankq_jax.types import Episodes, describe_array, entries
+from rankq_jax.specs import describe_array, entries
+from rankq_jax.types import Episodes
 
 FIELDS = ("observations", "next_observations")
 
