@@ -171,8 +171,9 @@ class _Rows:
         physics.qpos[ids], physics.qvel[ids] = at.qpos, at.qvel
         goal, step = self._goals(state).copy(), state.step.copy()
         if at.goal.shape[1] != goal.shape[1]:
-            need = (len(ids), goal.shape[1])
-            raise ValueError(f"goals have shape {at.goal.shape}, {need} is needed; they are of another task")
+            raise ValueError(
+                f"goals of shape {at.goal.shape} are of another task, which has {goal.shape[1:]}"
+            )
         goal[ids], step[ids] = at.goal, at.step
         moved = state._replace(goal=goal if goal.size else None, step=step)
         return self._settle(moved, ids, at.qacc_warmstart)
