@@ -171,9 +171,8 @@ class _Rows:
         physics.qpos[ids], physics.qvel[ids] = at.qpos, at.qvel
         goal, step = self._goals(state).copy(), state.step.copy()
         if at.goal.shape[1] != goal.shape[1]:
-            raise ValueError(
-                f"goals of shape {at.goal.shape} are of another task, which has {goal.shape[1:]}"
-            )
+            need = (len(ids), goal.shape[1])
+            raise ValueError(f"goals have shape {at.goal.shape}, {need} is needed; they are of another task")
         goal[ids], step[ids] = at.goal, at.step
         moved = state._replace(goal=goal if goal.size else None, step=step)
         return self._settle(moved, ids, at.qacc_warmstart)
@@ -229,9 +228,7 @@ class _Rows:
 
 
 def batch_env(simulation: Simulation, rows: int, threads: int) -> BatchEnv:
-    """n environments that share one thread pool and hold no state between calls.
-
-    Results depend neither on the number of threads nor on what the other rows do.
+    """n environments with one thread pool. Results depend neither on threads nor on what other rows do.
 
     Args:
       simulation: the task.
