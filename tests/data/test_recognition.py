@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rankq_jax import tasks
+from rankq_jax import configs, tasks
 from rankq_jax.cli.convert_dataset import convert
+from rankq_jax.cli.main import execute
 from rankq_jax.data import sources
 from rankq_jax.data.sources.minari import dataset_folder
 from rankq_jax.errors import InputError
 from rankq_jax.library import load_dataset
 from rankq_jax.tasks import training_data
+from rankq_jax.training import datasets
 from tests.data import recordings
 from tests.data.test_sources_formats import check_as_training_data
 from tests.fuzz import recorded
@@ -191,3 +193,43 @@ def test_a_minari_dataset_in_arrow_whose_file_is_hdf5(monkeypatch, package):
         assert "field 'data_format' is 'arrow', but main_data.hdf5 lies there; set it to 'hdf5'" in line
     else:
         assert "needs the package pyarrow; install it by `pip install pyarrow`" in line
+
+
+def named_with_large_actions(folder):
+    """A file of the maze, its observations by name and its actions beyond the limits; and its arrays."""
+    truth = recorded.record(np.random.default_rng(1), "pointmaze-umaze")
+    arrays = recorded.flat(truth, "pointmaze-umaze", "next")
+    arrays["actions"] = 1.5 * arrays["actions"]
+    stored = {key: array for key, array in arrays.items() if "observations" not in key}
+    for key in ("observations", "next_observations"):
+        stored |= {f"{key}/place": arrays[key][:, :2], f"{key}/speed": arrays[key][:, 2:]}
+    return recordings.save(folder / "maze, named.npz", stored), arrays
+
+
+def test_a_run_is_told_names_and_clipping_by_its_configuration(tmp_path):
+    path, arrays = named_with_large_actions(tmp_path)
+    words = ["--config=iql:pointmaze-umaze,smoke", f"--config.dataset={path}"]
+    words += ["--config.dataset_keys=place+speed", "--config.clip_actions=True"]
+    config = configs.read([*words, "--config.dataset_reading=rlpd"]).config
+    assert config.to_dict()["clip_actions"] is True and config.to_dict()["dataset_keys"] == "place+speed"
+    _, data, summary = datasets.described(config, MAZE)
+    np.testing.assert_array_equal(data.observation, arrays["observations"][: len(data.observation)])
+    assert summary.clipped == outside(arrays["actions"])[0].sum()
+
+
+def test_the_commands_have_flags_for_names_and_clipping(tmp_path, capsys):
+    path, arrays = named_with_large_actions(tmp_path)
+    how = ["--keys=place+speed", "--clip-actions"]
+    execute(["dataset", "convert", f"--from={path}", f"--to={tmp_path / 'new.npz'}", *how])
+    with np.load(tmp_path / "new.npz") as written:
+        np.testing.assert_array_equal(written["observations"], arrays["observations"])
+        np.testing.assert_array_equal(written["actions"], np.clip(arrays["actions"], -1, 1))
+    capsys.readouterr()
+    for command in ("readings", "inspect"):
+        execute(["dataset", command, "--task=pointmaze-umaze", f"--dataset={path}", *how])
+    out = capsys.readouterr().out
+    rows = len(arrays["actions"])
+    assert f"| recorded | {rows} |" in out or f"{rows} transitions" in out
+    assert "largest |a| = 1 " in out and "4 and 2 numbers per step" in out
+    with pytest.raises(InputError, match=r"several entries: place \(2\), speed \(2\); .*keys='place\+speed'"):
+        execute(["dataset", "inspect", "--task=pointmaze-umaze", f"--dataset={path}"])
