@@ -23,8 +23,8 @@ DATASETS = {f"{robot}-medium-replay": "" for robot in ROBOTS}  # paths, several 
 # Budget `cores`.
 SHORT = ("hopper-medium", "halfcheetah-medium")
 UPDATES, STEPS = 20_000, 20_000
-CORES = {"offline.updates": UPDATES, "offline.evaluate_every": 5}
-CORES_ONLINE = {"online.env_steps": STEPS}
+CORES = {"dataset_steps": 200_000, "offline.updates": UPDATES, "offline.evaluate_every": 5}
+CORES_ONLINE = {"dataset_steps": 200_000, "online.env_steps": STEPS}
 CORES_QUERIES = {"preferences.query_limit": UPDATES // 10, "preferences.query_interval": UPDATES // 10}
 
 
