@@ -70,6 +70,7 @@ def load_dataset(
     Raises:
       InputError: if the dataset is missing, damaged, breaks a rule or does not fit the task.
       TypeError: if the task is given by its name.
+      ValueError: if the storage is unknown, or `disk` is asked for arrays or a share of the trajectories.
     """
     refuse_type("task", task, Task, "give make_task(NAME)")
     if dataset is None:
