@@ -73,7 +73,7 @@ def test_the_online_phase_alone_draws_from_one_buffer(algorithm, monkeypatch):
     monkeypatch.setattr(mixture, "merged", lambda rows: asked.append(rows) or merged(rows))
     config = configs.get_config("pointmaze-umaze,smoke,offline_to_online", algorithm)
     build.experiment(configs.parse(config))
-    assert asked == [config.batch_size] * (algorithm == "iql")
+    assert set(asked) == ({config.batch_size} if algorithm == "iql" else set())
 
 
 def test_an_unending_task_goes_on_after_a_success():

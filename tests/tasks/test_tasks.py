@@ -15,7 +15,8 @@ from rankq_jax.types import Episodes
 EMPTY = Episodes(*[np.zeros((0, 4))] * 2, *[np.zeros(0)] * 6, {})
 SIZES = {"pointmaze": (4, 2), "antmaze": (29, 8), "adroit-pen": (45, 24), "adroit-door": (39, 28),
          "adroit-relocate": (39, 30), "expert-ant": (29, 8), "expert-pen": (45, 24), "expert-door": (39, 28),
-         "expert-relocate": (39, 30)}  # fmt: skip
+         "expert-relocate": (39, 30), "halfcheetah": (17, 6), "hopper": (11, 3), "walker2d": (17, 6),
+         "expert-halfcheetah": (17, 6), "expert-hopper": (11, 3), "expert-walker2d": (17, 6)}  # fmt: skip
 # One of every way of making data, and the least steps that it makes.
 WAYS = [
     ("pointmaze-umaze", "waypoints", 300),
