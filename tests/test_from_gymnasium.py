@@ -25,7 +25,7 @@ def test_a_name_says_all():
     assert (task.spec.observation.shape, task.spec.observation.dtype) == ((3,), np.float32)
     assert (task.spec.horizon, task.spec.action.low, task.spec.action.high) == (200, [-2.0], [2.0])
     assert task.success is None and not task.exact and task.transform(np.float32([-3.0])) == [-3.0]
-    assert [measure.field for measure in task.measures] == ["return", "length"]
+    assert [measure.name for measure in task.measures] == ["return", "length"]
 
 
 def test_a_package_is_imported_for_its_environments(tmp_path, monkeypatch):
@@ -66,7 +66,7 @@ def test_success_makes_a_sparse_task_where_rewards_say_nothing_else():
     assert task.success is judge and task.rewards == (-1.0, 0.0) and task.transform.failure == -1.0
     for success in (judge, "is_success"):
         dense = rq.from_gymnasium(Point, success=success)
-        assert dense.success is None and dense.measures[0].field == "success"
+        assert dense.success is None and dense.measures[0].name == "success"
 
 
 MANY = spaces.Box(-1.0, 1.0, (2, 3))

@@ -7,7 +7,7 @@ makes a function refuse other values, and a configuration reads the same annotat
 import math
 import numbers
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any, NamedTuple, Protocol
 
 from rankq_jax.errors import suggestion
@@ -84,16 +84,16 @@ class OneOf(NamedTuple):
       more: a sentence on how further ones come, after a blank.
     """
 
-    known: Iterable[str]
+    known: Collection[str]
     noun: str = "value"
     empty: bool = False
     more: str = ""
 
     def refusal(self, value: Any) -> str:
         """See `Bound`."""
-        names = list(self.known)
-        if isinstance(value, str) and (value in names or (self.empty and not value)):
+        if isinstance(value, str) and (value in self.known or (self.empty and not value)):
             return ""
+        names = list(self.known)
         hint = suggestion(str(value), names)
         if len(names) <= FEW:
             near = hint if "Did you mean" in hint else ""

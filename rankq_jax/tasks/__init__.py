@@ -27,6 +27,9 @@ class _Names:
     def __iter__(self) -> Iterator[str]:
         return iter(TASKS)
 
+    def __len__(self) -> int:
+        return len(TASKS)
+
 
 NAMES = _Names()
 

@@ -12,6 +12,7 @@ from rankq_jax.data.observations import apart
 from rankq_jax.data.prepare import prepare
 from rankq_jax.data.rules.recording import RULES
 from rankq_jax.data.sources import read_one
+from rankq_jax.data.sources.selection import Wanted
 from rankq_jax.errors import InputError
 from rankq_jax.lifting import normalize_observations
 from rankq_jax.tasks import training_data
@@ -37,7 +38,7 @@ def alike(one, other, tolerance=0.0):
 def test_files_give_back_what_was_written(suffix, layout, episodes, tmp_path):
     path = tmp_path / f"own{suffix}"
     export.write(episodes, path, layout)
-    found = read_one(str(path), like=BOTH.spec.observation).episodes
+    found = read_one(str(path), Wanted(like=BOTH.spec.observation)).episodes
     assert found.observation["image"].dtype == np.uint8
     for field in ("observation", "next_observation", "action"):
         alike(getattr(found, field), getattr(episodes, field))
@@ -58,7 +59,7 @@ def test_minari_gives_back_what_was_written(task, tmp_path, monkeypatch):
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
     recorded = task.generators["noisy"].make(40, 3, 1, lambda steps: None)
     store.write_minari(recorded, "own/set-v0", None)
-    found = read_one("own/set-v0", like=task.spec.observation).episodes
+    found = read_one("own/set-v0", Wanted(like=task.spec.observation)).episodes
     for field in (
         "observation",
         "next_observation",

@@ -212,7 +212,7 @@ def test_a_run_is_told_names_and_clipping_by_its_configuration(tmp_path):
     words += ["--config.dataset_keys=place+speed", "--config.clip_actions=True"]
     config = configs.read([*words, "--config.dataset_reading=rlpd"]).config
     assert config.to_dict()["clip_actions"] is True and config.to_dict()["dataset_keys"] == "place+speed"
-    _, data, summary = datasets.described(config, MAZE)
+    _, data, summary = datasets.load(config, MAZE)
     np.testing.assert_array_equal(data.observation, arrays["observations"][: len(data.observation)])
     assert summary.clipped == outside(arrays["actions"])[0].sum()
 

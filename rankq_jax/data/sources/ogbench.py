@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from rankq_jax.data.recording import Recording
-from rankq_jax.data.sources import columns, selection
+from rankq_jax.data.sources import columns, observations, selection
 from rankq_jax.data.sources.arrays import REQUIRED, recording
 from rankq_jax.data.sources.selection import Wanted
 from rankq_jax.data.sources.stores import Store
@@ -28,8 +28,13 @@ def fits(store: Store) -> bool:
 def read(store: Store, wanted: Wanted) -> Recording:
     """The recording of a store of one of the layouts; its errors are theirs."""
     states = SIMULATOR_STATE if wanted.simulator_state else ()
-    arrays = selection.read(store, [*_KEYS, *states], wanted)
-    return single_task(arrays, store.source) if "masks" in arrays else without_rewards(arrays, store.source)
+    kept = [*_KEYS, *states]
+    if wanted.like is None:
+        arrays = selection.read(store, kept, wanted)
+    else:
+        arrays = store.read(observations.keys_with([*observations.FIELDS, *kept], wanted.like))
+    make = single_task if "masks" in arrays else without_rewards
+    return observations.recording(make, arrays, store.source, wanted.like)
 
 
 def from_ogbench(arrays: Arrays, source: str) -> Episodes:
