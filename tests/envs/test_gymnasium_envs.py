@@ -96,7 +96,8 @@ def test_only_the_newest_state_is_stepped():
 
 @pytest.mark.parametrize("make", [Seeing, Images])
 def test_images_and_dictionaries_are_recorded_and_evaluated(make):
-    env, random = rq.from_gymnasium(make).environment(2, 1), np.random.default_rng(0)
+    task, random = rq.from_gymnasium(make), np.random.default_rng(0)
+    env = task.environment(2, 1)
 
     def act(seen, t):
         return random.uniform(-1, 1, (2, 2)).astype(np.float32)
@@ -110,8 +111,8 @@ def test_images_and_dictionaries_are_recorded_and_evaluated(make):
         rest, following = [jax.tree.leaves(x) for x in (episode.observation, episode.next_observation)]
         for one, other in zip(rest, following, strict=True):
             np.testing.assert_array_equal(one[1:], other[:-1])
-    result = evaluate(env, act, [5])
-    assert result.length.tolist() == [[8, 8]] and (result.returns < 0).all()
+    found = evaluate(env, act, [5], task.measure).metrics
+    assert found["length"].tolist() == [[8, 8]] and (found["return"] < 0).all()
 
 
 def played(env, steps):
