@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from rankq_jax.analysis import datasets, pictures
+from rankq_jax.data.episodes import lengths
 from rankq_jax.envs.maze_map import centred, from_start
 from rankq_jax.tasks import Scene
 from rankq_jax.types import Episodes
@@ -26,14 +27,14 @@ def episodes():
 
 
 def test_lengths_returns_and_successes_by_hand():
-    np.testing.assert_array_equal(datasets.lengths(episodes()), [3, 2])
+    np.testing.assert_array_equal(lengths(episodes()), [3, 2])
     np.testing.assert_allclose(datasets.returns(episodes()), [-0.5, 8.0])
     np.testing.assert_array_equal(datasets.successes(episodes()), [True, False])
 
 
 def test_of_no_episodes_there_is_nothing():
     none = Episodes(*(leaf[:0] for leaf in episodes()[:-1]), info={})
-    for measure in (datasets.lengths, datasets.returns, datasets.successes):
+    for measure in (lengths, datasets.returns, datasets.successes):
         assert len(measure(none)) == 0
 
 
@@ -121,9 +122,9 @@ def test_coverage_is_drawn_where_the_positions_are(maze, monkeypatch):
 
 
 def test_distributions_are_a_picture():
-    lengths = {"recorded": np.array([2, 1]), "labelled": np.array([3])}
+    steps = {"recorded": np.array([2, 1]), "labelled": np.array([3])}
     action = np.random.default_rng(0).uniform(-1, 1, (3, 8))
     returns = np.float32([-500.0, -500.0, 5.0])
-    assert pictures.distributions(lengths, returns, returns > 0, action).startswith(PNG)
+    assert pictures.distributions(steps, returns, returns > 0, action).startswith(PNG)
     same = np.full(3, -500.0, np.float32)
-    assert pictures.distributions(lengths, same, np.zeros(3, bool), np.zeros((3, 1))).startswith(PNG)
+    assert pictures.distributions(steps, same, np.zeros(3, bool), np.zeros((3, 1))).startswith(PNG)
