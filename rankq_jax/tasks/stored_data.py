@@ -67,7 +67,8 @@ def described(
         if stored.read_about(folder) is None:
             found = recordings(task, dataset, keys, clip_actions)
             _write(task, found, dataset, transform, gamma, reading, needs_success, folder)
-    return stored.read(folder), Summary(**stored.read_about(folder))
+    about = stored.read_about(folder)
+    return stored.read(folder), Summary(**{**about, "returns": tuple(about["returns"])})
 
 
 def _write(

@@ -162,7 +162,7 @@ def experiment(config: RunConfig, devices: Sequence[jax.Device] | None = None) -
         f"config.online.terminates=False: the task {task.name!r} does not end at a success; leave it out.",
     )
     chosen = devices_of(config) if devices is None else Devices(devices, None)
-    layout, networks = _layout(config, chosen.training), networks_of(config, task.spec.action_size)
+    layout, networks = _layout(config, chosen.training), networks_of(config, task.spec)
     plan, state = _plan(config, networks, example(config, task), layout)
     return Experiment(
         task=task,
