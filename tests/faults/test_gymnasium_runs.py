@@ -13,7 +13,7 @@ from tests.faults.conftest import one_line
 # 1200 steps in rounds of 300, where an episode has 200: every other checkpoint lies in the middle of one.
 FLAGS = (
     "--config=iql:gym:Pendulum-v1,smoke", "--config.evaluation_episodes=2", "--config.online.env_steps=1200",
-    "--config.online.env_steps_per_round=300", "--config.online.checkpoint_every=1",
+    "--config.online.env_steps_per_iteration=300", "--config.online.checkpoint_every=1",
     "--config.online.evaluate_every=0",
 )  # fmt: skip
 # Waits to be killed in the last round.
