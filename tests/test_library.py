@@ -115,7 +115,8 @@ def test_what_does_not_fit_is_refused_before_anything_is_trained(tmp_path):
     task, other = rq.make_task("pointmaze-umaze"), rq.make_task("antmaze-umaze-play")
     data = rq.load_dataset(task, task.generators["waypoints"].make(600, 0, 1, lambda steps: None))
     plan = rq.offline_to_online(rq.agents.bc(rq.networks.td3(task.spec), rq.Optimizers.adam(1e-3)))
-    with pytest.raises(ValueError, match=r"of float32\[4\] and actions of float32\[2\], .* of float32\[29\] and float32\[8\]"):
+    sizes = r"of float32\[4\] and actions of float32\[2\], .* of float32\[29\] and float32\[8\]"
+    with pytest.raises(ValueError, match=sizes):
         rq.Run(plan, other, data)
     with pytest.raises(ValueError, match=r"discount=2\.0 must be"):
         rq.Run(plan, task, data, discount=2.0)
