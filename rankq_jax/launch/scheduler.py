@@ -1,5 +1,6 @@
 """What is due in a sweep and what becomes of it: one loop for every back end that runs jobs."""
 
+import abc
 import signal
 import sys
 import time
@@ -59,17 +60,17 @@ class Queue(Backend):
     def look(self) -> None:
         """Asks the queue how its jobs are."""
 
+    @abc.abstractmethod
     def alive(self, queued: Job) -> bool:
         """Whether a job runs or will, as it was at the last look."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def state(self, queued: Job) -> State:
         """The state of a job that is told when it has changed."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def outcome(self, gone: Job) -> Outcome | None:
         """How a job ended that is not in the queue any more; None if it is again."""
-        raise NotImplementedError
 
     def poll(self) -> Iterator[tuple[str, Outcome]]:
         """Waits for a moment; returns the jobs that have ended, with how, and tells what has changed."""

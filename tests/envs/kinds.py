@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 
-import numpy as np
-
 from rankq_jax.envs import adroit, ant, ant_maze, point_maze
 from rankq_jax.envs.batch import Simulation, batch_env
-from rankq_jax.types import BatchEnv, EnvState, Step
+from rankq_jax.types import BatchEnv
 
 UMAZE = point_maze.POINT_MAZES["pointmaze-umaze"]
 KINDS: dict[str, Callable[[], Simulation]] = {
@@ -31,23 +29,3 @@ def make(kind: str, rows: int, threads: int = 1) -> BatchEnv:
 def episodes_of(kind: str, episodes: float) -> int:
     """Steps of so many episodes."""
     return int(episodes * (UMAZE.horizon if kind == "point_maze" else HORIZON))
-
-
-def draw_actions(env: BatchEnv, steps: int, seed: int) -> np.ndarray:
-    """`[steps, n, A]` uniform actions."""
-    return np.random.default_rng(seed).uniform(-1, 1, (steps, env.rows, env.action_size))
-
-
-def rolled(env: BatchEnv, state: EnvState, actions: np.ndarray) -> tuple[EnvState, list[Step]]:
-    """The last state and all steps along `actions [t, n, A]`."""
-    steps = []
-    for action in actions:
-        state, step = env.step(state, action, np.ones(env.rows, bool))
-        steps.append(step)
-    return state, steps
-
-
-def assert_equal_states(left: EnvState | Step, right: EnvState | Step) -> None:
-    """Bit for bit; of steps too."""
-    for name in left._fields:
-        np.testing.assert_array_equal(getattr(left, name), getattr(right, name), err_msg=name)

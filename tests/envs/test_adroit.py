@@ -7,7 +7,7 @@ import pytest
 from rankq_jax.envs import adroit
 from rankq_jax.envs.batch import batch_env, streams
 from rankq_jax.envs.robotics import env_spec
-from tests.envs.kinds import draw_actions
+from rankq_jax.testing.comparing import drawn
 
 # Lengths of observations and actions, steps until truncation (mj_envs' binary tasks).
 SIZES = {"pen": (45, 24, 100), "door": (39, 28, 200), "relocate": (39, 30, 200)}
@@ -86,7 +86,7 @@ def test_a_placed_row_sees_what_gymnasium_sees_when_it_is_set_there(name):
     native.reset(seed=3)
     env = make(name, 1)
     state = with_goal(env, goal_of(native, name))
-    for action in draw_actions(env, 10, seed=4):
+    for action in drawn(env, 10, seed=4):
         state, _ = env.step(state, action, np.ones(1, bool))
     at = env.snapshot(state)
     native.set_state(at.qpos[0], at.qvel[0])
@@ -101,7 +101,7 @@ def test_sizes_and_horizon(name):
     assert (env.observation_size, env.action_size, env.horizon) == SIZES[name]
     last = np.array([env.horizon - 1, env.horizon - 2], np.int32)
     state, step = env.step(
-        env.reset(streams(0, 2))._replace(step=last), draw_actions(env, 1, 0)[0], np.ones(2, bool)
+        env.reset(streams(0, 2))._replace(step=last), drawn(env, 1, 0)[0], np.ones(2, bool)
     )
     np.testing.assert_array_equal(step.truncated, [True, False])
     np.testing.assert_array_equal(step.terminated, [False, False])

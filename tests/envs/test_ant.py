@@ -5,7 +5,7 @@ import pytest
 
 from rankq_jax.envs import ant
 from rankq_jax.envs.batch import View, batch_env, streams
-from tests.envs.kinds import draw_actions
+from rankq_jax.testing.comparing import drawn
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_full_actions_are_30_newton_metres_with_armature_and_damping_1():
 
 def test_the_observation_is_the_state_without_x_and_y_and_the_direction(env):
     state = env.reset(streams(3, 4))
-    for action in draw_actions(env, 5, seed=1):
+    for action in drawn(env, 5, seed=1):
         state, step = env.step(state, action, np.ones(4, bool))
         at = env.snapshot(state)
         assert state.observation.shape == (4, 29)
@@ -58,7 +58,7 @@ def test_the_reward_is_the_way_along_the_direction(env):
     velocity = np.zeros((4, 14))
     velocity[:, :2] = speed
     state = placed(env, qvel=velocity)
-    for action in draw_actions(env, 20, seed=2):
+    for action in drawn(env, 20, seed=2):
         before, direction = env.snapshot(state).qpos[:, :2], state.observation[:, 27:]
         state, step = env.step(state, action, np.ones(4, bool))
         way = env.snapshot(state).qpos[:, :2] - before
@@ -83,7 +83,7 @@ def test_directions_change_every_100_steps(env):
     row, index = np.arange(4), [0, 0, 1, 8]
     np.testing.assert_array_equal(state.observation[:, 27:], unit(goal[row, index]))
     before = env.snapshot(state).qpos[:, :2]
-    state, step = env.step(state, draw_actions(env, 1, seed=3)[0], np.ones(4, bool))
+    state, step = env.step(state, drawn(env, 1, seed=3)[0], np.ones(4, bool))
     way = env.snapshot(state).qpos[:, :2] - before
     expected = (way * unit(goal[row, index])).sum(axis=1)  # paid for the direction that it saw
     np.testing.assert_allclose(step.reward, expected, rtol=1e-12)

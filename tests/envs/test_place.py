@@ -6,8 +6,9 @@ import pytest
 
 from rankq_jax.envs import ant_maze
 from rankq_jax.envs.batch import batch_env, streams
+from rankq_jax.testing.comparing import drawn
 from rankq_jax.types import EnvState, Snapshot
-from tests.envs.kinds import KINDS, draw_actions
+from tests.envs.kinds import KINDS
 
 STEPS, MIDDLE, ROWS = 60, 30, 3
 OTHER = np.array([4, 0, 2])  # rows of another environment that the stored ones are placed in
@@ -35,7 +36,7 @@ class Recording:
 
     def __init__(self, kind: str) -> None:
         env = batch_env(KINDS[kind](), ROWS, threads=1)
-        self.actions = draw_actions(env, STEPS, seed=6)
+        self.actions = drawn(env, STEPS, seed=6)
         if kind == "point_maze":  # keep pushing: the force is the acceleration, walls are on both sides
             self.actions[:] = np.sign(AT_A_WALL[kind])
         state = started(env, kind)
@@ -63,7 +64,7 @@ def elsewhere(kind: str, threads: int) -> tuple:
     """Another environment with more rows, in the middle of other episodes."""
     env = batch_env(KINDS[kind](), 5, threads)
     state = env.reset(streams(99, 5))
-    for action in draw_actions(env, 3, seed=8):
+    for action in drawn(env, 3, seed=8):
         state, _ = env.step(state, action, np.ones(5, bool))
     return env, state
 
@@ -71,7 +72,7 @@ def elsewhere(kind: str, threads: int) -> tuple:
 def replayed(env, state: EnvState, actions: np.ndarray):
     """States and steps of all rows; those that were not placed get other actions."""
     states, steps = [], []
-    for action, others in zip(actions, draw_actions(env, len(actions), seed=3), strict=True):
+    for action, others in zip(actions, drawn(env, len(actions), seed=3), strict=True):
         others[OTHER] = action
         state, step = env.step(state, others, np.ones(env.rows, bool))
         states.append(state)
