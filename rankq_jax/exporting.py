@@ -9,7 +9,7 @@ import numpy as np
 from rankq_jax.errors import InputError
 from rankq_jax.lifting import Normalized, jit_act
 from rankq_jax.networks.encoded import ENCODER
-from rankq_jax.specs import TaskSpec, entries, seen
+from rankq_jax.specs import TaskSpec, entries, is_image, seen
 from rankq_jax.trained_policies import SQUASHES, Encoder, Entry, Pixels, TrainedPolicy
 from rankq_jax.types import Agent, Params
 
@@ -76,9 +76,7 @@ def _encoder(params: Mapping[str, Any], observation: Any) -> Encoder:
     return Encoder(tuple(found))
 
 
-def _statistics(
-    normalized: Normalized, encoder: Encoder | None, observation: Any
-) -> dict[str, np.ndarray | None]:
+def _statistics(normalized: Normalized, encoder: Encoder | None) -> dict[str, np.ndarray | None]:
     """`mean` and `deviation` of the features, those of vectors in their places; None without any."""
     if encoder is None:
         return {"mean": normalized.mean, "deviation": normalized.deviation}
@@ -102,6 +100,8 @@ def _probes(observation: Any, normalized: Normalized | None) -> Any:
     def drawn(spec: Any, mean: Any, deviation: Any) -> np.ndarray:
         if np.issubdtype(spec.dtype, np.integer):
             info = np.iinfo(spec.dtype)
+            if not is_image(spec):  # features of the largest numbers would saturate every squashing
+                return random.integers(0, min(10, info.max), (PROBES, *spec.shape), spec.dtype)
             return random.integers(info.min, info.max, (PROBES, *spec.shape), spec.dtype, endpoint=True)
         values = random.normal(size=(PROBES, *spec.shape))
         return (values if mean is None else mean + deviation * values).astype(np.float32)
@@ -171,7 +171,7 @@ def to_numpy(
     kernels, biases = zip(*layers, strict=True)
     if encoder is not None and encoder.features != len(kernels[0]):
         raise InputError("the encoder is none that an exported policy can hold; use the encoder cnn.")
-    statistics = {} if normalized is None else _statistics(normalized, encoder, spec.observation)
+    statistics = {} if normalized is None else _statistics(normalized, encoder)
     policies = [
         TrainedPolicy(kernels, biases, provenance, agent.name, task, squash, **statistics, encoder=encoder)
         for squash in SQUASHES

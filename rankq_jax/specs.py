@@ -31,10 +31,6 @@ class ActionSpec(NamedTuple):
         # Symmetric limits only scale, so that actions of an environment in [-1, 1] keep every bit.
         return np.clip(middle + half * np.clip(action, -1.0, 1.0), self.low, self.high)
 
-    def from_box(self, action: np.ndarray) -> np.ndarray:
-        """`[..., *A] -> [..., *A]`: from the limits to [-1, 1]. Nothing is clipped."""
-        return (action - self.low) / (0.5 * (self.high - self.low)) - 1.0
-
 
 def unit_box(size: int) -> ActionSpec:
     """Vectors of `size` numbers in [-1, 1]."""

@@ -123,3 +123,11 @@ def test_what_needs_the_rows_in_memory_says_so(words):
     arguments = ["--config=cal_ql:pointmaze-umaze,smoke", "--config.dataset_storage=disk", *words]
     with pytest.raises(rq.InputError, match=r"has no use for a dataset on disk; set config\.dataset_storage"):
         configs.read(arguments)
+
+
+def test_labels_that_one_algorithm_can_do_without_are_not_given_to_another(names):
+    """A dense task takes data without labels of success for IQL only, whatever was made before."""
+    dense = TASK._replace(name="dense-maze", success=None, rewards=(0.0, 0.0))
+    stored_data.described(dense, names, TASK.transform, 0.99, needs_success=False)
+    with pytest.raises(rq.InputError, match="success"):
+        stored_data.described(dense, names, TASK.transform, 0.99, needs_success=True)

@@ -25,7 +25,8 @@ def write(parts: Iterable[Transition], folder: Path, about: Callable[[], Any]) -
       about: called at the end for the JSON values that `read_about` returns.
 
     Raises:
-      ValueError: if there is no row.
+      InputError: if there is no row.
+      ValueError: if parts have other arrays than the first.
       OSError: if the disk refuses it.
     """
     rows, layout = 0, None
@@ -43,7 +44,7 @@ def write(parts: Iterable[Transition], folder: Path, about: Callable[[], Any]) -
                 file.write(np.ascontiguousarray(array).data)
         rows += len(part.reward)
     if rows == 0:
-        raise ValueError("a dataset needs at least one row")
+        raise InputError(f"{folder}: no source has a row that can be trained on; choose other data.")
     index = {"rows": rows, "arrays": layout, "about": about()}
     files.write(folder / INDEX, json.dumps(index).encode())
 

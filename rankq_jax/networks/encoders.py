@@ -99,7 +99,7 @@ class Named(nn.Module):
     """One encoder for each array of an observation; features stand in the order of the names.
 
     Attributes:
-      encoders: by the names of `types.entries`.
+      encoders: by the names of `specs.entries`.
     """
 
     encoders: Mapping[str, nn.Module]

@@ -65,6 +65,8 @@ def from_gymnasium(
     if rewards is not None and not callable(success):
         raise InputError(f"rewards={rewards}: give a function success of observations, which labels data.")
     shown = name or _name_of(id_or_callable)
+    if horizon is not None and horizon < 1:
+        raise InputError(f"horizon={horizon}: {shown} must have a time limit of at least one step.")
     make: Make
     if isinstance(id_or_callable, str):
         limit = {} if horizon is None else {"max_episode_steps": horizon}
@@ -194,8 +196,6 @@ def _horizon(env: gymnasium.Env, asked: int | None, name: str) -> int:
     limits = [limit for limit in (asked, own) if limit is not None]
     if not limits:
         raise InputError(f"{name}: has no time limit of its own; give horizon, in steps.")
-    if min(limits) < 1:
-        raise InputError(f"horizon={min(limits)}: {name} must have a time limit of at least one step.")
     return int(min(limits))
 
 

@@ -60,6 +60,9 @@ def described(
         "reading": reading,
         "keys": keys,
         "clip_actions": clip_actions,
+        "needs_success": needs_success,
+        "rewards": list(task.rewards),
+        "horizon": task.spec.horizon,
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
     folder = dataset_folder("x").parent / f".labeled-{digest}"
@@ -117,6 +120,7 @@ def _write(
 
 def _total(parts: list[Summary]) -> Summary:
     """One summary of all sources."""
+    parts = [part for part in parts if part.rows]
     rows = sum(part.rows for part in parts)
     return Summary(
         reading=parts[0].reading,

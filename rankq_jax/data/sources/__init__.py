@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax
 
@@ -114,10 +115,11 @@ def check_alike(parts: Sequence[tuple[str, Episodes]]) -> None:
       InputError: names the first source that differs from the one before all.
     """
 
-    def sizes(episodes: Episodes) -> dict[str, int]:
+    def sizes(episodes: Episodes) -> dict[str, Any]:
         columns = {**named("observation", episodes.observation), "action": episodes.action}
         columns |= {f"infos/{name}": value for name, value in episodes.info.items()}
-        return {name: value.shape[1] for name, value in columns.items()}
+        shapes = {name: value.shape[1:] for name, value in columns.items()}
+        return {name: shape[0] if len(shape) == 1 else shape for name, shape in shapes.items()}
 
     for source, episodes in parts[1:]:
         first = sizes(parts[0][1])

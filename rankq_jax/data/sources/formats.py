@@ -1,4 +1,4 @@
-"""The formats that are read, each recognized by what is in a file or folder, never by its name."""
+"""The formats that are read, recognized by content; by suffix only where the content cannot say."""
 
 from collections.abc import Callable
 from pathlib import Path
