@@ -73,6 +73,9 @@ def load_dataset(
       ValueError: if the storage is unknown, or `disk` is asked for arrays or a share of the trajectories.
     """
     refuse_type("task", task, Task, "give make_task(NAME)")
+    refuse("storage", storage, OneOf(("memory", "disk")))
+    if storage == "disk" and (keep_best < 1.0 or isinstance(dataset, Episodes | Mapping)):
+        raise ValueError("storage='disk': give names or paths, and keep_best=1")
     if dataset is None:
         size = default_steps(task) if steps is None else steps
         dataset = dataset_name(task, size, seed)
@@ -80,12 +83,9 @@ def load_dataset(
             datasets.make(task, size, seed)
     source = str(dataset) if isinstance(dataset, Path) else dataset
     transform = transform or task.transform
-    refuse("storage", storage, OneOf(("memory", "disk")))
     chosen: Any = {"keys": keys, "clip_actions": clip_actions}
-    if storage == "memory":
+    if storage == "memory" or not isinstance(source, str):
         return training_data.load(task, source, transform, discount, keep_best, reading, **chosen)
-    if not isinstance(source, str) or keep_best < 1.0:
-        raise ValueError("storage='disk': give names or paths, and keep_best=1")
     return stored_data.described(task, source, transform, discount, reading, **chosen)[0]
 
 

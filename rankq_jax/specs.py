@@ -76,6 +76,12 @@ class TaskSpec(NamedTuple):
         """The numbers of an action."""
         return self.action.size
 
+    @property
+    def words(self) -> tuple[str, str]:
+        """Observations as agents see them, and actions, in words by which tasks are compared."""
+        action = jax.ShapeDtypeStruct(self.action.shape, np.dtype(np.float32))
+        return describe_observation(seen(self.empty())), describe_observation(action)
+
     def empty(self, *lead: int) -> Any:
         """Observations of zeros `[*lead, *O]` in the types of the environment."""
         return jax.tree.map(lambda leaf: np.zeros((*lead, *leaf.shape), leaf.dtype), self.observation)

@@ -50,7 +50,7 @@ def test_training_is_that_of_the_dataset_in_memory(datasets, draw):
     agent = rq.agents.td3_bc(rq.networks.td3(TASK.spec, hidden=(16,)), rq.Optimizers.adam(1e-3))
     plan = rq.offline_to_online(
         agent, offline_updates=60, env_steps=800, updates_per_iteration=30, env_steps_per_iteration=400,
-        updates_per_dispatch=10, updates_per_step=0.05, batch_size=32, draw=draw,
+        updates_per_dispatch=10, updates_per_step=0.05, batch_size=32, draw=draw, warmup=400,
     )  # fmt: skip
 
     def trained(data):

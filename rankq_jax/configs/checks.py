@@ -152,10 +152,8 @@ def _of_another(config: RunConfig, name: str) -> str:
         "preferences.rank_net_dropout": unranked,
         "preferences.rank_net_epochs": unranked,
     }
-    if (
-        name in ("encoder_filters", "encoder_features", "encoder_training")
-        and tasks.find(config.task).spec.flat
-    ):
+    unused = config.encoder == "auto" or name == "image_shift"
+    if name in OF_ENCODERS and unused and tasks.find(config.task).spec.flat:
         return f"observations of {config.task} are vectors, which no encoder changes; leave it out"
     switched, by = off.get(name, (False, ""))
     return f"config.{by} leaves it without effect; leave one of them out" if switched else ""

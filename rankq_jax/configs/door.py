@@ -216,8 +216,10 @@ def _loaded(text: str) -> tuple[ml_collections.ConfigDict, list[Layer], str]:
 def _maker(file: str) -> Callable[..., Any]:
     """The function `get_config` of a file or of an importable module."""
     try:
-        names = runpy.run_path(file) if file.endswith(".py") else vars(importlib.import_module(file))
-    except (FileNotFoundError, ModuleNotFoundError, TypeError) as error:
+        names = (
+            runpy.run_path(file) if file.endswith(".py") else vars(importlib.import_module(file.lstrip(".")))
+        )
+    except (FileNotFoundError, ModuleNotFoundError) as error:
         hint = suggestion(Path(file).stem, {**ARMS, **AGENTS}) + PLUGINS.format("agent")
         why = f"no configuration of the project, file or module has that name ({error})"
         raise InputError(f"--config={file}: {why}.{hint}") from error

@@ -19,7 +19,7 @@ from rankq_jax.configs.domains.values import Layer, Values
 from rankq_jax.configs.fields import defaults_of_sections
 from rankq_jax.configs.run_config import SHARED
 from rankq_jax.errors import PLUGINS, InputError, suggestion
-from rankq_jax.tasks import datasets
+from rankq_jax.tasks import datasets, recorded
 from rankq_jax.writers import flattened
 
 CAL_QL_CODE = ("sac", "cql", "cal_ql", "rankq")  # what the Cal-QL code trains, and RankQ, built on it
@@ -92,7 +92,7 @@ def layers_of(argument: str, algorithm: str = "sac", arm: str | None = None) -> 
 def _split(argument: str) -> tuple[str, list[str]]:
     """The task and the words of `TASK,WORD,...`. Paths of datasets may have commas, and words are known."""
     name, *words = argument.split(",")
-    while name.startswith("data:") and words and not set(words) <= set(WORDS):
+    while name.startswith(recorded.PREFIX) and words and not set(words) <= set(WORDS):
         name += f",{words.pop(0)}"
     return name, words
 

@@ -15,7 +15,6 @@ from typing import NamedTuple
 from rankq_jax.errors import InputError
 from rankq_jax.launch import commands, job, record, states
 from rankq_jax.launch.jobs import Job
-from rankq_jax.launch.scheduler import FAILED as FAILED
 from rankq_jax.launch.scheduler import Backend, Scheduler, status_of
 
 PAUSE = 0.05  # seconds between two looks at what runs

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rankq_jax.errors import InputError
-from rankq_jax.launch import commands, local, packs, record
+from rankq_jax.launch import commands, local, packs, record, scheduler
 from rankq_jax.launch.job import STOPPED
 
 
@@ -37,7 +37,7 @@ def main(arguments: argparse.Namespace) -> int:
     jobs, out = commands.jobs_of(arguments)
     commands.check(jobs, out)
     outcomes = local.run(jobs, out, attempts=arguments.attempts)
-    if (status := local.status_of(jobs, outcomes)) == STOPPED:
+    if (status := scheduler.status_of(jobs, outcomes)) == STOPPED:
         return status
     failed = {name: ended for name, ended in outcomes.items() if ended.state == record.FAILED}
     for name, ended in failed.items():
@@ -46,7 +46,7 @@ def main(arguments: argparse.Namespace) -> int:
     done = [out / job.name for job in jobs if packs.whole(job.name) not in broken]
     if not done:
         print("error: no job has finished, so there is no table", file=sys.stderr)
-        return local.FAILED
+        return scheduler.FAILED
     notes = list(arguments.note)
     if failed:
         named = ", ".join(f"{name} (status {ended.status})" for name, ended in failed.items())

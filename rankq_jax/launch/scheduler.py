@@ -153,7 +153,8 @@ def status_of(jobs: Sequence[Job], outcomes: dict[str, Outcome]) -> int:
     """Says on stderr what is left to do.
 
     Returns:
-      The exit status: 0 if all jobs are done, 1 if one has failed, 75 if the same command goes on.
+      The exit status: 0 if all jobs are done, 75 if some were never begun or all others left a checkpoint,
+      1 if one has failed and nothing waits.
     """
     ended = [outcomes[job.name].state for job in jobs if job.name in outcomes]
     checkpointed = sum(state not in (record.DONE, record.FAILED) for state in ended)
@@ -161,5 +162,6 @@ def status_of(jobs: Sequence[Job], outcomes: dict[str, Outcome]) -> int:
         rest = len(jobs) - len(ended)
         text = f"stopped: {checkpointed} left a checkpoint, {rest} not started"
         print(f"{text}; the same command goes on", file=sys.stderr)
-        return job.STOPPED
+        if not (rest == 0 and record.FAILED in ended):
+            return job.STOPPED
     return FAILED if record.FAILED in ended else 0

@@ -154,6 +154,12 @@ class Tasks(Queue):
                 self.flush()
                 return None
         found = self.state(gone)
+        if (
+            found.state == record.QUEUED
+            and word == "CANCELLED"
+            and all(record.finished(self.out / name) for name in needs(gone))
+        ):
+            return Outcome(record.PREEMPTED, None, found.detail)
         if found.state == record.QUEUED:
             return Outcome(record.FAILED, None, f"not started: {found.detail or 'Slurm has lost it'}")
         return Outcome(found.state, None, found.detail)

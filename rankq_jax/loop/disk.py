@@ -1,7 +1,8 @@
 """Datasets that stay on disk: rows are drawn as in memory, and read ahead of the updates.
 
 The numbers of the rows are a function of the keys, so that training on a dataset on disk equals training on
-the same dataset in memory bit for bit.
+the same dataset in memory bit for bit. The one exception are statistics of observations of more than
+`MOST_EXAMPLES` rows, which come from evenly spaced ones.
 """
 
 import concurrent.futures
@@ -58,9 +59,12 @@ def row_drawer(phase: Phase, layout: Layout) -> Callable[[Sources, Key], np.ndar
         return jax.vmap(of_seed, in_axes=(None, 0, 0))(sources, seeds, keys)
 
     run = layout.lift(of_block, in_axes=(mixture.DISK_AXES, 0))
-    return lambda sources, keys: np.stack(
-        [np.asarray(layout.merge(run(sources, layout.split(own)))) for own in keys]
-    )
+
+    def rows(sources: Sources, keys: Key) -> np.ndarray:
+        started = [run(sources, layout.split(own)) for own in keys]
+        return np.stack([np.asarray(layout.merge(each)) for each in started])
+
+    return rows
 
 
 def read_ahead(dataset: Transition, rows: np.ndarray) -> Iterator[Transition]:

@@ -109,9 +109,12 @@ def collect(work: Work, state: RunState, act: Act) -> tuple[RunState, list[tuple
 def update(work: Work, state: RunState, keys: Key) -> Iterator[tuple[RunState, PendingUpdates]]:
     """The updates that the iteration still has to make, one dispatch after another.
 
-    Nothing waits for the devices, and nothing is read back from them.
+    Nothing waits for the devices. Nothing is read back from them, but for the numbers of the rows that are
+    drawn from a dataset on disk.
     """
     count = _dispatches_due(work, state)
+    if count == 0:
+        return
     sources = _sources(work, state)
     each = [sources] * count if work.draw_rows is None else _read_ahead(work, state, sources, keys, count)
     for sources in each:

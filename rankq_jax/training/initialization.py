@@ -10,7 +10,6 @@ from rankq_jax import loop
 from rankq_jax.configs import RunConfig
 from rankq_jax.configs.run_config import phases_of
 from rankq_jax.errors import InputError
-from rankq_jax.specs import describe_observation
 from rankq_jax.tasks import Task
 from rankq_jax.training import restore
 from rankq_jax.training.agents import agent_of
@@ -58,13 +57,11 @@ def _owned(state: Any) -> Any:
 
 
 def _check_spec(folder: Path, other: Task, task: Task) -> None:
-    for what, theirs, ours in (
-        ("observations", other.spec.observation, task.spec.observation),
-        ("actions", other.spec.action_size, task.spec.action_size),
+    for what, theirs, ours in zip(
+        ("observations", "actions"), other.spec.words, task.spec.words, strict=True
     ):
         if theirs != ours:
-            kinds = [describe_observation(x) if what == "observations" else str(x) for x in (theirs, ours)]
             raise InputError(
-                f"config.init_from={folder}: its task {other.name!r} has {what} of {kinds[0]}, {task.name!r} "
-                f"has {kinds[1]}; choose a run on a task with the same."
+                f"config.init_from={folder}: its task {other.name!r} has {what} of {theirs}, {task.name!r} "
+                f"has {ours}; choose a run on a task with the same."
             )

@@ -12,7 +12,7 @@ from rankq_jax.agents import AGENTS, reads
 from rankq_jax.configs import RunConfig, algorithms_of
 from rankq_jax.errors import InputError
 from rankq_jax.specs import TaskSpec, is_image
-from rankq_jax.training.build import Experiment, example
+from rankq_jax.training.build import Experiment, capacity, example
 from rankq_jax.types import PREFERRED_ACTION
 
 # Files of Linux with bytes: the limit of a group of processes, and what they hold.
@@ -81,7 +81,7 @@ def learning(config: RunConfig, built: Experiment) -> list[Part]:
     asking = any(reads(name, PREFERRED_ACTION) for name in names)
     sizes = [0, *config.preferences.rank_net_hidden]
     ranker = 12 * asking * sum(wide * (narrow + 1) for narrow, wide in itertools.pairwise(sizes))
-    replay = min(config.replay_capacity, config.online.env_steps) * row
+    replay = capacity(config) * row
     evaluated = 4 * config.batch_size * actions * config.critics * widest
     networks = ("seeds", "critics", "critic_hidden", "actor_hidden")
     return [

@@ -59,7 +59,7 @@ def _episodes(rows: Transition, raw: np.ndarray, task: Task) -> Episodes:
     apart = np.zeros(len(raw) - 1, bool)
     leaves = zip(jax.tree.leaves(rows.next_observation), jax.tree.leaves(rows.observation), strict=True)
     for following, own in leaves:
-        apart |= (following[:-1] != own[1:]).reshape(len(apart), -1).any(axis=1)
+        apart |= (following[:-1] != own[1:]).any(axis=tuple(range(1, own.ndim)))
     last = terminated | np.append(apart, True)
     judge = task.success
     return Episodes(

@@ -3,9 +3,9 @@
 import os
 import signal
 
-from rankq_jax.launch import Job
+from rankq_jax.launch import Job, record
 from rankq_jax.launch.job import Outcome
-from rankq_jax.launch.scheduler import Backend, Scheduler
+from rankq_jax.launch.scheduler import Backend, Scheduler, status_of
 
 JOBS = [Job("a", ()), Job("b", ("--expert={out}/a",)), Job("c", ()), Job("d", ("--expert={out}/b",))]
 
@@ -77,3 +77,12 @@ def test_a_stop_asks_once_and_starts_nothing(tmp_path):
     ended, scheduler = run(backend, tmp_path)
     assert ended == {"a": "preempted"} and list(backend.running) == ["c"] and backend.asked == 0
     assert [job.name for job in scheduler.waiting] == ["b", "d"]
+
+
+def test_a_failure_beside_a_job_that_goes_on_is_a_failure(capsys):
+    jobs = [Job(name, ()) for name in "ab"]
+    failed, stopped = Outcome(record.FAILED, 2, "broke"), Outcome(record.PREEMPTED)
+    assert status_of(jobs, {"a": failed, "b": stopped}) == 1
+    assert "1 left a checkpoint, 0 not started" in capsys.readouterr().err
+    assert status_of(jobs, {"a": failed}) == 75  # the other one was never begun
+    assert status_of(jobs, {"a": stopped, "b": stopped}) == 75
