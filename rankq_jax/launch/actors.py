@@ -100,4 +100,5 @@ class Actors(Queue):
         known = record.read(self.out / gone.name)
         if known.get("state") in (record.FAILED, record.PREEMPTED):
             return Outcome(known["state"], known.get("status"), known.get("error", ""))
-        return Outcome(record.FAILED, None, "its worker is lost, see the logs of Ray and job.log")
+        why = "its worker is lost, or another process works in its workdir, or that cannot be written to"
+        return Outcome(record.FAILED, None, f"{why}; see the logs of Ray and job.log")

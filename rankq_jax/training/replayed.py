@@ -25,7 +25,8 @@ def episodes_of(folder: Path) -> Episodes:
       folder: the `--workdir`.
 
     Raises:
-      InputError: if the folder is no run's, holds no replayed rows, or its rewards are scaled by a dataset.
+      InputError: if the folder is no run's or holds no replayed rows, if its observations are no vectors, or
+        if its rewards are scaled by a dataset.
     """
     config = recorded(folder)
     if config.reward_scaling != "given":
@@ -34,6 +35,11 @@ def episodes_of(folder: Path) -> Episodes:
             "recorded; choose a run with config.reward_scaling=given."
         )
     task = tasks.find(config.task)
+    if not task.spec.flat:
+        raise InputError(
+            f"{folder}: observations of task {task.name!r} are {task.spec.words[0]}; only the replay of "
+            "vectors becomes a dataset."
+        )
     checkpoints = Checkpoints(folder / "checkpoints", reading=True)
     try:
         segments = checkpoints.restore({}, build.example(config, task)).rows
