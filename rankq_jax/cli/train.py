@@ -44,13 +44,13 @@ def main(values: argparse.Namespace) -> None:
     devices.start()
     folder = values.workdir or Path(tempfile.mkdtemp(prefix="rankq_jax-"))
     page = folder / "report" / "index.html"
+    hint = f"the same command with --workdir={folder} goes on"
+    requests = Requests(hint).hear()
     if finished(config, folder, values.accept_changes):
         if not page.exists() and processes.first():
             report.write(page.parent, [folder])
         print(f"{folder}: finished already; see {page}")
         return
-    hint = f"the same command with --workdir={folder} goes on"
-    requests = Requests(hint).hear()
     print(f"workdir: {folder}", flush=True)
     try:
         if member.processes == 1:

@@ -34,7 +34,7 @@ class Requests:
 
     As long as nothing would be lost the first request ends the process at once. After `note` it sets the
     flag. Further requests change nothing, except a second Ctrl-C, which ends the process at once: the run
-    then goes on from the checkpoint before.
+    then goes on from the checkpoint before. After `release` requests end the process at once again.
     """
 
     def __init__(self, hint: str = "the same command goes on") -> None:
@@ -46,6 +46,7 @@ class Requests:
         self._hint = hint
         self._first: float | None = None
         self._noting = False
+        self._lost = "nothing had been done since the last checkpoint"
 
     def hear(self) -> "Requests":
         """Makes signals requests, from now on to the end of the process; in the main thread, which is the
@@ -64,12 +65,23 @@ class Requests:
         """Says that from now on there is something to lose: requests set the flag, and end nothing."""
         self._noting = True
 
+    def release(self, done: str) -> None:
+        """Says that there is nothing to lose any more, because all that counts has been written.
+
+        Args:
+          done: the first words of the last line of a run that is asked to stop from now on.
+
+        Raises:
+          Stopped: if a request has come before.
+        """
+        self._noting, self._lost = False, done
+        if self():
+            raise Stopped(done)
+
     def _heard(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if not self._noting:
-            end(
-                f"stopped: nothing had been done since the last checkpoint; {self._hint}", Stopped.exit_status
-            )
+            end(f"stopped: {self._lost}; {self._hint}", Stopped.exit_status)
         if self._first is None:
             self._first = now
         elif number == signal.SIGINT and now - self._first > SECOND:

@@ -50,7 +50,7 @@ def train(
     Raises:
       InputError: if the configuration, the dataset or the folder is wrong, or the disk is full.
       NumericsError: if training diverges, and `config.restarts` are used up.
-      Stopped: when it was requested and there is a checkpoint.
+      Stopped: when it was requested and there is a checkpoint, or only the report is missing.
     """
     requests = requests or Requests()
     _belongs(config, folder, accept)  # before anything is written
@@ -92,6 +92,8 @@ def train(
                 "wall_seconds": {"update": 0.0, **stopwatch.seconds, "total": stopwatch.total},
             }
             write_json(folder / "summary.json", summary)
+            if not processes.joined():  # which leave one another at their end alone
+                requests.release(f"{folder} is trained, its report is missing")
             report.write(folder / "report", [folder])
         processes.wait("the summary is written")
     return results.read_json(folder / "summary.json")

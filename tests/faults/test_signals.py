@@ -112,6 +112,36 @@ def test_a_storm_of_signals(beginning, train, tmp_path, assert_ends_alike):
     assert_ends_alike(folder)
 
 
+# Where all updates are made: before the summary is written, and while the report is.
+LATE = """
+import os
+import signal
+import {module} as module
+
+def interrupted(*arguments, inner=module.{name}):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return inner(*arguments)
+
+module.{name} = interrupted
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [("rankq_jax.training.train", "summarise"), ("rankq_jax.training.report", "_landscapes")],
+)
+def test_a_trained_run_does_not_wait_for_its_report(module, name, train, tmp_path, assert_ends_alike):
+    prelude, folder = tmp_path / "late.py", tmp_path / "run"
+    prelude.write_text(LATE.format(module=module, name=name))
+    result = train(folder, prelude=prelude).result()
+    assert result.status == 75, (result.status, result.error)
+    assert result.lines == [
+        f"stopped: {folder} is trained, its report is missing; the same command with --workdir={folder} goes on"
+    ]
+    assert (folder / "summary.json").exists() and not (folder / "report" / "index.html").exists()
+    assert_ends_alike(folder)
+
+
 def test_a_round_is_left_between_two_dispatches(stopped, assert_ends_alike):
     """Asked in the first of the five dispatches of a round, which was finished and no other begun."""
     progress = {name: value for name, value in leaves(newest(stopped)).items() if "progress" in name}
