@@ -45,9 +45,9 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # process of pytest alone, because JAX does not lock it.
 _cache = tempfile.TemporaryDirectory(prefix="rankq_jax-test-cache-")  # removed at exit
 os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 jax.config.update("jax_compilation_cache_dir", _cache.name)
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 BATCH = 8
 

@@ -3,7 +3,7 @@
 Figure 1 of the RankQ paper (arXiv 2605.11151) for a trained critic.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -30,24 +30,24 @@ class Landscape(NamedTuple):
     paths: np.ndarray
 
 
-def landscape(
+def landscapes(
     value: Value,
-    observation: np.ndarray,
+    observations: np.ndarray,
     action_size: int,
-    key: jax.Array,
+    keys: Sequence[jax.Array],
     *,
     resolution: int = 41,
     starts: int = 8,
     steps: int = 100,
     rate: float = 0.02,
-) -> Landscape:
-    """Evaluates a critic on a grid of R by R actions and climbs it from M random ones.
+) -> list[Landscape]:
+    """Evaluates a critic on a grid of R by R actions and climbs it from M random ones, at each of N states.
 
     Args:
       value: the critic, one number per row.
-      observation: `[O]`.
+      observations: `[N, O]`.
       action_size: at least 2.
-      key: draws the actions.
+      keys: N, which draw the actions.
       resolution: R.
       starts: M.
       steps: how many the ascent makes.
@@ -58,26 +58,30 @@ def landscape(
     """
     if action_size < 2:
         raise ValueError(f"a landscape needs two action dimensions, not {action_size}")
+    axis = np.linspace(-1.0, 1.0, resolution, dtype=np.float32)
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
 
-    def of_one(action: jax.Array) -> jax.Array:
-        full = jnp.zeros((1, action_size)).at[0, :2].set(action)
-        return value(jnp.asarray(observation, jnp.float32)[None], full)[0]
+    @jax.jit  # compiled once for all states
+    def drawn(observation: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        def of_one(action: jax.Array) -> jax.Array:
+            full = jnp.zeros((1, action_size)).at[0, :2].set(action)
+            return value(observation[None], full)[0]
 
-    gradient = jax.vmap(jax.grad(of_one))
+        of_all = jax.vmap(jax.value_and_grad(of_one))
 
-    def climb(action: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
-        slope = gradient(action)
-        length = jnp.linalg.norm(slope, axis=-1, keepdims=True)
-        moved = jnp.clip(action + rate * slope / jnp.maximum(length, 1e-12), -1.0, 1.0)
-        return moved, moved
+        def climb(action: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
+            _, slope = of_all(action)
+            length = jnp.linalg.norm(slope, axis=-1, keepdims=True)
+            moved = jnp.clip(action + rate * slope / jnp.maximum(length, 1e-12), -1.0, 1.0)
+            return moved, moved
 
-    axis = jnp.linspace(-1.0, 1.0, resolution)
-    grid = jnp.stack(jnp.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
-    first = jax.random.uniform(key, (starts, 2), minval=-1.0, maxval=1.0)
-    _, rest = jax.lax.scan(climb, first, None, length=steps)
-    return Landscape(
-        axis=np.asarray(axis),
-        value=np.asarray(jax.vmap(of_one)(grid)).reshape(resolution, resolution),
-        gradient=np.asarray(gradient(grid)).reshape(resolution, resolution, 2),
-        paths=np.asarray(jnp.concatenate([first[None], rest]).swapaxes(0, 1)),
-    )
+        first = jax.random.uniform(key, (starts, 2), minval=-1.0, maxval=1.0)
+        _, rest = jax.lax.scan(climb, first, None, length=steps)
+        return *of_all(grid), jnp.concatenate([first[None], rest]).swapaxes(0, 1)
+
+    found = []
+    for observation, key in zip(np.asarray(observations, np.float32), keys, strict=True):
+        values, gradient, paths = jax.device_get(drawn(observation, key))
+        square = (resolution, resolution)
+        found.append(Landscape(axis, values.reshape(square), gradient.reshape(*square, 2), paths))
+    return found

@@ -11,7 +11,7 @@ import numpy as np
 from rankq_jax.analysis import curves, evaluations, kinds, page, pictures, results
 from rankq_jax.analysis.arms import Arm, member
 from rankq_jax.analysis.curves import Line
-from rankq_jax.analysis.q_landscape import landscape
+from rankq_jax.analysis.q_landscape import landscapes
 from rankq_jax.analysis.results import Run
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import Measure, Scene
@@ -107,11 +107,14 @@ def _landscapes(run: Run) -> str:
     order = np.arange(len(starts))
     if scene is not None:  # from far to near
         order = np.argsort(-np.linalg.norm(starts[:, :2] - scene.goal, axis=1), kind="stable")
+    chosen = order[np.linspace(0, len(order) - 1, SHOWN_STATES).astype(int)]
+    keys = [jax.random.key(i) for i in range(SHOWN_STATES)]
+    found = landscapes(restored.value(0), starts[chosen], size, keys)
     places = {}
-    for i, index in enumerate(order[np.linspace(0, len(order) - 1, SHOWN_STATES).astype(int)]):
-        state = starts[index]
-        where = f"at ({state[0]:.1f}, {state[1]:.1f}) m" if scene is not None else f"episode {index}"
-        places[f"start {where}"] = landscape(restored.value(0), state, size, jax.random.key(i))
+    for index, drawn in zip(chosen, found, strict=True):
+        x, y = starts[index][:2]
+        where = f"at ({x:.1f}, {y:.1f}) m" if scene is not None else f"episode {index}"
+        places[f"start {where}"] = drawn
     return page.picture(pictures.landscapes(places), "Action values and their gradient field") + page.note(
         "First seed, minimum over critic members. Arrows: direction of the gradient. "
         "White: gradient ascent from eight random actions, the dot where it ends."

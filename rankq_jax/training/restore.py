@@ -81,9 +81,13 @@ def _agent(built: Experiment, notes: dict[str, Any]) -> Agent:
 def _like(config: RunConfig, built: Experiment, notes: dict[str, Any]) -> Any:
     """A state of the run's agent, leaves `[S, ...]`: its structure, not its values."""
     layout, agent = built.layout, _agent(built, notes)
-    example = jax.tree.map(jnp.asarray, build.example(config, built.task))
-    keys = jax.vmap(jax.random.key)(jnp.asarray(built.seeds, jnp.uint32))
-    return layout.merge(agent.init(layout.split(keys), layout.replicate(example)))
+
+    def state(example: Any) -> Any:
+        keys = jax.vmap(jax.random.key)(jnp.asarray(built.seeds, jnp.uint32))
+        return layout.merge(agent.init(layout.split(keys), layout.replicate(example)))
+
+    shapes = jax.eval_shape(state, build.example(config, built.task))  # nothing is drawn or compiled
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
 
 def of_state(config: RunConfig, built: Experiment, state: Any, notes: dict[str, Any]) -> Restored:

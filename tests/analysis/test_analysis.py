@@ -2,12 +2,13 @@ import json
 import subprocess
 import sys
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from rankq_jax.analysis import curves, evaluations, page, pictures, results
-from rankq_jax.analysis.q_landscape import landscape
+from rankq_jax.analysis.q_landscape import landscapes
 from rankq_jax.envs.maze_map import centred
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import Scene
@@ -22,7 +23,9 @@ def bowl(observation, action):
 
 
 def test_the_landscape_of_a_quadratic(key):
-    place = landscape(bowl, np.array([0.1, 0.0]), 3, key, resolution=21, starts=8, steps=200)
+    states = np.array([[0.0, 0.3], [0.1, 0.0]])
+    keys = jax.random.split(key)
+    other, place = landscapes(bowl, states, 3, keys, resolution=21, starts=8, steps=200)
     np.testing.assert_allclose(place.axis, np.linspace(-1, 1, 21), atol=1e-6)
     # value[j, i] belongs to action (axis[i], axis[j])
     np.testing.assert_allclose(place.value[4, 17], -((0.7 - 0.4) ** 2) - (-0.6 + 0.2) ** 2, rtol=1e-4)
@@ -30,16 +33,18 @@ def test_the_landscape_of_a_quadratic(key):
     ends = place.paths[:, -1]
     assert place.paths.shape == (8, 201, 2)
     np.testing.assert_allclose(ends, np.tile([0.4, -0.2], (8, 1)), atol=0.03)  # all climb to the top
+    np.testing.assert_allclose(other.paths[:, -1], np.tile([0.3, 0.1], (8, 1)), atol=0.03)
+    assert not np.any(other.paths[:, 0] == place.paths[:, 0])
 
 
 def test_ascent_stays_in_the_box(key):
-    place = landscape(lambda o, a: 10.0 * a[:, 0], np.zeros(2), 2, key, starts=4, steps=150)
+    (place,) = landscapes(lambda o, a: 10.0 * a[:, 0], np.zeros((1, 2)), 2, [key], starts=4, steps=150)
     np.testing.assert_allclose(place.paths[:, -1, 0], 1.0)
 
 
 def test_a_landscape_needs_two_dimensions(key):
     with pytest.raises(ValueError, match="two action dimensions"):
-        landscape(bowl, np.zeros(2), 1, key)
+        landscapes(bowl, np.zeros((1, 2)), 1, [key])
 
 
 def records():
@@ -110,7 +115,7 @@ def test_pictures_are_pictures(tmp_path, key):
     scene = Scene(maze, np.zeros(2), radius=0.4, max_step=0.1)
     drawn = pictures.maze_trajectories(scene, {"offline": ([path], [True])})
     assert drawn.startswith(PNG)
-    place = landscape(bowl, np.zeros(2), 2, key, steps=5)
+    (place,) = landscapes(bowl, np.zeros((1, 2)), 2, [key], steps=5)
     assert pictures.landscapes({"here": place}).startswith(PNG)
 
 
