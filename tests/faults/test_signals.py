@@ -135,9 +135,8 @@ def test_a_trained_run_does_not_wait_for_its_report(module, name, train, tmp_pat
     prelude.write_text(LATE.format(module=module, name=name))
     result = train(folder, prelude=prelude).result()
     assert result.status == 75, (result.status, result.error)
-    assert result.lines == [
-        f"stopped: {folder} is trained, its report is missing; the same command with --workdir={folder} goes on"
-    ]
+    words = f"{folder} is trained, its report is missing; the same command with --workdir={folder} goes on"
+    assert result.lines == [f"stopped: {words}"]
     assert (folder / "summary.json").exists() and not (folder / "report" / "index.html").exists()
     assert_ends_alike(folder)
 
