@@ -63,7 +63,17 @@ def test_the_ablations_change_one_argument_each():
     }
 
 
-@pytest.mark.parametrize("name", FILES)
+# Arms of which another one compiles and runs the same code: one with other numbers, or an algorithm and an
+# order of phases that two other arms have between them.
+ALIKE = {
+    "bc_best10", "cal_ql_sac", "cql_sac", "expert", "hybrid_rl", "rankq_no_chain", "rankq_no_permuted",
+    "rankq_sigma30",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in ALIKE)) for name in FILES]
+)
 def test_a_configuration_trains_at_smoke(name, tmp_path, expert):
     config = configs.arm(name, "pointmaze-umaze,smoke")
     config.seeds = 2
