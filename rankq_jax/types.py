@@ -213,6 +213,7 @@ class BatchEnv(NamedTuple):
       place: `(EnvState, ids [m], Snapshot of m) -> EnvState`, the rows `ids` moved to where the snapshots
         were taken. The same actions then lead to the same states, bit for bit. None without MuJoCo.
       snapshot: `EnvState -> Snapshot` of all rows, or None like `place`.
+      render: `(EnvState, row) -> picture [H, W, 3]` uint8 of one row, or None.
     """
 
     reset: Callable[[np.ndarray], EnvState]
@@ -224,6 +225,7 @@ class BatchEnv(NamedTuple):
     close: Callable[[], None] | None = None
     place: Callable[[EnvState, np.ndarray, Snapshot], EnvState] | None = None
     snapshot: Callable[[EnvState], Snapshot] | None = None
+    render: Callable[[EnvState, int], np.ndarray] | None = None
 
     @property
     def horizon(self) -> int:

@@ -1,23 +1,30 @@
 """Evaluates the newest checkpoint of a run, or its best one, with the greedy policy.
 
-rankq evaluate --workdir=DIR --episodes=100
+rankq evaluate --workdir=DIR --episodes=100 [--video=FILE.gif]
 """
 
 import argparse
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from rankq_jax.cli import video
 from rankq_jax.envs.batch import stream_seed
+from rankq_jax.envs.filming import filmed
 from rankq_jax.envs.rollout import opened
 from rankq_jax.errors import InputError
 from rankq_jax.evaluation import evaluate, for_all_rows
 from rankq_jax.lifting import jit_act
 from rankq_jax.training.restore import restore
 
+FILMED = 3  # episodes of a video
+
 
 def main(values: argparse.Namespace) -> None:
     """Prints the means of each seed over the episodes that the values of the flags ask for."""
+    if values.video is not None:
+        video.check(values.video)
     restored = restore(values.workdir, values.best)
     if restored.built.task.recorded:
         raise InputError(
@@ -25,13 +32,22 @@ def main(values: argparse.Namespace) -> None:
             "evaluate in; `rankq export` writes its policy, which runs anywhere."
         )
     seeds = restored.built.seeds
-    env = restored.built.task.environment(len(seeds) * values.episodes, restored.config.threads)
+    task, frames = restored.built.task, list[list[np.ndarray]]()
+    make = task.environment
+    if values.video is not None:
+        make, frames = task.drawn or make, [[] for _ in range(min(FILMED, values.episodes))]
+    env = make(len(seeds) * values.episodes, restored.config.threads)
     keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
     starts = [stream_seed(seed, values.seed) for seed in seeds]
     act = for_all_rows(jit_act(restored.agent.act_greedy), restored.params, keys, len(seeds))
+    if frames and env.render is None:
+        raise InputError(f"--video={values.video}: task {task.name!r} cannot be drawn; leave it out.")
     with opened(env):
-        result = evaluate(env, act, starts, restored.built.task.measure)
+        result = evaluate(filmed(env, frames) if frames else env, act, starts, task.measure)
     for i, seed in enumerate(seeds):
-        means = restored.built.task.means(result.metrics, i)
+        means = task.means(result.metrics, i)
         told = ", ".join(f"{name.replace('_', ' ')} {mean:.3f}" for name, mean in means.items())
         print(f"seed {seed}: {told} ({values.episodes} episodes)")
+    if frames:
+        video.write(values.video, [picture for film in frames for picture in film], values.fps)
+        print(f"video: {values.video} ({len(frames)} episodes of seed {seeds[0]})")

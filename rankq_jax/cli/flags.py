@@ -56,7 +56,10 @@ EVALUATE = (
     *_RUN,
     flag("--episodes", "per seed; 100 if left out", type=count, default=100),
     flag("--seed", "of the start states, which training evaluations do not use", type=natural, default=0),
-)
+    flag("--video", "file for a video of the first seed's first episodes, ending in .gif or .mp4", type=Path),
+    flag("--fps", "environment steps that the video shows each second; 25 if left out",
+         type=count, default=25),
+)  # fmt: skip
 EXPORT = (
     *_RUN,
     flag("--out", "file to write, ending in .npz", type=Path, required=True),

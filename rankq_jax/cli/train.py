@@ -49,6 +49,7 @@ def main(values: argparse.Namespace) -> None:
     if finished(config, folder, values.accept_changes):
         if not page.exists() and processes.first():
             report.write(page.parent, [folder])
+        requests.ignore()
         print(f"{folder}: finished already; see {page}")
         return
     print(f"workdir: {folder}", flush=True)
@@ -59,6 +60,7 @@ def main(values: argparse.Namespace) -> None:
             summary = train_apart(config, folder, member, requests, values.accept_changes)
     except Stopped as request:  # the folder may be one that the user has not named
         raise Stopped(f"{request}; {hint}") from request
+    requests.ignore()
     if summary is None:
         print("the seeds of this process are done; the process that ends last writes the summary")
         return

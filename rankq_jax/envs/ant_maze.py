@@ -6,9 +6,9 @@ from typing import NamedTuple
 import mujoco
 import numpy as np
 
-from rankq_jax.envs import ant, robotics
+from rankq_jax.envs import ant, raycast, robotics
 from rankq_jax.envs.batch import Simulation, sparse
-from rankq_jax.envs.maze_map import MazeMap, centre, from_start, within
+from rankq_jax.envs.maze_map import MazeMap, centre, from_start, square, within
 
 SUCCESS_RADIUS = 0.5  # metres (D4RL code)
 GOAL_OFFSETS = (1.0, 0.5)  # metres; two uniform offsets of a goal from its cell's centre, along x and along y
@@ -114,4 +114,5 @@ def simulate(
         judge=lambda before, action, after, observation: sparse(
             near(observation, after.goal), (0.0, 1.0), terminates
         ),
+        camera=raycast.overview(*square(maze.map)),
     )

@@ -1,14 +1,18 @@
 """n environments from one simulated task: time limits, success, resets that other rows do not notice."""
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import mujoco
 import numpy as np
 
+from rankq_jax.envs import raycast
 from rankq_jax.envs.physics import Physics
 from rankq_jax.specs import TaskSpec, unit_box, vector
 from rankq_jax.types import BatchEnv, EnvState, Snapshot, Step
+
+PICTURE = (180, 240)  # pixels: height and width
 
 
 class View(NamedTuple):
@@ -59,6 +63,7 @@ class Simulation(NamedTuple):
       derived: names of the data fields that `observe` and `judge` read.
       fields: names of the model fields that `configure` writes.
       configure: `(fields, goal [n, G])` writes a goal into the live model fields of each row.
+      camera: of pictures; None takes the usual one of the model.
     """
 
     model: mujoco.MjModel
@@ -72,6 +77,7 @@ class Simulation(NamedTuple):
     derived: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     configure: Callable[[Mapping[str, np.ndarray], np.ndarray], None] | None = None
+    camera: raycast.Camera | None = None
 
 
 def sparse(success: np.ndarray, rewards: tuple[float, float], terminates: bool) -> Outcome:
@@ -226,6 +232,24 @@ class _Rows:
             moved = self._fresh(moved, ended)
         return moved, Step(observation, reward, terminated, truncated, success)
 
+    def render(self, state: EnvState, row: int) -> np.ndarray:
+        """See `BatchEnv`. A sphere of the model that is called `target` is drawn at the goal."""
+        model = self.simulation.model
+        if self.physics.fields:
+            model = copy.copy(model)  # with the fields of the row
+            self.physics.rows[:] = state.simulator
+            self._configure(self._goals(state))
+            for name, values in self.physics.fields.items():
+                getattr(model, name)[:] = values[row]
+        data = mujoco.MjData(model)
+        data.qpos[:] = state.simulator[row, self.columns["qpos"]]
+        mujoco.mj_forward(model, data)
+        goal, target = self._goals(state)[row], mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_SITE, "target")
+        if target >= 0 and len(goal) == 2:
+            data.site_xpos[target, :2] = goal
+        camera = self.simulation.camera or raycast.usual(model, data)
+        return raycast.draw(model, data, camera, *PICTURE, raycast.spheres(model, data))
+
 
 def batch_env(simulation: Simulation, rows: int, threads: int) -> BatchEnv:
     """n environments with one thread pool. Results depend neither on threads nor on what other rows do.
@@ -244,6 +268,7 @@ def batch_env(simulation: Simulation, rows: int, threads: int) -> BatchEnv:
         step=shared.step,
         place=shared.place,
         snapshot=shared.snapshot,
+        render=shared.render,
         rows=rows,
         spec=TaskSpec(vector(shared.observation_size), unit_box(simulation.model.nu), simulation.horizon),
     )

@@ -77,6 +77,7 @@ def gymnasium_env(source: Source, rows: int, threads: int) -> BatchEnv:
         exact=False,
         restart=own.restart,
         close=own.close,
+        render=own.render,
     )
 
 
@@ -163,12 +164,27 @@ class _Rows:
         )
         return self.restart(blank)
 
-    def step(self, state: EnvState, action: np.ndarray, active: np.ndarray) -> tuple[EnvState, Step]:
-        """See `BatchEnv`."""
+    def render(self, state: EnvState, row: int) -> np.ndarray:
+        """See `BatchEnv`.
+
+        Raises:
+          InputError: if the environment draws no pictures.
+        """
+        self._check_newest(state)
+        worker, index = divmod(row, self._each)
+        vector: Any = self._opened()
+        picture: np.ndarray = vector.call("picture", index)[worker]
+        return picture
+
+    def _check_newest(self, state: EnvState) -> None:
         if not (state.simulator == (self._instance, self._version)).all():
             raise ValueError(
                 "state is not the newest of its environments, and gymnasium's cannot go back; use `restart`"
             )
+
+    def step(self, state: EnvState, action: np.ndarray, active: np.ndarray) -> tuple[EnvState, Step]:
+        """See `BatchEnv`."""
+        self._check_newest(state)
         spec, success = self._source.spec, self._source.success
         scaled = spec.action.to_box(np.asarray(action, np.float64))
         words = self._by_worker(np.concatenate([active[:, None], scaled], axis=1))

@@ -12,7 +12,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.vector.async_vector_env import _async_worker
 
-from rankq_jax.errors import InputError
+from rankq_jax.errors import InputError, one_line
 
 Make = Callable[[], gymnasium.Env]
 # What terminals and batch systems send to all processes of a run. The run itself decides what follows.
@@ -109,6 +109,24 @@ class Rows(gymnasium.Env):
             "success": info["success"],
         }
         return observation, 0.0, False, False, each
+
+    def picture(self, row: int) -> np.ndarray:
+        """What one of the environments draws of itself, `[H, W, 3]` uint8.
+
+        Raises:
+          InputError: if it draws no pictures.
+        """
+        env = self._rows.envs[row]
+        try:
+            drawn: Any = env.render() if env.render_mode == "rgb_array" else None
+        except gymnasium.error.DependencyNotInstalled as error:
+            raise InputError(f"render: {one_line(error)}") from error
+        if not (isinstance(drawn, np.ndarray) and drawn.ndim == 3 and drawn.dtype == np.uint8):
+            raise InputError(
+                f"render_mode={env.render_mode!r}: the environment draws no pictures of uint8; make it with "
+                "render_mode='rgb_array', if it has that, or leave the video out."
+            )
+        return drawn
 
     def close(self) -> None:
         """Closes the environments."""

@@ -45,6 +45,13 @@ def free_cells(maze: MazeMap) -> np.ndarray:
     return np.array([centre(maze, cell) for cell in free])
 
 
+def square(maze: MazeMap) -> tuple[np.ndarray, float]:
+    """`([2], width)`: the middle of a maze, and the side of the square that it lies in, in metres."""
+    rows, columns = len(maze.cells), len(maze.cells[0])
+    opposite = centre(maze, (rows - 1, columns - 1))
+    return (np.asarray(maze.corner) + opposite) / 2.0, max(rows, columns) * maze.cell_size
+
+
 def inside(maze: MazeMap, position: np.ndarray) -> np.ndarray:
     """`[n, 2] -> [n]` bool: whether a position lies in a free cell."""
     column = np.floor((position[:, 0] - maze.corner[0]) / maze.cell_size + 0.5).astype(int)

@@ -7,9 +7,9 @@ import mujoco
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
-from rankq_jax.envs import robotics
+from rankq_jax.envs import raycast, robotics
 from rankq_jax.envs.batch import Simulation, bounded, sparse
-from rankq_jax.envs.maze_map import MazeMap, centre, centred, free_cells, within
+from rankq_jax.envs.maze_map import MazeMap, centre, centred, free_cells, square, within
 
 SUCCESS_RADIUS = 0.45  # metres; the value in gymnasium-robotics' code (its documentation says 0.5)
 MAX_SPEED = 5.0  # metres per second, the point's velocity limit per axis
@@ -84,6 +84,7 @@ def simulate(maze: PointMaze, terminates: bool = True) -> Simulation:
             near(observation, after.goal), (0.0, 1.0), terminates
         ),
         limit=lambda qvel: bounded(qvel, MAX_SPEED),
+        camera=raycast.overview(*square(maze.map)),
     )
 
 

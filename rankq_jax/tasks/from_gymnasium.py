@@ -70,11 +70,13 @@ def from_gymnasium(
     make: Make
     if isinstance(id_or_callable, str):
         limit = {} if horizon is None else {"max_episode_steps": horizon}
-        make = functools.partial(_made, id_or_callable, {**limit, **(arguments or {})})
+        given = {**limit, **(arguments or {})}
+        make = functools.partial(_made, id_or_callable, given)
+        drawing: Make = functools.partial(_made, id_or_callable, {**given, "render_mode": "rgb_array"})
     elif arguments:
         raise InputError(f"arguments={dict(arguments)}: are for names; let the function give them.")
     else:
-        make = id_or_callable
+        make = drawing = id_or_callable
     first = _first(make, shown)
     try:
         spec = TaskSpec(
@@ -95,6 +97,7 @@ def from_gymnasium(
         rewards=rewards or (0.0, 0.0),
         exact=False,
         tells_success=success is not None,
+        drawn=functools.partial(gymnasium_env, Source(drawing, spec, success, "sync")),
     )
 
 

@@ -82,6 +82,7 @@ class Task(NamedTuple):
       reference_of: who published them, e.g. `D4RL`.
       exact: whether a run that is resumed is the same bit for bit, see `BatchEnv.exact`.
       tells_success: whether environments say what a success is though recorded rewards are dense.
+      drawn: as `environment`, with `render`; None where `environment` has it or nothing draws the task.
       recorded: the dataset that is all there is of the task, which then has no environment to act in.
     """
 
@@ -100,6 +101,7 @@ class Task(NamedTuple):
     reference_of: str = ""
     exact: bool = True
     tells_success: bool = False
+    drawn: Callable[[int, int], BatchEnv] | None = None
     recorded: str = ""
 
     @property

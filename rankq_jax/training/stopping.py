@@ -78,6 +78,13 @@ class Requests:
         if self():
             raise Stopped(done)
 
+    def ignore(self) -> None:
+        """Says that all is done: signals change nothing any more, also while Python ends."""
+        # Python gives its own handlers back before it ends; then a signal would end it with another status.
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
+
     def _heard(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if not self._noting:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from rankq_jax import configs
 from rankq_jax.training import train
@@ -144,8 +145,12 @@ def test_make_dataset_evaluate_report_and_table(finished, tmp_path):
     assert "pointmaze-umaze/waypoints-1500-seed4-v0" in made.stdout
     again = run("experiments.make_dataset", "--task=pointmaze-umaze", "--steps=1500", "--seed=4")
     assert_refused(again, "waypoints-1500-seed4-v0", "exists already")
-    evaluated = run("experiments.evaluate", f"--workdir={finished}", "--episodes=3")
+    film = tmp_path / "film.gif"
+    evaluated = run("experiments.evaluate", f"--workdir={finished}", "--episodes=3", f"--video={film}")
     assert evaluated.returncode == 0 and "seed 0: success rate" in evaluated.stdout
+    assert f"video: {film} (3 episodes of seed 0)" in evaluated.stdout
+    with Image.open(film) as pictures:
+        assert pictures.n_frames > 10 and pictures.size == (240, 180)
     reported = run("experiments.report", f"--out={tmp_path / 'report'}", finished, finished)
     assert reported.returncode == 0, reported.stderr
     assert (tmp_path / "report" / "index.html").read_text().count("data:image/png") == 5

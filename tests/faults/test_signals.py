@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 import signal
 import time
 
@@ -139,6 +140,25 @@ def test_a_trained_run_does_not_wait_for_its_report(module, name, train, tmp_pat
     assert result.lines == [f"stopped: {words}"]
     assert (folder / "summary.json").exists() and not (folder / "report" / "index.html").exists()
     assert_ends_alike(folder)
+
+
+# While Python ends, which takes a while: what is registered first runs last.
+ENDING = """
+import atexit
+import os
+import signal
+
+atexit.register(os.kill, os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_signal_after_the_end_changes_nothing(train, straight, tmp_path):
+    prelude, folder = tmp_path / "ending.py", tmp_path / "run"
+    prelude.write_text(ENDING)
+    shutil.copytree(straight, folder)
+    result = train(folder, prelude=prelude).result()
+    assert (result.status, result.lines) == (0, []), result.error
+    assert "finished already" in result.out
 
 
 def test_a_round_is_left_between_two_dispatches(stopped, assert_ends_alike):

@@ -8,12 +8,15 @@ import mujoco
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
-from rankq_jax.envs import robotics
+from rankq_jax.envs import raycast, robotics
 from rankq_jax.envs.batch import Outcome, Simulation, View, sparse
 
 SUBSTEPS = 5  # of 0.002 s
 REWARDS = (-1.0, 0.0)  # raw, of a failing and of a successful step (AWAC, Cal-QL: the binary tasks)
 GAINS = (("A_WRJ1", "A_WRJ0", 10.0), ("A_FFJ3", "A_THJ0", 1.0))  # first and last actuator, position gain
+
+# Beside the arm, so that the hand does not hide what it holds.
+CAMERA = raycast.looking(np.array([0.55, -0.85, 0.75]), np.array([0.0, 0.02, 0.15]))
 
 RETURN = 0.06  # of the joints' range, beyond what a behavior reaches and below what a reset makes
 
@@ -118,6 +121,7 @@ def simulate(hand: Hand, dense: bool = False, terminates: bool = True) -> Simula
         derived=("site_xpos", "xpos"),
         fields=hand.fields,
         configure=hand.configure(model),
+        camera=CAMERA,
     )
 
 
