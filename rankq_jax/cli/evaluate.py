@@ -16,9 +16,28 @@ from rankq_jax.envs.rollout import opened
 from rankq_jax.errors import InputError
 from rankq_jax.evaluation import evaluate, for_all_rows
 from rankq_jax.lifting import jit_act
-from rankq_jax.training.restore import restore
+from rankq_jax.tasks import Task, find
+from rankq_jax.training.restore import Restored, restore
 
 FILMED = 3  # episodes of a video
+
+
+def _task(values: argparse.Namespace, restored: Restored) -> Task:
+    """The task to evaluate in: that of the run, or another one that looks the same to a policy."""
+    own = restored.built.task
+    task = own if values.task is None else find(values.task)
+    if task.recorded:
+        raise InputError(
+            f"{values.workdir}: its task {task.name!r} is a dataset without an environment to "
+            "evaluate in; `rankq export` writes its policy, which runs anywhere."
+        )
+    for what, there, here in zip(("observations", "actions"), own.spec.words, task.spec.words, strict=True):
+        if there != here:
+            raise InputError(
+                f"--task={task.name}: its {what} are {here}, those of {values.workdir} are {there}; choose a "
+                "task with the same."
+            )
+    return task
 
 
 def main(values: argparse.Namespace) -> None:
@@ -26,14 +45,8 @@ def main(values: argparse.Namespace) -> None:
     if values.video is not None:
         video.check(values.video)
     restored = restore(values.workdir, values.best)
-    if restored.built.task.recorded:
-        raise InputError(
-            f"{values.workdir}: its task {restored.config.task!r} is a dataset without an environment to "
-            "evaluate in; `rankq export` writes its policy, which runs anywhere."
-        )
-    seeds = restored.built.seeds
-    task, frames = restored.built.task, list[list[np.ndarray]]()
-    make = task.environment
+    task, seeds = _task(values, restored), restored.built.seeds
+    make, frames = task.environment, list[list[np.ndarray]]()
     if values.video is not None:
         make, frames = task.drawn or make, [[] for _ in range(min(FILMED, values.episodes))]
     env = make(len(seeds) * values.episodes, restored.config.threads)

@@ -54,6 +54,7 @@ _RUN = (
 )
 EVALUATE = (
     *_RUN,
+    flag("--task", "another task than the run's, with the same observations and actions"),
     flag("--episodes", "per seed; 100 if left out", type=count, default=100),
     flag("--seed", "of the start states, which training evaluations do not use", type=natural, default=0),
     flag("--video", "file for a video of the first seed's first episodes, ending in .gif or .mp4", type=Path),

@@ -145,6 +145,10 @@ def test_make_dataset_evaluate_report_and_table(finished, tmp_path):
     assert "pointmaze-umaze/waypoints-1500-seed4-v0" in made.stdout
     again = run("experiments.make_dataset", "--task=pointmaze-umaze", "--steps=1500", "--seed=4")
     assert_refused(again, "waypoints-1500-seed4-v0", "exists already")
+    other = run("experiments.evaluate", f"--workdir={finished}", "--episodes=2", "--task=pointmaze-medium")
+    assert other.returncode == 0 and "episode length" in other.stdout
+    refused = run("experiments.evaluate", f"--workdir={finished}", "--task=hopper-medium")
+    assert_refused(refused, "--task=hopper-medium: its observations are float32[11]", "are float32[4]")
     film = tmp_path / "film.gif"
     evaluated = run("experiments.evaluate", f"--workdir={finished}", "--episodes=3", f"--video={film}")
     assert evaluated.returncode == 0 and "seed 0: success rate" in evaluated.stdout
