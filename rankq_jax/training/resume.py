@@ -13,7 +13,7 @@ from rankq_jax.errors import InputError, NumericsError, Stopped
 from rankq_jax.timing import Stopwatch
 from rankq_jax.training import processes
 from rankq_jax.training.build import Experiment
-from rankq_jax.training.initialization import initialize
+from rankq_jax.training.initialization import initialize, read_source
 from rankq_jax.training.records import Records
 from rankq_jax.training.stopping import Requests
 
@@ -118,7 +118,9 @@ def _first(run: TrainingRun, state: loop.RunState) -> loop.RunState:
     """The state before the first iteration; see `config.init_from`."""
     if not run.config.init_from:
         return state
-    state, told = initialize(run.config, run.built, state)
+    with processes.first_alone("the checkpoint of the other run is recorded"):
+        other = read_source(run.config, run.folder)
+    state, told = initialize(run.config, run.built, state, other)
     if processes.first():
         print(told, flush=True)
     return state
