@@ -213,6 +213,8 @@ class BatchEnv(NamedTuple):
       place: `(EnvState, ids [m], Snapshot of m) -> EnvState`, the rows `ids` moved to where the snapshots
         were taken. The same actions then lead to the same states, bit for bit. None without MuJoCo.
       snapshot: `EnvState -> Snapshot` of all rows, or None like `place`.
+      limit: `steps -> BatchEnv`, the same environments with another time limit; ValueError where they cannot
+        have it. None where the limit is fixed.
     """
 
     reset: Callable[[np.ndarray], EnvState]
@@ -224,6 +226,7 @@ class BatchEnv(NamedTuple):
     close: Callable[[], None] | None = None
     place: Callable[[EnvState, np.ndarray, Snapshot], EnvState] | None = None
     snapshot: Callable[[EnvState], Snapshot] | None = None
+    limit: Callable[[int], "BatchEnv"] | None = None
 
     @property
     def horizon(self) -> int:

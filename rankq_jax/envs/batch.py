@@ -244,6 +244,7 @@ def batch_env(simulation: Simulation, rows: int, threads: int) -> BatchEnv:
         step=shared.step,
         place=shared.place,
         snapshot=shared.snapshot,
+        limit=lambda steps: batch_env(simulation._replace(horizon=steps), rows, threads),
         rows=rows,
         spec=TaskSpec(vector(shared.observation_size), unit_box(simulation.model.nu), simulation.horizon),
     )

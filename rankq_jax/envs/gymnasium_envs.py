@@ -34,12 +34,25 @@ class Source(NamedTuple):
       success: key of `info` that says whether the task is solved, or a function of next observations
         `[n, *O] -> [n]` bool; None where nothing says so.
       vectorization: `sync` steps all in this process, `async` in several.
+      limited: `steps -> make` with another time limit; None where `make` fixes the longest.
     """
 
     make: Make
     spec: TaskSpec
     success: str | Callable[[Any], np.ndarray] | None
     vectorization: Vectorization
+    limited: Callable[[int], Make] | None = None
+
+    def limit(self, steps: int) -> "Source":
+        """The same environments with another time limit.
+
+        Raises:
+          ValueError: if it is longer than theirs, which is fixed.
+        """
+        make = self.make if self.limited is None else self.limited(steps)
+        if self.limited is None and steps > self.spec.horizon:
+            raise ValueError(f"its environments end their episodes after {self.spec.horizon} steps")
+        return self._replace(make=make, spec=self.spec._replace(horizon=steps))
 
 
 def reset_seed(stream: np.ndarray, episode: int) -> int:
@@ -77,6 +90,7 @@ def gymnasium_env(source: Source, rows: int, threads: int) -> BatchEnv:
         exact=False,
         restart=own.restart,
         close=own.close,
+        limit=lambda steps: gymnasium_env(source.limit(steps), rows, threads),
     )
 
 

@@ -16,6 +16,7 @@ from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.envs.gymnasium_envs import Source, Vectorization, gymnasium_env
 from rankq_jax.errors import InputError, one_line
 from rankq_jax.specs import ActionSpec, TaskSpec
+from rankq_jax.tasks.gymnasium_arguments import unknown_argument
 from rankq_jax.tasks.task import Task
 
 PREFIX = "gym:"  # begins the names of tasks that are nothing else than a name of gymnasium
@@ -68,9 +69,11 @@ def from_gymnasium(
     if horizon is not None and horizon < 1:
         raise InputError(f"horizon={horizon}: {shown} must have a time limit of at least one step.")
     make: Make
+    limited: Callable[[int], Make] | None = None
     if isinstance(id_or_callable, str):
         limit = {} if horizon is None else {"max_episode_steps": horizon}
         make = functools.partial(_made, id_or_callable, {**limit, **(arguments or {})})
+        limited = functools.partial(_limited, id_or_callable, arguments or {})
     elif arguments:
         raise InputError(f"arguments={dict(arguments)}: are for names; let the function give them.")
     else:
@@ -89,7 +92,7 @@ def from_gymnasium(
     return Task(
         name=shown,
         domain=domain,
-        environment=functools.partial(gymnasium_env, Source(make, spec, success, vectorization)),
+        environment=functools.partial(gymnasium_env, Source(make, spec, success, vectorization, limited)),
         transform=transform or DENSE._replace(failure=failure),
         success=success if callable(success) and sparse else None,
         rewards=rewards or (0.0, 0.0),
@@ -133,6 +136,10 @@ def _made(env_id: str, arguments: Mapping[str, Any]) -> gymnasium.Env:
     return gymnasium.make(env_id, disable_env_checker=True, **arguments)
 
 
+def _limited(env_id: str, arguments: Mapping[str, Any], steps: int) -> Make:
+    return functools.partial(_made, env_id, {**arguments, "max_episode_steps": steps})
+
+
 def _first(make: Make, name: str) -> gymnasium.Env:
     """An environment, of which sizes are taken.
 
@@ -148,6 +155,11 @@ def _first(make: Make, name: str) -> gymnasium.Env:
         raise InputError(f"{name}: {_nearest(make, name)}") from error
     except gymnasium.error.Error as error:
         raise InputError(f"{name}: {one_line(error)}; write gym:ENV-v0 or gym:PACKAGE:ENV-v0.") from error
+    except TypeError as error:
+        env_id, given = _id_of(make).rpartition(":")[2], getattr(make, "args", ((), {}))[1]
+        if env_id and (wrong := unknown_argument(env_id, given)):
+            raise InputError(f"{name}: {wrong}") from error
+        raise
     if not isinstance(env, gymnasium.Env):
         kind = type(env)
         raise InputError(

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import optax
 
-from rankq_jax import configs, tasks
+from rankq_jax import configs
 from rankq_jax.agents import reads
 from rankq_jax.agents.encoders import SharedWithoutCritic
 from rankq_jax.configs import OnlineConfig, RunConfig, algorithms_of
@@ -112,6 +112,9 @@ def _online(config: RunConfig, agent: Agent, layout: Layout) -> Phase:
     )
 
 
+_PHASES = {"offline": _offline, "online": _online}  # what makes the phase of a section
+
+
 def _plan(
     config: RunConfig, networks: Networks, example: Transition, layout: Layout
 ) -> tuple[tuple[Phase, ...], Any]:
@@ -122,10 +125,9 @@ def _plan(
     """
     phases, agents = [], []
     for name, algorithm in phases_of(config).items():
-        offline = name == "offline"
-        agent = agent_of(config, algorithm, networks, {} if offline else config.online.arguments)
+        agent = agent_of(config, algorithm, networks, getattr(config, name).arguments)
         agents.append(agent)
-        phases.append((_offline if offline else _online)(config, agent, layout))
+        phases.append(_PHASES[name](config, agent, layout))
     check(bool(phases), "config.offline.updates=0 and config.online.env_steps=0: nothing to do.")
     try:
         states = [jax.eval_shape(agent.init, jax.random.key(0), example) for agent in agents]
@@ -152,7 +154,7 @@ def experiment(config: RunConfig, devices: Sequence[jax.Device] | None = None) -
       InputError: if a value is wrong.
     """
     configs.check(config)
-    task = tasks.find(config.task)
+    task = configs.task_of(config)
     check(
         config.success_weight == "given" or "rankq" in algorithms_of(config),
         "config.success_weight=balanced: belongs to RankQ, which no phase trains; leave it out.",

@@ -16,9 +16,9 @@ import jax
 import numpy as np
 
 import rankq_jax
-from rankq_jax import registry, tasks
+from rankq_jax import registry
 from rankq_jax.analysis import results
-from rankq_jax.configs import RunConfig
+from rankq_jax.configs import RunConfig, task_of
 from rankq_jax.errors import InputError
 from rankq_jax.files import PREFIX
 from rankq_jax.tasks.from_gymnasium import package_of
@@ -104,7 +104,7 @@ def description(config: RunConfig) -> dict[str, Any]:
     """What `config.json` says about a run, apart from its dataset."""
     return {
         "config": config.to_dict(),
-        "exact_resume": tasks.find(config.task).exact,
+        "exact_resume": task_of(config).exact,
         "imports": registry.imports(),
         "versions": versions(),
         "git_commit": git_commit(),

@@ -20,7 +20,7 @@ from rankq_jax.data.sources.stores import Declared, flattened
 from rankq_jax.errors import InputError
 from rankq_jax.types import SIMULATOR_STATE, Episodes
 
-__all__ = ["dataset_folder", "exists", "is_folder", "load_minari", "read_minari"]
+__all__ = ["dataset_folder", "exists", "fetched", "is_folder", "load_minari", "read_minari"]
 
 
 def is_folder(path: Path) -> bool:
@@ -33,6 +33,20 @@ def is_folder(path: Path) -> bool:
 def load_minari(dataset: str, observation_size: int | None = None, simulator_state: bool = False) -> Episodes:
     """The episodes of `read_minari`; its arguments and errors."""
     return read_minari(dataset, Wanted(observation_size, simulator_state)).episodes
+
+
+def fetched(dataset: str) -> Path:
+    """The folder of a dataset, which is downloaded where it is not on disk.
+
+    Raises:
+      InputError: if it cannot be downloaded.
+    """
+    folder = Path(dataset)
+    if not is_folder(folder):
+        folder = dataset_folder(dataset)
+        if not (folder / "data").is_dir():
+            download(dataset)
+    return folder
 
 
 def read_minari(dataset: str, wanted: Wanted) -> Recording:
@@ -53,11 +67,7 @@ def read_minari(dataset: str, wanted: Wanted) -> Recording:
       InputError: if the dataset is missing, cannot be read, or an episode's fields do not belong
         together; names the folder, the field, the episode and the index.
     """
-    folder = Path(dataset)
-    if not is_folder(folder):
-        folder = dataset_folder(dataset)
-        if not (folder / "data").is_dir():
-            download(dataset)
+    folder = fetched(dataset)
     count, labelled = 0, True
     try:
         inside = _data_folder(folder)
