@@ -13,9 +13,10 @@ from rankq_jax.data.readings import READINGS
 from rankq_jax.data.rules import LABEL_RULES, RECORDING_RULES, Labelled, Recorded, findings, rule
 from rankq_jax.data.rules.labels import return_bounds
 from rankq_jax.data.sources import load_minari
-from rankq_jax.data.validate import check_labels, check_recording
+from rankq_jax.data.validate import check_labels, check_recorded, check_recording
 from rankq_jax.envs.maze_map import inside
 from rankq_jax.errors import InputError
+from rankq_jax.specs import ActionSpec, TaskSpec, vector
 from rankq_jax.tasks.datasets import make_dataset
 from rankq_jax.types import Episodes, Transition
 
@@ -121,6 +122,23 @@ def test_the_message_is_one_line_with_everything_in_it():
         "data.hdf5: field 'action' lies outside [-1, 1] in 14.3 % of the rows, the largest is 2, first at "
         "episode 1, index 1 (rule 'action_range'); set clip_actions to clip them, as Cal-QL and RLPD do."
     )
+
+
+def test_actions_in_the_limits_of_the_environment_are_to_be_scaled():
+    box = ActionSpec((2,), np.array([-2.0, 0.0]), np.array([2.0, 1.0]))
+    spec = TaskSpec(vector(3), box, 10)
+
+    def refused(value):
+        data = changed(walks(), "action", (slice(None), 1), 0.5)
+        with pytest.raises(InputError) as caught:
+            check_recorded(Recorded(changed(data, "action", (5, 0), value), 3, 2, spec=spec), "data.hdf5")
+        return str(caught.value)
+
+    assert refused(1.5).endswith(
+        "they lie in the limits of the environment, [-2, 2] and [0, 1], from low to high: store "
+        "2 (a - low) / (high - low) - 1."
+    )
+    assert refused(2.5).endswith("set clip_actions to clip them, as Cal-QL and RLPD do.")
 
 
 def test_positions_in_walls():
