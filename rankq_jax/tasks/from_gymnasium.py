@@ -156,8 +156,9 @@ def _first(make: Make, name: str) -> gymnasium.Env:
     except gymnasium.error.Error as error:
         raise InputError(f"{name}: {one_line(error)}; write gym:ENV-v0 or gym:PACKAGE:ENV-v0.") from error
     except TypeError as error:
-        env_id, given = _id_of(make).rpartition(":")[2], getattr(make, "args", ((), {}))[1]
-        if env_id and (wrong := unknown_argument(env_id, given)):
+        env_id = _id_of(make).rpartition(":")[2]
+        given: Mapping[str, Any] = make.args[1] if isinstance(make, functools.partial) and env_id else {}
+        if wrong := unknown_argument(env_id, given) if given else "":
             raise InputError(f"{name}: {wrong}") from error
         raise
     if not isinstance(env, gymnasium.Env):

@@ -12,7 +12,7 @@ from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.prepare import RewardTransform, best, best_rows, prepare
 from rankq_jax.data.readings import READINGS, Summary, summary
 from rankq_jax.data.recording import SUCCESS_FLAGS, Origin, Recording
-from rankq_jax.data.rules import Labelled, Recorded
+from rankq_jax.data.rules import Labeled, Recorded
 from rankq_jax.data.sources.layouts import read_mapping
 from rankq_jax.data.sources.selection import Wanted, keys_of
 from rankq_jax.data.validate import check_labels, check_recorded, warn_of_long_episodes
@@ -71,12 +71,12 @@ def recordings(
 
 
 def label(task: Task, recorded: Episodes, reading: str) -> Episodes:
-    """Episodes that lack nothing as a reading makes training data of them, see `labelled`."""
+    """Episodes that lack nothing as a reading makes training data of them, see `label_source`."""
     whole = Recorded(recorded, task.spec.observation_size, task.spec.action_size, spec=task.spec)
-    return labelled(task, whole, reading, task.name, needs_success=False)[0]
+    return label_source(task, whole, reading, task.name, needs_success=False)[0]
 
 
-def labelled(
+def label_source(
     task: Task, recorded: Recorded, reading: str, source: str, needs_success: bool
 ) -> tuple[Episodes, str]:
     """One source as a reading makes training data of it, and where success comes from, in words.
@@ -103,18 +103,18 @@ def labelled(
 
 def prepared(
     task: Task, parts: Sequence[Episodes], reading: str, transform: RewardTransform, gamma: float
-) -> Labelled:
-    """Labelled sources as training data, with what the rules of labels judge it by.
+) -> Labeled:
+    """Labeled sources as training data, with what the rules of labels judge it by.
 
     Args:
       task: what the data is for.
       parts: what `label` returned for each source.
-      reading: what it was labelled by.
+      reading: what it was labeled by.
       transform: of the raw rewards.
       gamma: discount per environment step.
     """
     episodes = concatenate(parts)
-    return Labelled(
+    return Labeled(
         episodes,
         prepare(episodes, transform, gamma),
         transform,
@@ -154,7 +154,7 @@ def labeled_sources(
     """
     for source, recorded in recordings(task, dataset, keys, clip_actions):
         check_recorded(recorded, source)
-        episodes, origin = labelled(task, recorded, reading, source, needs_success)
+        episodes, origin = label_source(task, recorded, reading, source, needs_success)
         warn_of_long_episodes(recorded, source, task.spec.horizon)
         yield Source(source, episodes, origin, recorded.clipped)
 
@@ -189,7 +189,7 @@ def described(
     """A dataset as training data of the task; every rule that matters to training holds for it.
 
     Args:
-      task: what the data is labelled for.
+      task: what the data is labeled for.
       dataset: comma-separated names and paths, see `data.sources.read_one`.
       transform: of the raw rewards.
       gamma: discount per environment step.

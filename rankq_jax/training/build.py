@@ -18,7 +18,7 @@ from rankq_jax.data.prepare import RewardTransform, prepare, with_preferences
 from rankq_jax.errors import InputError
 from rankq_jax.lifting import adapt
 from rankq_jax.loop import Setup, parts
-from rankq_jax.loop.agents import Draw
+from rankq_jax.loop.agents import SamplerFactory
 from rankq_jax.networks import Networks
 from rankq_jax.parallel import Layout, batch_over_devices, seeds_over_devices
 from rankq_jax.phases import Phase
@@ -70,7 +70,7 @@ def _mixing(online: OnlineConfig) -> Schedule:
     return optax.linear_schedule(online.mixing_ratio, online.mixing_ratio_final, online.mixing_anneal)
 
 
-def _draw(online: OnlineConfig) -> Draw:
+def _draw(online: OnlineConfig) -> SamplerFactory:
     as_one_buffer = online.merged_exactly and online.mixing_ratio == -1.0 and online.mixing_anneal <= 0
     return mixture.merged if as_one_buffer else mixture.uniform
 
@@ -198,7 +198,7 @@ def world(config: RunConfig, built: Experiment, dataset: Transition) -> Setup:
     """The environments of all seeds and the data they learn from."""
     task, seeds, transform = built.task, len(built.seeds), reward_transform(config, built.task)
 
-    def labelled(episodes: Episodes) -> Transition:
+    def label(episodes: Episodes) -> Transition:
         return columns(config, prepare(episodes, transform, config.discount))
 
     environment = task.environment if config.online.terminates else task.unending
@@ -209,7 +209,7 @@ def world(config: RunConfig, built: Experiment, dataset: Transition) -> Setup:
         if task.recorded
         else task.environment(seeds * config.evaluation_episodes, config.threads),
         dataset=columns(config, dataset),
-        prepare=labelled,
+        prepare=label,
         capacity=capacity(config),
         seeds=built.seeds,
         acting=built.acting,

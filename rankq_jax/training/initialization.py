@@ -48,7 +48,8 @@ def read_source(config: RunConfig, workdir: Path) -> Restored:
         error = reason
     raise InputError(
         f"config.init_from={folder}: its checkpoint {known.get('checkpoint')}, with which {workdir} has "
-        f"begun, is {'gone' if error else 'another one now'}; put it back, or choose another --workdir."
+        f"begun, is {'gone or damaged' if error else 'another one now'}; put it back, or choose another "
+        "--workdir."
     ) from error
 
 

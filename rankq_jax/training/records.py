@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rankq_jax.checkpoints import Checkpoints, Found, Held
+from rankq_jax.checkpoints import Checkpoints, ReplaySnapshot, RestoredCheckpoint
 from rankq_jax.configs import RunConfig, task_of
 from rankq_jax.loop import Collected, Evaluated, Event, PendingUpdates, Stage, Updated
 from rankq_jax.timing import Stopwatch
@@ -23,7 +23,7 @@ class Records:
         config: RunConfig,
         checkpoints: Checkpoints,
         stopwatch: Stopwatch,
-        found: Found | None,
+        found: RestoredCheckpoint | None,
     ) -> None:
         """Opens the files in the `--workdir`.
 
@@ -85,7 +85,7 @@ class Records:
             return True
         return time.monotonic() - self._saved >= self._interval > 0.0
 
-    def save(self, parts: dict[str, Any], held: Held, planned: bool) -> None:
+    def save(self, parts: dict[str, Any], held: ReplaySnapshot, planned: bool) -> None:
         """Starts to write a checkpoint of a `portable` state; returns when everything is copied.
 
         `planned` says whether the phase has this checkpoint, whatever disturbs the run.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rankq_jax import loop
-from rankq_jax.checkpoints import Checkpoints, Found
+from rankq_jax.checkpoints import Checkpoints, RestoredCheckpoint
 from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError, NumericsError, Stopped
 from rankq_jax.timing import Stopwatch
@@ -77,7 +77,7 @@ def train_with_restarts(run: TrainingRun) -> loop.Progress:
 
 def initial_or_restored(
     run: TrainingRun, checkpoints: Checkpoints, again: bool
-) -> tuple[loop.RunState, Found | None]:
+) -> tuple[loop.RunState, RestoredCheckpoint | None]:
     """The state to go on from, or to start again from, and the checkpoint that it comes from.
 
     Raises:
@@ -138,7 +138,7 @@ def _begun_before(folder: Path) -> bool:
 
 
 def train_once(
-    run: TrainingRun, state: loop.RunState, found: Found | None, checkpoints: Checkpoints
+    run: TrainingRun, state: loop.RunState, found: RestoredCheckpoint | None, checkpoints: Checkpoints
 ) -> loop.Progress:
     """Follows the events of a run from `state` to its end.
 
@@ -173,7 +173,7 @@ def train_once(
                     records.settle()
                 parts = loop.to_save(event.state, setup, layout)
                 if records is not None:
-                    records.save(parts, loop.held(event.state, layout), planned)
+                    records.save(parts, loop.replay_snapshot(event.state, layout), planned)
             if stop:
                 raise Stopped
             progress = event.progress

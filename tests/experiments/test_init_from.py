@@ -88,7 +88,7 @@ def test_it_begins_with_the_same_checkpoint_again(run_at, finished_run, places, 
     assert restore(source).number > number
     assert read_source(config, workdir).number == number
     shutil.rmtree(source / "checkpoints" / str(number))
-    words = f"its checkpoint {number}, with which {workdir} has begun, is gone; put it back"
+    words = f"its checkpoint {number}, with which {workdir} has begun, is gone or damaged; put it back"
     with pytest.raises(InputError, match=words):
         read_source(config, workdir)
     shutil.copytree(source / "checkpoints" / str(number + 1), source / "checkpoints" / str(number))

@@ -1,4 +1,4 @@
-"""Rules of a recording: what a source returned, before anything is labelled."""
+"""Rules of a recording: what a source returned, before anything is labeled."""
 
 from collections.abc import Callable
 

@@ -36,7 +36,7 @@ class Rule(NamedTuple):
     Attributes:
       name: short, as messages and tables name it.
       demand: what holds, in a sentence.
-      test: the value that the rule is about, a `Recorded` or `Labelled`, to a `Finding`.
+      test: the value that the rule is about, a `Recorded` or `Labeled`, to a `Finding`.
       remedy: what to do if it is broken.
       fatal: whether breaking it stops a training run; otherwise it is only shown.
       basic: whether the rules after it mean nothing where it is broken.

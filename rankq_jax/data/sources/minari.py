@@ -68,17 +68,17 @@ def read_minari(dataset: str, wanted: Wanted) -> Recording:
         together; names the folder, the field, the episode and the index.
     """
     folder = fetched(dataset)
-    count, labelled = 0, True
+    count, labeled = 0, True
     try:
         inside = _data_folder(folder)
         check_declared(folder, inside)
         data = minari.MinariDataset(inside)
 
         def parts() -> Iterator[Episodes]:
-            nonlocal count, labelled
+            nonlocal count, labeled
             first = None
             for episode in data.iterate_episodes():
-                labelled &= "success" in (episode.infos or {})
+                labeled &= "success" in (episode.infos or {})
                 part = _episode(f"{folder}: episode {episode.id}", count, episode, wanted)
                 first = part if first is None else first
                 _check_alike(folder, episode.id, part, first)
@@ -97,7 +97,7 @@ def read_minari(dataset: str, wanted: Wanted) -> Recording:
         ) from error
     if episodes is None:
         raise InputError(f"{folder}: field 'episodes' is empty; delete it and make it again.")
-    return Recording(episodes, Origin(derived=True, success=SUCCESS_FLAGS if labelled else TERMINALS))
+    return Recording(episodes, Origin(derived=True, success=SUCCESS_FLAGS if labeled else TERMINALS))
 
 
 def gather(parts: Iterable[Episodes], capacity: int) -> Episodes | None:
