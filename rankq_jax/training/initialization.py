@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from rankq_jax import loop
+from rankq_jax import files, loop
 from rankq_jax.analysis import results
 from rankq_jax.configs import RunConfig
 from rankq_jax.configs.run_config import phases_of
@@ -16,41 +16,49 @@ from rankq_jax.training import restore
 from rankq_jax.training.agents import agent_of
 from rankq_jax.training.build import Experiment
 from rankq_jax.training.restore import Restored
+from rankq_jax.training.workdir import PART, SOURCE
 from rankq_jax.transfer import transfer
 from rankq_jax.writers import write_json
-
-RECORD = "init_from.json"  # in the `--workdir`: which checkpoint of the other run it is
 
 
 def read_source(config: RunConfig, workdir: Path) -> Restored:
     """The checkpoint of `config.init_from` that a run begins with: at first the newest, later the same again.
 
     The run may be killed before its first checkpoint, and the other run may go on meanwhile. So the number of
-    the checkpoint is recorded in `workdir`.
+    the checkpoint is recorded in `workdir`, or in the folder that processes with seeds of their own share.
 
     Raises:
       InputError: if the folder is no run's or holds no checkpoint, or no longer the recorded one.
     """
+    shared = workdir.parent if workdir.name.startswith(PART) else workdir
+    shared.mkdir(parents=True, exist_ok=True)
+    with files.claimed(shared / f"{SOURCE}.lock"):
+        return _read_source(config, shared)
+
+
+def _read_source(config: RunConfig, workdir: Path) -> Restored:
     folder = Path(config.init_from).expanduser()
-    path = workdir / RECORD
+    path = workdir / SOURCE
     known = results.read_json(path) if path.exists() else {}
     if known.get("run") != str(folder):
         other = restore.restore(folder)
-        workdir.mkdir(parents=True, exist_ok=True)
-        write_json(path, {"run": str(folder), **_place(other)})
+        try:
+            write_json(path, {"run": str(folder), **_place(other)})
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror}); make room.") from error
         return other
     try:
         other = restore.restore(folder, number=known.get("checkpoint"))
         if _place(other).items() <= known.items():
             return other
-        error: InputError | None = None
-    except InputError as reason:
-        error = reason
+        cause: InputError | None = None
+    except InputError as error:
+        cause = error
     raise InputError(
         f"config.init_from={folder}: its checkpoint {known.get('checkpoint')}, with which {workdir} has "
-        f"begun, is {'gone or damaged' if error else 'another one now'}; put it back, or choose another "
+        f"begun, is {'gone or damaged' if cause else 'another one now'}; put it back, or choose another "
         "--workdir."
-    ) from error
+    ) from cause
 
 
 def _place(other: Restored) -> dict[str, Any]:

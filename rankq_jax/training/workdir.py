@@ -33,7 +33,8 @@ PACKAGES = (
 
 PART = "process-"  # begins the name of the folder of one process's seeds
 # May lie in a folder that nobody has claimed yet: what claiming it leaves, and what belongs to launchers.
-OWN = ("lock", "owner.json")
+SOURCE = "init_from.json"  # which checkpoint of another run this one has begun with
+OWN = ("lock", "owner.json", SOURCE, f"{SOURCE}.lock")
 OTHERS = (PART, "job.", PREFIX)
 PATIENCE = 2.0  # seconds for a folder that somebody looks at, or is about to leave
 
