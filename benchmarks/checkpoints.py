@@ -111,7 +111,7 @@ def saved(training: Training, folder: Path, rows: int, rounds: int) -> tuple[Cos
         before = _bytes(folder)
         begin = time.perf_counter()
         parts = loop.portable(now.state, now.layout)
-        checkpoints.save(parts, {}, loop.held(now.state, now.layout))
+        checkpoints.save(parts, {}, loop.replay_snapshot(now.state, now.layout))
         still = time.perf_counter()
         checkpoints.wait()
         end = time.perf_counter()

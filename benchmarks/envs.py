@@ -16,7 +16,8 @@ from mujoco.batch import Batch
 from benchmarks import report
 from rankq_jax.envs import adroit, ant, ant_maze, point_maze, robotics
 from rankq_jax.envs.adroit import Hand
-from rankq_jax.envs.batch import Simulation, batch_env, streams
+from rankq_jax.envs.batch import Simulation, batch_env
+from rankq_jax.envs.streams import streams
 
 COLUMNS = (
     "environment",

@@ -6,8 +6,8 @@ python examples/own_dataset.py
 import numpy as np
 
 import rankq_jax as rq
-from rankq_jax.envs.batch import streams
 from rankq_jax.envs.rollout import collect, recorder
+from rankq_jax.envs.streams import streams
 
 
 def record(steps: int) -> dict[str, np.ndarray]:

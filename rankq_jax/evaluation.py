@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from rankq_jax.envs.batch import streams
 from rankq_jax.envs.rollout import Act, collecting, driven, recorder
+from rankq_jax.envs.streams import streams
 from rankq_jax.specs import seen
 from rankq_jax.types import BatchEnv, Episodes, Key, Params
 

@@ -144,7 +144,8 @@ def to_numpy(
     exported policy returns the actions of the agent on random observations.
 
     Args:
-      agent: lifted over seeds, with a policy that is a perceptron with ReLU.
+      agent: lifted over seeds, with a policy that is a perceptron with ReLU, which may see its observations
+        through the encoder `cnn`.
       params: what acting needs of its state, leaves `[S, ...]`.
       seeds: of the run.
       seed: one of them; None takes the first.
@@ -153,8 +154,8 @@ def to_numpy(
       provenance: how the policy was trained, which the file keeps.
 
     Raises:
-      InputError: if there is no such seed, the network is not a plain perceptron, or no squashing gives the
-        agent's actions.
+      InputError: if there is no such seed, the network is no perceptron, by itself or behind the encoder
+        `cnn`, or no squashing gives the agent's actions.
     """
     if seed is not None and seed not in seeds:
         raise InputError(f"seed={seed}: the run has the seeds {', '.join(map(str, seeds))}; choose one.")
@@ -183,6 +184,6 @@ def to_numpy(
     if not differences[best] < TOLERANCE:
         raise InputError(
             f"the exported actions differ from those of the agent by {differences[best]:.2g}: its policy is "
-            "not a perceptron with ReLU, which is all that a file can hold."
+            "no perceptron with ReLU, by itself or behind the encoder cnn, which is all that a file can hold."
         )
     return policies[best]

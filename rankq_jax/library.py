@@ -24,15 +24,19 @@ from rankq_jax.training.train import train as train_config
 from rankq_jax.types import Episodes, Transition
 
 
-def make_task(name: str) -> Task:
+def make_task(name: str, keys: str = "") -> Task:
     """The task of a name: `pointmaze-umaze`, `gym:Pendulum-v1`, `gym:PACKAGE:ENV-v0`, or `data:FILE`.
 
     A task of a dataset has its sizes, and no environment: it is trained on offline.
 
+    Args:
+      name: the name of the task.
+      keys: the observations of `data:FILE` that are joined to one vector, e.g. `"position+velocity"`.
+
     Raises:
       InputError: if no task has the name; says which name is near.
     """
-    return tasks.find(name)
+    return tasks.find(name, keys)
 
 
 def load_dataset(
@@ -129,8 +133,8 @@ def save_policy(run: Run, path: str | Path, seed: int | None = None) -> None:
       seed: the seed whose policy is written; None takes the first.
 
     Raises:
-      InputError: if the policy is not a plain perceptron, the run has no such seed, or the file cannot have
-        this name.
+      InputError: if the policy is no perceptron with ReLU, by itself or behind the encoder `cnn`, the run has
+        no such seed, or the file cannot have this name.
     """
     target = Path(path)
     if target.suffix != ".npz" or not target.parent.is_dir():

@@ -214,6 +214,8 @@ class BatchEnv(NamedTuple):
         were taken. The same actions then lead to the same states, bit for bit. None without MuJoCo.
       snapshot: `EnvState -> Snapshot` of all rows, or None like `place`.
       render: `(EnvState, row) -> picture [H, W, 3]` uint8 of one row, or None.
+      limit: `steps -> BatchEnv`, the same environments with another time limit; ValueError where they cannot
+        have it. None where the limit is fixed.
     """
 
     reset: Callable[[np.ndarray], EnvState]
@@ -226,6 +228,7 @@ class BatchEnv(NamedTuple):
     place: Callable[[EnvState, np.ndarray, Snapshot], EnvState] | None = None
     snapshot: Callable[[EnvState], Snapshot] | None = None
     render: Callable[[EnvState, int], np.ndarray] | None = None
+    limit: Callable[[int], "BatchEnv"] | None = None
 
     @property
     def horizon(self) -> int:

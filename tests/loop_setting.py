@@ -89,7 +89,7 @@ class Recorded:
         parts = loop.to_save(state, setup, layout)
         self.saved += 1
         if self._checkpoints is not None:
-            self._checkpoints.save(parts, {}, loop.held(state, layout), anchor=planned)
+            self._checkpoints.save(parts, {}, loop.replay_snapshot(state, layout), anchor=planned)
 
 
 def follow(plan, setup, layout, recorded, state=None, stopwatch=None, **how):

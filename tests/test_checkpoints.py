@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rankq_jax.checkpoints import Checkpoints, Held, Rows
+from rankq_jax.checkpoints import Checkpoints, ReplaySnapshot, Rows
 from rankq_jax.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,7 +32,7 @@ def held(end, capacity=10):
         data = [np.arange(a, b, dtype=np.float32) for a, b in zip(first, end, strict=True)]
         return Rows(first, [{"x": np.stack([rows, -rows], axis=1)} for rows in data])
 
-    return Held(oldest, since)
+    return ReplaySnapshot(oldest, since)
 
 
 def numbers(rows, seed):

@@ -9,6 +9,7 @@ import pytest
 import rankq_jax as rq
 from rankq_jax import configs
 from rankq_jax.data import mixture, stored
+from rankq_jax.data.sources import minari
 from rankq_jax.loop import disk
 from rankq_jax.tasks import stored_data, training_data
 
@@ -131,3 +132,23 @@ def test_labels_that_one_algorithm_can_do_without_are_not_given_to_another(names
     stored_data.described(dense, names, TASK.transform, 0.99, needs_success=False)
     with pytest.raises(rq.InputError, match="success"):
         stored_data.described(dense, names, TASK.transform, 0.99, needs_success=True)
+
+
+def test_what_is_downloaded_is_known_by_its_files(tmp_path, monkeypatch):
+    """A Minari name is downloaded before its files are looked at."""
+    place = tmp_path / "own" / "set-v0"
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+
+    def download(dataset):
+        (place / "data").mkdir(parents=True)
+        (place / "data" / "main_data.hdf5").write_bytes(b"first")
+
+    looked = []
+    monkeypatch.setattr(minari, "download", download)
+    monkeypatch.setattr(stored, "read_about", lambda folder: looked.append(folder) or {"returns": (0, 0)})
+    monkeypatch.setattr(stored, "read", lambda folder: folder)
+    monkeypatch.setattr(stored_data, "Summary", lambda **about: about)
+    first, _ = stored_data.described(TASK, "own/set-v0", TASK.transform, 0.99)
+    assert place.is_dir() and stored_data.described(TASK, "own/set-v0", TASK.transform, 0.99)[0] == first
+    (place / "data" / "main_data.hdf5").write_bytes(b"another")
+    assert stored_data.described(TASK, "own/set-v0", TASK.transform, 0.99)[0] != first

@@ -1,6 +1,10 @@
 """Tasks by the names of gymnasium's environments and of datasets: what they are, and what is refused."""
 
+import os
+from pathlib import Path
+
 import gymnasium
+import h5py
 import jax
 import numpy as np
 import pytest
@@ -9,8 +13,10 @@ from gymnasium import spaces
 import rankq_jax as rq
 from rankq_jax import configs, tasks
 from rankq_jax.cli.main import execute
+from rankq_jax.data import sources
+from rankq_jax.data.stamps import stamps
 from rankq_jax.tasks import recorded
-from rankq_jax.training import workdir
+from rankq_jax.training import datasets, workdir
 from tests.gymnasium_cases import Point, Seeing
 
 
@@ -52,6 +58,26 @@ def test_horizons_and_further_arguments():
     assert rq.from_gymnasium(Point, horizon=5).spec.horizon == 5
     assert rq.from_gymnasium(lambda: gymnasium.wrappers.TimeLimit(endless(), 7), name="x").spec.horizon == 7
     assert rq.from_gymnasium("Pendulum-v1", arguments={"g": 1.0}).spec.horizon == 200
+
+
+def test_a_wrong_argument_is_named():
+    words = r"gym:Pendulum-v1: arguments: 'gravity' is none of those it takes \(render_mode, g\)"
+    with pytest.raises(rq.InputError, match=words) as caught:
+        rq.from_gymnasium("Pendulum-v1", arguments={"gravity": 1.0})
+    assert "\n" not in str(caught.value)
+    with pytest.raises(rq.InputError, match=r"'legs' is none of those .*forward_reward_weight"):
+        rq.from_gymnasium("HalfCheetah-v5", arguments={"legs": 3})
+
+
+def broken(steps=3):
+    return len(steps)
+
+
+def test_a_bug_of_an_environment_keeps_its_traceback(monkeypatch):
+    spec = gymnasium.envs.registration.EnvSpec("Broken-v0", entry_point=broken, max_episode_steps=3)
+    monkeypatch.setitem(gymnasium.registry, "Broken-v0", spec)
+    with pytest.raises(TypeError, match="has no len"):
+        rq.from_gymnasium("Broken-v0", arguments={"steps": 3})
 
 
 def endless():
@@ -250,3 +276,62 @@ def test_environments_are_closed_after_an_error(make_run):
     with pytest.raises(KeyboardInterrupt):
         list(run)
     assert vectors(run) == []
+
+
+def write_named(path):
+    """Five steps of an episode whose observations have names."""
+    random = np.random.default_rng(0)
+    walk = {"place": random.normal(size=(6, 2)), "speed": random.normal(size=(6, 3))}
+    with h5py.File(path, "w") as file:
+        for name, values in walk.items():
+            file[f"observations/{name}"] = values[:-1].astype(np.float32)
+            file[f"next_observations/{name}"] = values[1:].astype(np.float32)
+        file["actions"] = random.uniform(-1, 1, (5, 2)).astype(np.float32)
+        file["rewards"] = random.normal(size=5)
+        file["terminals"], file["timeouts"] = np.zeros(5, bool), np.arange(5) == 4
+
+
+def test_the_keys_of_a_dataset_count_for_its_task(tmp_path):
+    write_named(tmp_path / "named.hdf5")
+    words = [f"--config=bc:data:{tmp_path}/named.hdf5,smoke", "--config.dataset_keys=speed+place"]
+    config = configs.read(words).config
+    task = configs.task_of(config)
+    assert task.spec.observation_size == 5
+    assert datasets.load(config, task)[1].observation.shape == (5, 5)
+    assert rq.make_task(config.task, keys="speed").spec.observation_size == 3
+    with pytest.raises(rq.InputError, match=r"several entries: place .*speed"):
+        rq.make_task(config.task).spec  # noqa: B018
+
+
+def test_a_dataset_alone_is_read_once(tmp_path, monkeypatch):
+    write(tmp_path / "mine.npz"), write(tmp_path / "more.npz")
+    read, names = sources.read_one, []
+    monkeypatch.setattr(sources, "read_one", lambda name, wanted: names.append(name) or read(name, wanted))
+    task = tasks.find(f"data:{tmp_path}/mine.npz")
+    assert task.spec.observation_size == 3
+    assert len(rq.load_dataset(task, task.recorded).reward) == 10 and len(names) == 1
+    rq.load_dataset(task, task.recorded)  # nothing is kept
+    assert len(names) == 2
+    several = tasks.find(f"data:{tmp_path}/mine.npz,{tmp_path}/more.npz")
+    assert several.spec.observation_size == 3  # one after another: together they may not fit into memory
+    assert len(rq.load_dataset(several, several.recorded).reward) == 20 and len(names) == 6
+
+
+def test_changed_files_are_noticed(tmp_path, monkeypatch):
+    write(tmp_path / "mine.npz")
+    place = str(tmp_path / "mine.npz")
+    before, about = stamps(place), (tmp_path / "mine.npz").stat()
+    write(tmp_path / "mine.npz", size=4)
+    os.utime(place, ns=(about.st_atime_ns, about.st_mtime_ns))
+    assert stamps(place) != before  # by its size
+    (tmp_path / "mine.yaml").write_text("file: mine.npz\nobservations: observations\nactions: actions\n")
+    mapped = stamps(str(tmp_path / "mine.yaml"))
+    assert [Path(name).name for name, *_ in mapped] == ["mine.yaml", "mine.npz"]
+    folder = tmp_path / "minari" / "own" / "set-v0"
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+    assert stamps("own/set-v0") == ()
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "metadata.json").write_text("{}")
+    first = stamps("own/set-v0")
+    (folder / "data" / "metadata.json").rename(folder / "data" / "other.json")
+    assert len(first) == 1 and stamps("own/set-v0") != first  # by the names

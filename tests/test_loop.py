@@ -55,7 +55,7 @@ def test_a_run_does_what_its_plan_says(two_seeds):
     assert min(stopwatch.seconds[s] for s in ("compile", "collect", "update", "evaluate")) > 0
 
 
-def test_only_finished_episodes_are_replayed_and_labelled_as_a_whole(two_seeds):
+def test_only_finished_episodes_are_replayed_and_labeled_as_a_whole(two_seeds):
     layout, final, _, _ = two_seeds
     buffer = layout.merge(final.buffer)
     # 520 steps per row: one time limit at 300 unless the goal came first, the rest still running
@@ -269,7 +269,7 @@ def test_rows_go_back_to_their_places_in_rings_that_have_wrapped(dataset, device
     places = np.concatenate([np.arange(2800, 3200), np.arange(2500, 2800)])
     np.testing.assert_array_equal(buffer.data.reward[0], places)
     np.testing.assert_array_equal(buffer.data.reward[1], [0, 1, 2, 3, 4, *[0] * 695])
-    held = loop.held(found, layout)
+    held = loop.replay_snapshot(found, layout)
     assert held.oldest.tolist() == [2500, 0]
     again = held.since(np.array([3100, 3]))
     assert again.first.tolist() == [3100, 3] and again.end.tolist() == [3200, 5]

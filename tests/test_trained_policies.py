@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from rankq_jax.data.generate import policy as shipped
 from rankq_jax.errors import InputError
-from rankq_jax.trained_policies import MOST_BYTES, TrainedPolicy, load_policy, save_policy
+from rankq_jax.trained_policies import (
+    MOST_BYTES,
+    Encoder,
+    Entry,
+    Pixels,
+    TrainedPolicy,
+    load_policy,
+    save_policy,
+)
 
 
 def tiny(**changes):
@@ -62,6 +70,41 @@ def test_the_shipped_policies_act_as_before_bit_for_bit(path):
     found = loaded(seen)
     assert found.dtype == np.float32 and found.tobytes() == expected.tobytes()
     assert loaded.task.startswith("expert-") and loaded.algorithm in ("sac", "bc")
+
+
+def cnn(layers):
+    """What sees an image of 64 x 64 through so many convolutions."""
+    side, none = 64 - 2 * layers, np.zeros(1, np.float32)
+    kernels = (np.zeros((3, 3, 1, 1), np.float32),) * layers
+    return Pixels(
+        kernels, (none,) * layers, (1,) * layers, np.zeros((side**2, 1), np.float32), none, none, none
+    )
+
+
+def seeing(*pixels):
+    entries = tuple(Entry(f"image{i}", (64, 64, 1), "uint8", one) for i, one in enumerate(pixels))
+    kernel = np.zeros((len(pixels), 1), np.float32)
+    return tiny(kernels=(kernel,), biases=(kernel[0],), mean=None, deviation=None, encoder=Encoder(entries))
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        (lambda: seeing(*[cnn(1)] * 17), "17 observations of its encoder, 16 at most are read"),
+        (lambda: seeing(cnn(11)), "11 convolutions of an image, 10 at most"),
+        (lambda: seeing(*[cnn(5)] * 8), "117 fields, 100 at most"),
+        (lambda: seeing(*[cnn(5)] * 6), ""),
+    ],
+)
+def test_what_could_not_be_read_is_not_written(policy, words, tmp_path):
+    path = tmp_path / "a.npz"
+    if not words:
+        save_policy(policy(), path)
+        assert load_policy(path).encoder.features == 6
+        return
+    with pytest.raises(InputError, match=f"^{path}: the policy has {words}.*; train a smaller one.$"):
+        save_policy(policy(), path)
+    assert not path.exists()
 
 
 def refused(path, *words):

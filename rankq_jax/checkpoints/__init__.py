@@ -1,6 +1,6 @@
 """Checkpoints of a whole run: states through orbax, replay rows in segments that are written once."""
 
-from rankq_jax.checkpoints.replay import Held, Rows
-from rankq_jax.checkpoints.states import Checkpoints, Found
+from rankq_jax.checkpoints.replay import ReplaySnapshot, Rows
+from rankq_jax.checkpoints.states import Checkpoints, RestoredCheckpoint
 
-__all__ = ["Checkpoints", "Found", "Held", "Rows"]
+__all__ = ["Checkpoints", "ReplaySnapshot", "RestoredCheckpoint", "Rows"]

@@ -36,7 +36,7 @@ class Rows(NamedTuple):
         return np.asarray(self.first, np.int64) + np.asarray(counts, np.int64)
 
 
-class Held(NamedTuple):
+class ReplaySnapshot(NamedTuple):
     """What the replay buffers of S seeds hold, to be read as far as it is needed.
 
     Attributes:

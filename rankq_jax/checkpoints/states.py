@@ -10,14 +10,14 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from rankq_jax.checkpoints import leaves, replay
-from rankq_jax.checkpoints.replay import Held, Rows, SaveSegment, Segment
+from rankq_jax.checkpoints.replay import ReplaySnapshot, Rows, SaveSegment, Segment
 from rankq_jax.checkpoints.retention import Marks, options
 from rankq_jax.errors import InputError, Stopped
 
 ROWS = "replay"  # folder of the segments, inside that of the checkpoints
 
 
-class Found(NamedTuple):
+class RestoredCheckpoint(NamedTuple):
     """A checkpoint that was read.
 
     Attributes:
@@ -82,7 +82,7 @@ class Checkpoints:
         self,
         parts: Mapping[str, Any],
         notes: Mapping[str, Any],
-        buffers: Held | None = None,
+        buffers: ReplaySnapshot | None = None,
         score: float | None = None,
         anchor: bool = False,
     ) -> int:
@@ -127,7 +127,7 @@ class Checkpoints:
             self._manager.save(number, args=ocp.args.Composite(about=ocp.args.JsonSave(about), **items))
         return number
 
-    def _appended(self, number: int, buffers: Held) -> dict[str, Any]:
+    def _appended(self, number: int, buffers: ReplaySnapshot) -> dict[str, Any]:
         """What is to be written of the buffers, and notes that it belongs to them."""
         folder = self._folder / ROWS
         replay.sweep(folder, {segment.name for n in self.numbers for segment in self._readable(n)[1]})
@@ -143,7 +143,7 @@ class Checkpoints:
 
     def restore(
         self, like: leaves.Like, row: Any = None, number: int | None = None, *, anchors: bool = False
-    ) -> Found:
+    ) -> RestoredCheckpoint:
         """The newest checkpoint that can be read.
 
         Args:
@@ -172,7 +172,7 @@ class Checkpoints:
             "put the files back, or start again in another folder."
         )
 
-    def _restored(self, number: int, like: leaves.Like, row: Any) -> Found:
+    def _restored(self, number: int, like: leaves.Like, row: Any) -> RestoredCheckpoint:
         about, segments = self._about(number)
         like = like(about["notes"]) if callable(like) else like
         hosts = {name: jax.tree.map(leaves.host_copy, part) for name, part in like.items()}
@@ -188,7 +188,7 @@ class Checkpoints:
                 raise ValueError(f"{name} is not what was saved")
             parts[name] = jax.tree.map(leaves.placed, values, part)
         rows = [] if row is None else [replay.read(self._folder / ROWS, one, row) for one in segments]
-        return Found(number, parts, about["notes"], rows, [])
+        return RestoredCheckpoint(number, parts, about["notes"], rows, [])
 
     def _about(self, number: int) -> tuple[dict[str, Any], list[Segment]]:
         """The notes of a checkpoint, and the segments of its buffers."""

@@ -14,6 +14,7 @@ from rankq_jax.data.clipping import clipped
 from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.sources.selection import Wanted, keys_of
 from rankq_jax.data.validate import check_recording
+from rankq_jax.errors import InputError
 from rankq_jax.types import Episodes
 
 
@@ -27,6 +28,10 @@ def read(name: str, wanted: Wanted, clip_actions: bool = False) -> Episodes:
     if (path / "config.json").is_file() and (path / "checkpoints").is_dir():
         from rankq_jax.training import replayed  # takes seconds, for which files need not wait
 
+        if wanted.keys:
+            raise InputError(
+                f"--keys={'+'.join(wanted.keys)}: {name} is a run, whose replay has no keys; leave it out."
+            )
         episodes = replayed.episodes_of(path)
     else:
         episodes = sources.load_one(name, wanted)

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from rankq_jax.cli import video
-from rankq_jax.envs.batch import stream_seed
 from rankq_jax.envs.filming import filmed
 from rankq_jax.envs.rollout import opened
+from rankq_jax.envs.streams import stream_seed
 from rankq_jax.errors import InputError
 from rankq_jax.evaluation import evaluate, for_all_rows
 from rankq_jax.lifting import jit_act

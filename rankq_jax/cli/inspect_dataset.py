@@ -15,7 +15,7 @@ from rankq_jax.cli import inspection
 from rankq_jax.cli.inspection import Judged
 from rankq_jax.data.episodes import lengths
 from rankq_jax.data.readings import READINGS
-from rankq_jax.data.rules import Labelled
+from rankq_jax.data.rules import Labeled
 from rankq_jax.errors import InputError, suggestion
 from rankq_jax.tasks import Task, training_data
 from rankq_jax.types import Episodes
@@ -52,7 +52,7 @@ def _reference(task: Task, values: argparse.Namespace) -> Episodes | None:
     return inspection.together(sources)
 
 
-def _draw(task: Task, recorded: Episodes, data: Labelled, picture: Path | None) -> list[tuple[str, str]]:
+def _draw(task: Task, recorded: Episodes, data: Labeled, picture: Path | None) -> list[tuple[str, str]]:
     """Writes one picture, if a file is given; returns the pictures of the page."""
     drawn = []
     if task.scene is not None:
@@ -83,7 +83,7 @@ def main(values: argparse.Namespace) -> None:
     judged = inspection.judge_recordings(sources)
     data = None
     if not inspection.unreadable(judged):
-        data = inspection.labelled(task, sources, values.reading, transform, values.discount)
+        data = inspection.label_sources(task, sources, values.reading, transform, values.discount)
         judged += inspection.judge_labels(dataset, data)
     count = values.random_episodes
     found = inspection.random_policy(task, count, values.seed) if count else inspection.NOT_RUN

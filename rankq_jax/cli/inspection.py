@@ -11,15 +11,14 @@ from rankq_jax.analysis import datasets as measures
 from rankq_jax.data import rules
 from rankq_jax.data.episodes import concatenate, lengths
 from rankq_jax.data.prepare import RewardTransform
-from rankq_jax.data.rules import Finding, Labelled, Recorded, Rule
+from rankq_jax.data.rules import Finding, Labeled, Recorded, Rule
 from rankq_jax.data.rules.recording import SATURATED
 from rankq_jax.data.validate import OF_LABELS
-from rankq_jax.envs.batch import streams
 from rankq_jax.envs.rollout import collect, opened, recorder
+from rankq_jax.envs.streams import streams
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import Task
-from rankq_jax.tasks.training_data import labelled as labelled_as
-from rankq_jax.tasks.training_data import prepared
+from rankq_jax.tasks.training_data import label_source, prepared
 from rankq_jax.types import Episodes
 
 USUAL_SUCCESS = {"antmaze": (0.005, 0.10)}  # share of the recorded steps, by domain
@@ -72,19 +71,19 @@ def together(recorded: Sequence[tuple[str, Recorded]]) -> Episodes:
     return concatenate([one.episodes for _, one in recorded])
 
 
-def labelled(
+def label_sources(
     task: Task,
     recorded: Sequence[tuple[str, Recorded]],
     reading: str,
     transform: RewardTransform,
     gamma: float,
-) -> Labelled:
+) -> Labeled:
     """The sources together as training data, with the share of success that is usual in the task's domain.
 
     Raises:
       InputError: if the reading is unknown.
     """
-    parts = [labelled_as(task, one, reading, source, needs_success=False)[0] for source, one in recorded]
+    parts = [label_source(task, one, reading, source, needs_success=False)[0] for source, one in recorded]
     made = prepared(task, parts, reading, transform, gamma)
     if task.success is None or task.domain not in USUAL_SUCCESS:
         return made
@@ -124,14 +123,14 @@ def judge_recordings(recorded: Sequence[tuple[str, Recorded]]) -> list[Judged]:
     return judged
 
 
-def judge_labels(dataset: str, data: Labelled) -> list[Judged]:
-    """The rules of labelled data."""
+def judge_labels(dataset: str, data: Labeled) -> list[Judged]:
+    """The rules of labeled data."""
     found = rules.findings(rules.LABEL_RULES, data)
     return [_judged(dataset, *each, data.episodes, OF_LABELS) for each in found]
 
 
 def unreadable(judged: Sequence[Judged]) -> str:
-    """The message of the first broken rule without which data cannot be labelled or described; else empty."""
+    """The message of the first broken rule without which data cannot be labeled or described; else empty."""
     return next((one.message for one in judged if one.message and one.rule.basic), "")
 
 
@@ -142,7 +141,7 @@ def judge_policies(task: Task, random: Finding) -> list[Judged]:
     return [Judged(task.name, RANDOM_POLICY, random, message), Judged(task.name, IMITATION, imitation, "")]
 
 
-def numbers(task: Task, recorded: Episodes, data: Labelled, how: Numbers) -> list[tuple[str, str]]:
+def numbers(task: Task, recorded: Episodes, data: Labeled, how: Numbers) -> list[tuple[str, str]]:
     """What describes a dataset, as pairs of words and values.
 
     Raises:
@@ -155,8 +154,8 @@ def numbers(task: Task, recorded: Episodes, data: Labelled, how: Numbers) -> lis
     lines = [
         ("recorded episodes", f"{len(lengths(recorded))}, {len(recorded.reward)} transitions"),
         ("recorded lengths", _spread(lengths(recorded))),
-        ("labelled trajectories", f"{len(trajectories)}, {len(success)} transitions"),
-        ("labelled lengths", _spread(trajectories)),
+        ("labeled trajectories", f"{len(trajectories)}, {len(success)} transitions"),
+        ("labeled lengths", _spread(trajectories)),
     ]
     if task.success is not None:
         steps = task.success(recorded.next_observation)

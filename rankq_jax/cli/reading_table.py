@@ -48,7 +48,9 @@ def read(task: Task, dataset: str, keys: str = "", clip_actions: bool = False) -
     found = {}
     for reading in READINGS:
         try:
-            parts = [training_data.labelled(task, one, reading, source, False)[0] for source, one in sources]
+            parts = [
+                training_data.label_source(task, one, reading, source, False)[0] for source, one in sources
+            ]
             found[reading] = numbers(
                 training_data.prepared(task, parts, reading, task.transform, 0.99).episodes
             )

@@ -15,9 +15,10 @@ from rankq_jax.configs.run_config import (
     RunConfig,
     algorithms_of,
 )
+from rankq_jax.configs.task import task_of
 from rankq_jax.configs.telling import describe, show
 
 __all__ = [
     "ARMS", "ExecutionConfig", "OfflineConfig", "OnlineConfig", "PreferencesConfig", "Resolved", "RunConfig",
-    "algorithms_of", "arm", "check", "describe", "get_config", "parse", "read", "recorded", "show",
+    "algorithms_of", "arm", "check", "describe", "get_config", "parse", "read", "recorded", "show", "task_of",
 ]  # fmt: skip

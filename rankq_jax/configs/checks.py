@@ -13,6 +13,7 @@ from rankq_jax.bounds import arguments, told
 from rankq_jax.configs.fields import LAST_SEED, Field, arguments_of
 from rankq_jax.configs.names import unknown
 from rankq_jax.configs.run_config import ARGUMENTS, LENGTHS, SHARED, RunConfig, algorithms_of, phases_of
+from rankq_jax.configs.task import task_of
 from rankq_jax.errors import InputError
 from rankq_jax.types import PREFERRED_ACTION
 
@@ -153,7 +154,7 @@ def _of_another(config: RunConfig, name: str) -> str:
         "preferences.rank_net_epochs": unranked,
     }
     unused = config.encoder == "auto" or name == "image_shift"
-    if name in OF_ENCODERS and unused and tasks.find(config.task).spec.flat:
+    if name in OF_ENCODERS and unused and task_of(config).spec.flat:
         return f"observations of {config.task} are vectors, which no encoder changes; leave it out"
     switched, by = off.get(name, (False, ""))
     return f"config.{by} leaves it without effect; leave one of them out" if switched else ""

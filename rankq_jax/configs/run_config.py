@@ -71,6 +71,11 @@ class OfflineConfig:
     evaluate_every: Whole = field(2, "The interval of evaluations; 0: only at the end.", "iterations")
     checkpoint_every: Whole = field(4, "The interval of checkpoints; 0: only at the end.", "iterations")
 
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """Arguments of the agent in place of those in its section: none."""
+        return {}
+
 
 @dataclasses.dataclass(frozen=True)
 class OnlineConfig:
@@ -109,6 +114,9 @@ class RunConfig:
     """
 
     task: kinds.TaskName = field("pointmaze-umaze", "The task, by its name in rankq_jax.tasks.")
+    horizon: Whole = field(
+        0, "The length at which an episode is truncated; 0 takes the task's own.", "environment steps"
+    )
     algorithm: kinds.Algorithm = field("sac", "The algorithm of the phases that name no other.")
     name: kinds.Name = field("sac", "The name of the arm in tables.")
     seed: kinds.Seed = field(0, "The first seed.")

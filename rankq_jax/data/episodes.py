@@ -1,4 +1,4 @@
-"""Operations on `Episodes`: joining, cutting, relabelling. Nothing here changes a recorded number."""
+"""Operations on `Episodes`: joining, cutting, relabeling. Nothing here changes a recorded number."""
 
 from collections.abc import Callable, Sequence
 
@@ -71,7 +71,7 @@ def cut_at_success(episodes: Episodes, success: Callable[[np.ndarray], np.ndarra
     in a success state are dropped: a terminating environment never visits them as a start.
 
     Args:
-      episodes: relabelled by the same `success`.
+      episodes: relabeled by the same `success`.
       success: `observation [T, *O] -> [T]` bool.
     """
     last = last_rows(episodes)

@@ -18,7 +18,7 @@ def blocks(
     like: Transition,
     capacity: int,
 ) -> Iterator[tuple[Transition, np.ndarray]]:
-    """Labelled transitions in blocks of one fixed shape, so that one compiled program takes them all.
+    """Labeled transitions in blocks of one fixed shape, so that one compiled program takes them all.
 
     Args:
       ended: `(seed index, episode)`, whole episodes in the order in which they ended.
@@ -30,12 +30,12 @@ def blocks(
     Yields:
       Leaves `[S, M, ...]`, and how many of the M rows of each seed count, `[S]` int32.
     """
-    labelled = {}
+    labeled = {}
     for seed in range(seeds):
         mine = [episode for owner, episode in ended if owner == seed]
         if mine:
-            labelled[seed] = prepare(concatenate(mine))
-    yield from stacked(labelled, seeds, like, capacity)
+            labeled[seed] = prepare(concatenate(mine))
+    yield from stacked(labeled, seeds, like, capacity)
 
 
 def stacked(

@@ -81,7 +81,7 @@ def sparse(
       rewards: raw reward of a failing step, and of a success.
 
     Returns:
-      The labelled episodes, and where success comes from, in words.
+      The labeled episodes, and where success comes from, in words.
 
     Raises:
       InputError: if recorded labels contradict the judge, or a success would be lost.
@@ -109,12 +109,12 @@ def sparse(
     if reading in ("task", "d4rl"):
         kept = _without(episodes, dropped, source)
         forced = ends[~dropped]
-        relabelled = relabel(kept, success, rewards)
+        relabeled = relabel(kept, success, rewards)
         if forced.any() or dropped.any():
-            relabelled = _forced(relabelled, forced, ~dropped, judged, rewards)
+            relabeled = _forced(relabeled, forced, ~dropped, judged, rewards)
         if reading == "d4rl":
-            return READINGS["recorded"](relabelled, success, rewards), JUDGE
-        return cut_at_success(relabelled, success), JUDGE
+            return READINGS["recorded"](relabeled, success, rewards), JUDGE
+        return cut_at_success(relabeled, success), JUDGE
     reached, origin = (judged | ends, JUDGE) if sure is None else sure
     if sure is not None:
         _check_agreement(source, origin, reached, judged, ~unknown)
@@ -123,8 +123,8 @@ def sparse(
             f"{source}: field 'next_observations' is missing for the success at index "
             f"{int(np.argmax(ends))}, which the reading 'rlpd' does not end at; store next_observations."
         )
-    labelled = episodes._replace(reward=np.where(reached, rewards[1], rewards[0]))
-    return READINGS[reading](_without(labelled, dropped, source), success, rewards), origin
+    labeled = episodes._replace(reward=np.where(reached, rewards[1], rewards[0]))
+    return READINGS[reading](_without(labeled, dropped, source), success, rewards), origin
 
 
 def _check_recorded_rewards(source: str, reward: np.ndarray, judged: np.ndarray, succeeding: float) -> None:
@@ -180,7 +180,7 @@ def _without(episodes: Episodes, dropped: np.ndarray, source: str) -> Episodes:
 
 
 def _forced(
-    relabelled: Episodes,
+    relabeled: Episodes,
     forced: np.ndarray,
     kept: np.ndarray,
     judged: np.ndarray,
@@ -188,9 +188,9 @@ def _forced(
 ) -> Episodes:
     """The labels of the judge, and successes at rows whose next observation is not in the source."""
     reached = judged[kept] | forced
-    return relabelled._replace(
+    return relabeled._replace(
         reward=np.where(reached, rewards[1], rewards[0]),
         success=reached,
         terminated=reached,
-        truncated=relabelled.truncated & ~reached,
+        truncated=relabeled.truncated & ~reached,
     )

@@ -21,7 +21,7 @@ class Summary(NamedTuple):
       reading: name in `READINGS`.
       success_from: where the labels of success come from, in words; several sources are joined by commas.
       rows: number of transitions.
-      episodes: number of labelled trajectories.
+      episodes: number of labeled trajectories.
       successful: number of the trajectories that succeed.
       share: share of the rows that belong to a successful trajectory, in [0, 1].
       terminals: number of the rows whose discount is 0.
@@ -49,13 +49,13 @@ class Summary(NamedTuple):
 
 
 def summary(reading: str, success_from: str, episode: np.ndarray, data: Transition) -> Summary:
-    """The summary of labelled data.
+    """The summary of labeled data.
 
     Args:
       reading: name in `READINGS`.
       success_from: where the labels of success come from, in words.
       episode: `[N]`, the number of the trajectory that a row belongs to.
-      data: `[N, ...]`, the labelled rows.
+      data: `[N, ...]`, the labeled rows.
     """
     success = np.asarray(data.extras["success"]) > 0
     ids, index = np.unique(episode, return_inverse=True)
@@ -134,10 +134,10 @@ def cal_ql(episodes: Episodes, success: Success, reward: tuple[float, float]) ->
     final = np.full(len(ids), -1)
     np.maximum.at(final, index[reached], np.flatnonzero(reached))
     kept = np.arange(len(reached)) <= final[index]
-    labelled = episodes._replace(
+    labeled = episodes._replace(
         terminated=reached, truncated=np.zeros_like(reached), success=reached, episode=index
     )
-    return _renumbered(jax.tree.map(lambda leaf: leaf[kept], labelled))
+    return _renumbered(jax.tree.map(lambda leaf: leaf[kept], labeled))
 
 
 def rlpd(episodes: Episodes, success: Success, reward: tuple[float, float]) -> Episodes:

@@ -10,7 +10,7 @@ from rankq_jax.data.episodes import lengths, success_of_episode
 from rankq_jax.data.rules.labels import OUTCOMES, outcomes
 from rankq_jax.types import Episodes
 
-OF_LABELS = " of the labelled data"  # whose episodes are numbered anew
+OF_LABELS = " of the labeled data"  # whose episodes are numbered anew
 
 
 def check_recording(
@@ -21,7 +21,7 @@ def check_recording(
     max_step: float | None = None,
     inside: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> None:
-    """The rules of a recording that are fatal, before anything is labelled.
+    """The rules of a recording that are fatal, before anything is labeled.
 
     Args:
       episodes: what a loader returned.
@@ -54,7 +54,7 @@ def check_outcomes(episodes: Episodes, source: str) -> None:
     """Both kinds of trajectory must be there to rank by; without failures it still works.
 
     Args:
-      episodes: labelled.
+      episodes: labeled.
       source: the file or dataset name that messages begin with.
 
     Raises:
@@ -91,8 +91,8 @@ def warn_of_long_episodes(recording: rules.Recorded, source: str, horizon: int |
         )
 
 
-def check_labels(labels: rules.Labelled, source: str, outcomes: bool = True) -> None:
-    """The rules of labelled data that are fatal, those of `check_outcomes` among them.
+def check_labels(labels: rules.Labeled, source: str, outcomes: bool = True) -> None:
+    """The rules of labeled data that are fatal, those of `check_outcomes` among them.
 
     Args:
       labels: the data and what it was made with.
@@ -100,7 +100,7 @@ def check_labels(labels: rules.Labelled, source: str, outcomes: bool = True) -> 
       outcomes: whether some episode must succeed.
 
     Raises:
-      InputError: names `source`, the rule, the labelled episode and the first bad row of it.
+      InputError: names `source`, the rule, the labeled episode and the first bad row of it.
 
     Warns:
       UserWarning: if no episode of a sparse task fails.

@@ -46,7 +46,7 @@ ANT_MAZES = {
 
 
 def goal(maze: AntMaze) -> np.ndarray:
-    """`[2]` the middle of the region that evaluation goals are drawn from; datasets are labelled by it."""
+    """`[2]` the middle of the region that evaluation goals are drawn from; datasets are labeled by it."""
     return centre(maze.map, maze.goal_cell) + sum(GOAL_OFFSETS) / 2
 
 

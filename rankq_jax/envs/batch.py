@@ -9,10 +9,9 @@ import numpy as np
 
 from rankq_jax.envs import raycast
 from rankq_jax.envs.physics import Physics
+from rankq_jax.envs.streams import draws
 from rankq_jax.specs import TaskSpec, unit_box, vector
 from rankq_jax.types import BatchEnv, EnvState, Snapshot, Step
-
-PICTURE = (180, 240)  # pixels: height and width
 
 
 class View(NamedTuple):
@@ -94,27 +93,6 @@ def sparse(success: np.ndarray, rewards: tuple[float, float], terminates: bool) 
 def bounded(values: np.ndarray, bound: float) -> np.ndarray:
     """`values` clipped to `[-bound, bound]`, in a third of the time that `np.clip` takes for small arrays."""
     return np.minimum(np.maximum(values, -bound), bound)
-
-
-def streams(seed: int, rows: int) -> np.ndarray:
-    """`[rows, 2]` uint64: the random streams of one seed's environment rows."""
-    return np.stack([np.full(rows, seed, np.uint64), np.arange(rows, dtype=np.uint64)], axis=1)
-
-
-def stream_seed(*path: int) -> int:
-    """A seed for `streams` from a path of whole numbers; paths that differ do not share streams.
-
-    Datasets use their seed as it is and paths of four, training environments `(seed,)`, evaluations
-    `(seed, phase, round)` and the evaluation command `(seed, its own seed)`.
-    """
-    # The length belongs to it: a seed sequence does not tell (7,) from (7, 0).
-    return int(np.random.SeedSequence((len(path), *path)).generate_state(1, np.uint64)[0])
-
-
-def draws(stream: np.ndarray, episode: int) -> np.random.Generator:
-    """What a reset draws, from the stream `[2]` of its row and how many resets that has served."""
-    # Counter-based: the draws of an episode depend on nothing that happened before it.
-    return np.random.Generator(np.random.Philox(key=stream, counter=[0, 0, 0, episode]))
 
 
 class _Rows:
@@ -233,7 +211,7 @@ class _Rows:
         return moved, Step(observation, reward, terminated, truncated, success)
 
     def render(self, state: EnvState, row: int) -> np.ndarray:
-        """See `BatchEnv`. A sphere of the model that is called `target` is drawn at the goal."""
+        """See `BatchEnv`."""
         model = self.simulation.model
         if self.physics.fields:
             model = copy.copy(model)  # with the fields of the row
@@ -241,14 +219,8 @@ class _Rows:
             self._configure(self._goals(state))
             for name, values in self.physics.fields.items():
                 getattr(model, name)[:] = values[row]
-        data = mujoco.MjData(model)
-        data.qpos[:] = state.simulator[row, self.columns["qpos"]]
-        mujoco.mj_forward(model, data)
-        goal, target = self._goals(state)[row], mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_SITE, "target")
-        if target >= 0 and len(goal) == 2:
-            data.site_xpos[target, :2] = goal
-        camera = self.simulation.camera or raycast.usual(model, data)
-        return raycast.draw(model, data, camera, *PICTURE, raycast.spheres(model, data))
+        qpos = state.simulator[row, self.columns["qpos"]]
+        return raycast.picture(model, qpos, self._goals(state)[row], self.simulation.camera)
 
 
 def batch_env(simulation: Simulation, rows: int, threads: int) -> BatchEnv:
@@ -269,6 +241,7 @@ def batch_env(simulation: Simulation, rows: int, threads: int) -> BatchEnv:
         place=shared.place,
         snapshot=shared.snapshot,
         render=shared.render,
+        limit=lambda steps: batch_env(simulation._replace(horizon=steps), rows, threads),
         rows=rows,
         spec=TaskSpec(vector(shared.observation_size), unit_box(simulation.model.nu), simulation.horizon),
     )

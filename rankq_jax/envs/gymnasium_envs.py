@@ -14,8 +14,8 @@ import jax
 import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 
-from rankq_jax.envs.batch import draws
 from rankq_jax.envs.gymnasium_rows import Make, make_rows, work
+from rankq_jax.envs.streams import draws
 from rankq_jax.specs import TaskSpec
 from rankq_jax.types import BatchEnv, EnvState, Step
 
@@ -34,12 +34,25 @@ class Source(NamedTuple):
       success: key of `info` that says whether the task is solved, or a function of next observations
         `[n, *O] -> [n]` bool; None where nothing says so.
       vectorization: `sync` steps all in this process, `async` in several.
+      limited: `steps -> make` with another time limit; None where `make` fixes the longest.
     """
 
     make: Make
     spec: TaskSpec
     success: str | Callable[[Any], np.ndarray] | None
     vectorization: Vectorization
+    limited: Callable[[int], Make] | None = None
+
+    def limit(self, steps: int) -> "Source":
+        """The same environments with another time limit.
+
+        Raises:
+          ValueError: if it is longer than theirs, which is fixed.
+        """
+        make = self.make if self.limited is None else self.limited(steps)
+        if self.limited is None and steps > self.spec.horizon:
+            raise ValueError(f"its environments end their episodes after {self.spec.horizon} steps")
+        return self._replace(make=make, spec=self.spec._replace(horizon=steps))
 
 
 def reset_seed(stream: np.ndarray, episode: int) -> int:
@@ -78,6 +91,7 @@ def gymnasium_env(source: Source, rows: int, threads: int) -> BatchEnv:
         restart=own.restart,
         close=own.close,
         render=own.render,
+        limit=lambda steps: gymnasium_env(source.limit(steps), rows, threads),
     )
 
 
@@ -178,9 +192,7 @@ class _Rows:
 
     def _check_newest(self, state: EnvState) -> None:
         if not (state.simulator == (self._instance, self._version)).all():
-            raise ValueError(
-                "state is not the newest of its environments, and gymnasium's cannot go back; use `restart`"
-            )
+            raise ValueError("state is not the newest; environments of gymnasium cannot go back: `restart`")
 
     def step(self, state: EnvState, action: np.ndarray, active: np.ndarray) -> tuple[EnvState, Step]:
         """See `BatchEnv`."""

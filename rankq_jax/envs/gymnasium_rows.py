@@ -10,6 +10,9 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+# gymnasium lets a program choose what its processes do, and has no public name for what they usually do.
+# `tests/envs/test_gymnasium_envs.py` says so when this name goes.
 from gymnasium.vector.async_vector_env import _async_worker
 
 from rankq_jax.errors import InputError, one_line

@@ -7,6 +7,7 @@ import numpy as np
 
 AMBIENT, DIFFUSE = 0.45, 0.55  # shares of the light
 SKY = (np.array([0.75, 0.84, 0.92]), np.array([0.42, 0.56, 0.72]))  # at the horizon, and above
+SIZE = (180, 240)  # pixels of `picture`: height and width
 SQUARE = 0.5  # side of the squares on the ground, in shares of the model's extent
 
 
@@ -168,3 +169,23 @@ def draw(
     sky = SKY[0] + steep * (SKY[1] - SKY[0])
     color = np.where((hits.geom >= 0)[:, None], color, sky)
     return (255.0 * np.clip(color, 0.0, 1.0)).astype(np.uint8).reshape(height, width, 3)
+
+
+def picture(
+    model: mujoco.MjModel, qpos: np.ndarray, goal: np.ndarray, camera: Camera | None = None
+) -> np.ndarray:
+    """A picture `[180, 240, 3]` uint8 of a model in a position, with its visible spheres.
+
+    Args:
+      model: the model.
+      qpos: `[nq]`.
+      goal: `[G]`; a sphere that is called `target` is drawn at a goal of two numbers.
+      camera: where it is taken from; None takes the usual one.
+    """
+    data = mujoco.MjData(model)
+    data.qpos[:] = qpos
+    mujoco.mj_forward(model, data)
+    target = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_SITE, "target")
+    if target >= 0 and len(goal) == 2:
+        data.site_xpos[target, :2] = goal
+    return draw(model, data, camera or usual(model, data), *SIZE, spheres(model, data))

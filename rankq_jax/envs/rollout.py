@@ -13,7 +13,7 @@ from rankq_jax.types import SIMULATOR_STATE, BatchEnv, EnvState, Episodes
 Act = Callable[[np.ndarray, int], Any]
 
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 class Recorder(NamedTuple):
@@ -111,13 +111,13 @@ def collect(
     return driven(collecting(env, state, running, act, steps, once=once), progress)
 
 
-def driven(steps: Generator[int, None, Found], progress: Callable[[int], Any]) -> Found:
+def driven(steps: Generator[int, None, Result], progress: Callable[[int], Any]) -> Result:
     """What a generator returns in the end; `progress` is told each number that it yields."""
     while True:
         try:
             number = next(steps)
         except StopIteration as end:
-            found: Found = end.value
+            found: Result = end.value
             return found
         progress(number)
 

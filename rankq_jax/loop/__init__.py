@@ -13,7 +13,16 @@ from rankq_jax.loop.event import (
 from rankq_jax.loop.plans import Plan, Schedules, offline_to_online, parts
 from rankq_jax.loop.run import events, initial
 from rankq_jax.loop.run_object import Run
-from rankq_jax.loop.state import Progress, RunState, Setup, Stage, held, portable, restored, to_save
+from rankq_jax.loop.state import (
+    Progress,
+    RunState,
+    Setup,
+    Stage,
+    portable,
+    replay_snapshot,
+    restored,
+    to_save,
+)
 
 __all__ = [
     "Collected",
@@ -32,12 +41,12 @@ __all__ = [
     "Updated",
     "at_phase",
     "events",
-    "held",
     "initial",
     "lift",
     "offline_to_online",
     "parts",
     "portable",
+    "replay_snapshot",
     "restored",
     "to_save",
 ]

@@ -11,7 +11,7 @@ from rankq_jax.parallel import Layout, averaged, distributed
 from rankq_jax.phases import Phase
 from rankq_jax.types import Agent
 
-Draw = Callable[[int], mixture.Sampler]  # rows of a batch -> how it is drawn
+SamplerFactory = Callable[[int], mixture.Sampler]  # rows of a batch -> how it is drawn
 
 
 def lift(
@@ -20,7 +20,7 @@ def lift(
     *,
     batch_size: int,
     updates_per_dispatch: int,
-    draw: Draw = mixture.uniform,
+    draw: SamplerFactory = mixture.uniform,
     sequential: bool = False,
     shared_batch: bool = False,
     on_disk: bool = False,

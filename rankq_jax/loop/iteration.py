@@ -11,8 +11,8 @@ from rankq_jax import metrics
 from rankq_jax.data.intake import blocks
 from rankq_jax.data.mixture import Sources
 from rankq_jax.envs import rollout
-from rankq_jax.envs.batch import stream_seed
 from rankq_jax.envs.rollout import Act
+from rankq_jax.envs.streams import stream_seed
 from rankq_jax.evaluation import Evaluation, evaluating, for_all_rows
 from rankq_jax.loop import disk
 from rankq_jax.loop.event import PendingUpdates

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from rankq_jax.bounds import Count, NonNegative, Switch, Whole, checked
 from rankq_jax.data import mixture
 from rankq_jax.errors import InputError
-from rankq_jax.loop.agents import Draw, lift
+from rankq_jax.loop.agents import SamplerFactory, lift
 from rankq_jax.parallel import Layout
 from rankq_jax.phases import Phase
 from rankq_jax.types import Agent, Schedule
@@ -58,7 +58,7 @@ def offline_to_online(
     train_envs: Count = 4,
     replay_capacity: Count = 1_000_000,
     overlap: Switch = False,
-    draw: Draw = mixture.uniform,
+    draw: SamplerFactory = mixture.uniform,
     batches_per_update: Count = 1,
     offline: Schedules = OFFLINE,
     online: Schedules = ONLINE,

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from rankq_jax.data import buffer as ring
-from rankq_jax.envs.batch import stream_seed, streams
 from rankq_jax.envs.rollout import recorder
+from rankq_jax.envs.streams import stream_seed, streams
 from rankq_jax.lifting import jit_act
 from rankq_jax.loop.agents import at_phase
 from rankq_jax.loop.disk import examples, on_disk, row_drawer

@@ -93,7 +93,7 @@ class Run:
         _check_spec(data, task)
         count, chosen = len(seeds), transform or task.transform
 
-        def labeled(episodes: Episodes) -> Transition:
+        def label(episodes: Episodes) -> Transition:
             prepared = prepare(episodes, chosen, discount)
             return with_preferences(prepared) if PREFERRED_ACTION in data.extras else prepared
 
@@ -105,7 +105,7 @@ class Run:
             env=task.environment(count * plan.train_envs, threads),
             evaluation_env=None if task.recorded else task.environment(count * evaluation_episodes, threads),
             dataset=data,
-            prepare=labeled,
+            prepare=label,
             capacity=plan.replay_capacity,
             seeds=list(seeds),
             acting=acting,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from rankq_jax.checkpoints import Held, Rows
+from rankq_jax.checkpoints import ReplaySnapshot, Rows
 from rankq_jax.data import buffer as ring
 from rankq_jax.data.intake import ROWS_PER_BLOCK, stacked
 from rankq_jax.envs.rollout import Recorder, recorder
@@ -117,7 +117,7 @@ def to_save(state: RunState, setup: Setup, layout: Layout) -> dict[str, Any]:
 _read = jax.jit(jax.vmap(jax.vmap(functools.partial(ring.read, count=ROWS_PER_BLOCK))))
 
 
-def held(state: RunState, layout: Layout) -> Held:
+def replay_snapshot(state: RunState, layout: Layout) -> ReplaySnapshot:
     """What the buffers of `state` hold; to be read before the run goes on."""
     end = np.asarray(layout.merge(state.buffer.inserted), np.int64)
     oldest = np.maximum(0, end - ring.capacity(state.buffer))
@@ -140,7 +140,7 @@ def held(state: RunState, layout: Layout) -> Held:
                 )
         return Rows(first, data)
 
-    return Held(oldest, since)
+    return ReplaySnapshot(oldest, since)
 
 
 def restored(

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-Draw = Callable[..., jax.Array]  # (key, shape, dtype) -> array
+ArrayInitializer = Callable[..., jax.Array]  # (key, shape, dtype) -> array
 
 
 class Initializer(NamedTuple):
@@ -17,25 +17,25 @@ class Initializer(NamedTuple):
     layer as second argument of the factory, because some codes scale biases by it.
     """
 
-    kernel: Draw
-    bias: Callable[[int], Draw]
-    output_kernel: Draw
-    output_bias: Callable[[int], Draw]
+    kernel: ArrayInitializer
+    bias: Callable[[int], ArrayInitializer]
+    output_kernel: ArrayInitializer
+    output_bias: Callable[[int], ArrayInitializer]
 
 
-def _zeros(fan_in: int) -> Draw:
+def _zeros(fan_in: int) -> ArrayInitializer:
     del fan_in
     return nn.initializers.zeros_init()
 
 
-def _uniform(bound: float) -> Draw:
+def _uniform(bound: float) -> ArrayInitializer:
     def draw(key: jax.Array, shape: Any, dtype: Any = jnp.float32) -> jax.Array:
         return jax.random.uniform(key, shape, dtype, -bound, bound)
 
     return draw
 
 
-def _fan_in_uniform(fan_in: int) -> Draw:
+def _fan_in_uniform(fan_in: int) -> ArrayInitializer:
     return _uniform(fan_in**-0.5)
 
 
@@ -62,7 +62,7 @@ def _orthonormal(matrix: jax.Array) -> jax.Array:
     return jax.lax.fori_loop(0, matrix.shape[1], step, matrix)
 
 
-def _orthogonal(gain: float) -> Draw:
+def _orthogonal(gain: float) -> ArrayInitializer:
     """Kernels `[inputs, outputs]` with orthonormal rows or columns, whichever are fewer, times `gain`."""
 
     def draw(key: jax.Array, shape: Any, dtype: Any = jnp.float32) -> jax.Array:
@@ -90,7 +90,7 @@ def fan_in_uniform() -> Initializer:
 def small_output(bound: float) -> Initializer:
     """Fan-in uniform kernels, hidden biases 0.1, a last layer uniform in +- `bound` (ReBRAC code)."""
 
-    def hidden(fan_in: int) -> Draw:
+    def hidden(fan_in: int) -> ArrayInitializer:
         del fan_in
         return nn.initializers.constant(0.1)
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from rankq_jax.bounds import OneOf
-from rankq_jax.networks.initializers import Draw, Initializer, orthogonal
+from rankq_jax.networks.initializers import ArrayInitializer, Initializer, orthogonal
 from rankq_jax.types import Params
 
 LAYER_NORMS = ("none", "before", "after")  # of a hidden layer, relative to its ReLU
@@ -58,7 +58,7 @@ class MLP(nn.Module):
         """`[..., I] -> [..., outputs]`, float32; dropout is off without a key."""
         first, (dtype, precision) = self.initializer, self.arithmetic
 
-        def dense(width: int, kernel: Draw, bias: Draw, dtype: Any) -> nn.Dense:
+        def dense(width: int, kernel: ArrayInitializer, bias: ArrayInitializer, dtype: Any) -> nn.Dense:
             return nn.Dense(width, dtype=dtype, precision=precision, kernel_init=kernel, bias_init=bias)
 
         for i, width in enumerate(self.hidden):

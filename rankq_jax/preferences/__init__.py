@@ -1,4 +1,4 @@
-"""Action preferences: asking which of two actions is better, learning from the answers, labelling a dataset.
+"""Action preferences: asking which of two actions is better, learning from the answers, labeling a dataset.
 
 The half of OAP (Boosting Offline Reinforcement Learning with Action Preference Query, arXiv 2306.03362) that
 is not the agent's: see `agents.oap` for the other one.

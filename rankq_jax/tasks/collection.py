@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from rankq_jax.data.episodes import concatenate
-from rankq_jax.envs.batch import Simulation, batch_env, streams
+from rankq_jax.envs.batch import Simulation, batch_env
 from rankq_jax.envs.rollout import Act, collect, recorder
+from rankq_jax.envs.streams import streams
 from rankq_jax.tasks.task import Progress
 from rankq_jax.trained_policies import TrainedPolicy
 from rankq_jax.types import Episodes

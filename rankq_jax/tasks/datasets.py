@@ -11,7 +11,7 @@ from rankq_jax import files
 from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.generate import shards, store
 from rankq_jax.data.sources.root import dataset_folder
-from rankq_jax.envs.batch import stream_seed
+from rankq_jax.envs.streams import stream_seed
 from rankq_jax.errors import InputError, suggestion
 from rankq_jax.tasks.task import Generator, Task
 from rankq_jax.types import Episodes

@@ -3,19 +3,18 @@
 import difflib
 import functools
 import importlib
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 import gymnasium
-import jax
 import numpy as np
-from gymnasium import spaces
 
 from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.envs.gymnasium_envs import Source, Vectorization, gymnasium_env
 from rankq_jax.errors import InputError, one_line
-from rankq_jax.specs import ActionSpec, TaskSpec
+from rankq_jax.specs import TaskSpec
+from rankq_jax.tasks.gymnasium_arguments import unknown_argument
+from rankq_jax.tasks.gymnasium_specs import action_spec, horizon_of, observation_spec
 from rankq_jax.tasks.task import Task
 
 PREFIX = "gym:"  # begins the names of tasks that are nothing else than a name of gymnasium
@@ -67,22 +66,17 @@ def from_gymnasium(
     shown = name or _name_of(id_or_callable)
     if horizon is not None and horizon < 1:
         raise InputError(f"horizon={horizon}: {shown} must have a time limit of at least one step.")
-    make: Make
-    if isinstance(id_or_callable, str):
-        limit = {} if horizon is None else {"max_episode_steps": horizon}
-        given = {**limit, **(arguments or {})}
-        make = functools.partial(_made, id_or_callable, given)
-        drawing: Make = functools.partial(_made, id_or_callable, {**given, "render_mode": "rgb_array"})
-    elif arguments:
-        raise InputError(f"arguments={dict(arguments)}: are for names; let the function give them.")
-    else:
-        make = drawing = id_or_callable
+    given = dict(arguments or {})
+    if given and not isinstance(id_or_callable, str):
+        raise InputError(f"arguments={given}: are for names; let the function give them.")
+    make, limited = _makes(id_or_callable, horizon, given)
+    drawing, drawing_limited = _makes(id_or_callable, horizon, {**given, "render_mode": "rgb_array"})
     first = _first(make, shown)
     try:
         spec = TaskSpec(
-            _observations(first.observation_space, shown),
-            _actions(first.action_space, shown),
-            _horizon(first, horizon, shown),
+            observation_spec(first.observation_space, shown),
+            action_spec(first.action_space, shown),
+            horizon_of(first, horizon, shown),
         )
     finally:
         first.close()
@@ -91,13 +85,13 @@ def from_gymnasium(
     return Task(
         name=shown,
         domain=domain,
-        environment=functools.partial(gymnasium_env, Source(make, spec, success, vectorization)),
+        environment=functools.partial(gymnasium_env, Source(make, spec, success, vectorization, limited)),
         transform=transform or DENSE._replace(failure=failure),
         success=success if callable(success) and sparse else None,
         rewards=rewards or (0.0, 0.0),
         exact=False,
         tells_success=success is not None,
-        drawn=functools.partial(gymnasium_env, Source(drawing, spec, success, "sync")),
+        drawn=functools.partial(gymnasium_env, Source(drawing, spec, success, "sync", drawing_limited)),
     )
 
 
@@ -136,6 +130,25 @@ def _made(env_id: str, arguments: Mapping[str, Any]) -> gymnasium.Env:
     return gymnasium.make(env_id, disable_env_checker=True, **arguments)
 
 
+def _makes(
+    given: str | Make, horizon: int | None, arguments: Mapping[str, Any]
+) -> tuple[Make, Callable[[int], Make] | None]:
+    """What makes an environment, and what makes it with another time limit, as `Source` has them.
+
+    Functions make what they make, whatever the arguments are.
+    """
+    if not isinstance(given, str):
+        return given, None
+    limit = {} if horizon is None else {"max_episode_steps": horizon}
+    return functools.partial(_made, given, {**limit, **arguments}), functools.partial(
+        _limited, given, arguments
+    )
+
+
+def _limited(env_id: str, arguments: Mapping[str, Any], steps: int) -> Make:
+    return functools.partial(_made, env_id, {**arguments, "max_episode_steps": steps})
+
+
 def _first(make: Make, name: str) -> gymnasium.Env:
     """An environment, of which sizes are taken.
 
@@ -151,6 +164,12 @@ def _first(make: Make, name: str) -> gymnasium.Env:
         raise InputError(f"{name}: {_nearest(make, name)}") from error
     except gymnasium.error.Error as error:
         raise InputError(f"{name}: {one_line(error)}; write gym:ENV-v0 or gym:PACKAGE:ENV-v0.") from error
+    except TypeError as error:
+        env_id = _id_of(make).rpartition(":")[2]
+        given: Mapping[str, Any] = make.args[1] if isinstance(make, functools.partial) and env_id else {}
+        if wrong := unknown_argument(env_id, given) if given else "":
+            raise InputError(f"{name}: {wrong}") from error
+        raise
     if not isinstance(env, gymnasium.Env):
         kind = type(env)
         raise InputError(
@@ -190,50 +209,3 @@ def _nearest(make: Make, name: str) -> str:
     near = near or [one for one in known if one.lower().startswith(wanted.lower())][:1]
     hint = f"Did you mean {near[0]!r}?" if near else "Write PACKAGE:ENV-v0 for one of a package of its own."
     return f"gymnasium knows no environment {wanted!r}. {hint}"
-
-
-def _horizon(env: gymnasium.Env, asked: int | None, name: str) -> int:
-    own = env.spec.max_episode_steps if env.spec is not None else None
-    if own is None and env.has_wrapper_attr("_max_episode_steps"):
-        own = env.get_wrapper_attr("_max_episode_steps")
-    limits = [limit for limit in (asked, own) if limit is not None]
-    if not limits:
-        raise InputError(f"{name}: has no time limit of its own; give horizon, in steps.")
-    return int(min(limits))
-
-
-def _actions(space: spaces.Space, name: str) -> ActionSpec:
-    kind = type(space).__name__
-    if not isinstance(space, spaces.Box):
-        discrete = isinstance(space, (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary))
-        what = "its actions are discrete" if discrete else "its actions are no vectors"
-        raise InputError(f"{name}: {what} ({kind}); only actions of a Box are learned, numbers with limits.")
-    if not np.issubdtype(space.dtype, np.floating):
-        raise InputError(f"{name}: its actions are discrete (a Box of {space.dtype}); give a Box of float.")
-    low, high = (np.asarray(limit, np.float64).ravel() for limit in (space.low, space.high))
-    wrong = np.flatnonzero(~(np.isfinite(low) & np.isfinite(high) & (low < high)))
-    if len(wrong):
-        i = wrong[0]
-        raise InputError(
-            f"{name}: its actions are unbounded: number {i} has the limits {low[i]:g} and {high[i]:g}, and "
-            "policies act between limits; give a function that wraps it in finite ones."
-        )
-    return ActionSpec((math.prod(space.shape),), low, high)
-
-
-def _observations(space: spaces.Space, name: str, key: str = "") -> Any:
-    where = f"observation {key!r} is" if key else "its observations are"
-    if isinstance(space, spaces.Box):
-        return jax.ShapeDtypeStruct(space.shape, np.dtype(space.dtype))
-    if isinstance(space, spaces.Dict):
-        return {
-            own: _observations(inner, name, f"{key}.{own}" if key else own) for own, inner in space.items()
-        }
-    if isinstance(space, spaces.Tuple):
-        raise InputError(
-            f"{name}: {where} a Tuple, whose parts have no names; give a function that wraps it in a Dict."
-        )
-    raise InputError(
-        f"{name}: {where} {type(space).__name__}, no Box and no Dict of Boxes; give a function that wraps "
-        "it, e.g. by gymnasium.wrappers.FlattenObservation."
-    )

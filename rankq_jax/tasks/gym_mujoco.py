@@ -9,9 +9,10 @@ import numpy as np
 from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.generate import policy
 from rankq_jax.data.prepare import RewardTransform
-from rankq_jax.envs.batch import batch_env, stream_seed
+from rankq_jax.envs.batch import batch_env
 from rankq_jax.envs.gym_mujoco import ROBOTS, Robot, simulate
 from rankq_jax.envs.rollout import Act
+from rankq_jax.envs.streams import stream_seed
 from rankq_jax.tasks.collection import Behaviour, noisy, scripted
 from rankq_jax.tasks.task import Generator, Progress, Task
 from rankq_jax.types import Episodes

@@ -7,7 +7,8 @@ from rankq_jax.data.rules import StepLimit
 from rankq_jax.envs import adroit
 from rankq_jax.envs.adroit import HANDS, Hand
 from rankq_jax.envs.adroit.hand import REWARDS
-from rankq_jax.envs.batch import Simulation, batch_env, stream_seed
+from rankq_jax.envs.batch import Simulation, batch_env
+from rankq_jax.envs.streams import stream_seed
 from rankq_jax.tasks.collection import noisy, scripted
 from rankq_jax.tasks.task import Generator, Progress, Task
 from rankq_jax.types import Episodes

@@ -8,6 +8,9 @@ import numpy as np
 
 from rankq_jax.data import sources
 from rankq_jax.data.prepare import RewardTransform
+from rankq_jax.data.recording import Recording
+from rankq_jax.data.sources.selection import Wanted, keys_of
+from rankq_jax.data.stamps import Stamp, stamps
 from rankq_jax.specs import TaskSpec, unit_box
 from rankq_jax.tasks.task import Task
 from rankq_jax.types import BatchEnv, EnvState, Step
@@ -15,17 +18,30 @@ from rankq_jax.types import BatchEnv, EnvState, Step
 PREFIX = "data:"  # begins the names of these tasks
 
 
-def named(name: str) -> Task:
+def named(name: str, keys: str = "") -> Task:
     """The task of a name that begins with `data:`, which is followed by names and paths of datasets.
 
     Its name has absolute paths, so that it is the same task in every folder. The dataset is read when its
     sizes are asked for.
 
+    Args:
+      name: what begins with `data:`.
+      keys: names of the observations that are joined to one vector, where a source names them.
+
     Raises:
-      InputError: if a name is empty.
+      InputError: if a name or a key is empty.
     """
-    found = [_absolute(source) for source in sources.names(name.removeprefix(PREFIX))]
-    return _task(",".join(found), tuple(map(_stamp, found)))
+    dataset = ",".join(_absolute(source) for source in sources.names(name.removeprefix(PREFIX)))
+    return _task(dataset, keys_of(keys), stamps(dataset))
+
+
+def take(dataset: str, keys: str) -> tuple[str, Recording] | None:
+    """The origin and the recording of a dataset that was read for its sizes, once, so that it is read once.
+
+    None where it has several sources, has changed since, or another one was read after it.
+    """
+    read = _read.pop((dataset, keys_of(keys)), None)
+    return read[1] if read is not None and read[0] == stamps(dataset) else None
 
 
 def _absolute(source: str) -> str:
@@ -33,18 +49,13 @@ def _absolute(source: str) -> str:
     return str(path.absolute()) if path.exists() else source
 
 
-def _stamp(source: str) -> tuple[int, int]:
-    """By which a file that has changed is known."""
-    path = Path(source)
-    if not path.exists():
-        return 0, 0
-    about = path.stat()
-    return about.st_mtime_ns, about.st_size
+# The newest dataset that was read for its sizes, with the stamps of its files; see `take`.
+_read: dict[tuple[str, tuple[str, ...]], tuple[tuple[Stamp, ...], tuple[str, Recording]]] = {}
 
 
 @functools.lru_cache(maxsize=16)
-def _task(dataset: str, stamps: tuple[tuple[int, int], ...]) -> Task:
-    sizes = functools.cache(lambda: _spec(dataset))
+def _task(dataset: str, keys: tuple[str, ...], known: tuple[Stamp, ...]) -> Task:
+    sizes = functools.cache(lambda: _spec(dataset, keys, known))
     return Task(
         name=PREFIX + dataset,
         domain="mujoco",
@@ -56,11 +67,15 @@ def _task(dataset: str, stamps: tuple[tuple[int, int], ...]) -> Task:
     )
 
 
-def _spec(dataset: str) -> TaskSpec:
+def _spec(dataset: str, keys: tuple[str, ...], known: tuple[Stamp, ...]) -> TaskSpec:
     """The sizes of a dataset. The longest episode stands for the time limit."""
     longest, spec = 1, None
-    for _, found in sources.read_each(dataset):
+    _read.clear()
+    single = len(sources.names(dataset)) == 1  # several may not fit into memory together
+    for source, found in sources.read_each(dataset, Wanted(keys=keys)):
         episodes = found.episodes
+        if single:
+            _read[dataset, keys] = known, (source, found)
         observation = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), episodes.observation
         )

@@ -11,12 +11,12 @@ from rankq_jax import files
 from rankq_jax.data import sources, stored
 from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.data.readings import Summary, summary
-from rankq_jax.data.rules import Recorded
 from rankq_jax.data.sources.root import dataset_folder
-from rankq_jax.data.validate import check_labels, check_recorded, warn_of_long_episodes, warn_of_no_failure
+from rankq_jax.data.stamps import stamps
+from rankq_jax.data.validate import check_labels, warn_of_no_failure
 from rankq_jax.errors import InputError
 from rankq_jax.tasks.task import Task
-from rankq_jax.tasks.training_data import labelled, prepared, recordings
+from rankq_jax.tasks.training_data import Source, labeled_sources, prepared
 from rankq_jax.types import Transition
 
 
@@ -51,10 +51,11 @@ def described(
     Raises:
       InputError: as `training_data.described`, and if the disk refuses the rows.
     """
+    sources.fetch(dataset)  # before its files are looked at
     key = {
         "task": task.name,
         "dataset": dataset,
-        "files": _files(dataset),
+        "files": stamps(dataset),
         "transform": list(transform),
         "gamma": gamma,
         "reading": reading,
@@ -68,34 +69,30 @@ def described(
     folder = dataset_folder("x").parent / f".labeled-{digest}"
     with files.claimed(folder.with_suffix(".lock")):
         if stored.read_about(folder) is None:
-            found = recordings(task, dataset, keys, clip_actions)
-            _write(task, found, dataset, transform, gamma, reading, needs_success, folder)
+            found = labeled_sources(task, dataset, reading, needs_success, keys, clip_actions)
+            _write(task, found, dataset, transform, gamma, reading, folder)
     about = stored.read_about(folder)
     return stored.read(folder), Summary(**{**about, "returns": tuple(about["returns"])})
 
 
 def _write(
     task: Task,
-    found: Iterator[tuple[str, Recorded]],
+    found: Iterator[Source],
     dataset: str,
     transform: RewardTransform,
     gamma: float,
     reading: str,
-    needs: bool,
     folder: Path,
 ) -> None:
     """Labels the sources one after another into a new folder, and removes it again if one is refused."""
     summaries: list[Summary] = []
 
     def labeled() -> Iterator[Transition]:
-        for source, recorded in found:
-            check_recorded(recorded, source)
-            warn_of_long_episodes(recorded, source, task.spec.horizon)
-            episodes, origin = labelled(task, recorded, reading, source, needs)
-            part = prepared(task, [episodes], reading, transform, gamma)
-            check_labels(part, source, outcomes=False)
-            told = summary(reading, origin, part.episodes.episode, part.prepared)
-            summaries.append(told._replace(clipped=recorded.clipped))
+        for source in found:
+            part = prepared(task, [source.episodes], reading, transform, gamma)
+            check_labels(part, source.name, outcomes=False)
+            told = summary(reading, source.success_from, part.episodes.episode, part.prepared)
+            summaries.append(told._replace(clipped=source.clipped))
             yield part.prepared
 
     def total() -> dict[str, Any]:
@@ -133,15 +130,3 @@ def _total(parts: list[Summary]) -> Summary:
         clipped=sum(part.clipped for part in parts),
         returns=(min(part.returns[0] for part in parts), max(part.returns[1] for part in parts)),
     )
-
-
-def _files(dataset: str) -> list[list[Any]]:
-    """Name, size and time of change of every file of a dataset, by which changed data is noticed."""
-    found = []
-    for name in sources.names(dataset):
-        place = Path(sources.origin(name))
-        inside = sorted(place.rglob("*")) if place.is_dir() else [place]
-        found += [
-            [str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in inside if path.is_file()
-        ]
-    return found

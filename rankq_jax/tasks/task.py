@@ -68,7 +68,7 @@ class Task(NamedTuple):
       domain: of its hyper-parameters, e.g. `pointmaze`.
       environment: `(rows, threads) -> BatchEnv`, as it is trained and evaluated in.
       transform: default reward transform, of offline and online data alike.
-      success: `observation [T, O] -> [T]` bool, for labelling recorded data; None for a dense reward, which
+      success: `observation [T, O] -> [T]` bool, for labeling recorded data; None for a dense reward, which
         is taken as recorded.
       rewards: raw reward of a failing and of a successful step.
       generators: ways of making its dataset, by name, the first by default; empty if it has none of its own.

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,14 +12,13 @@ from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.prepare import RewardTransform, best, best_rows, prepare
 from rankq_jax.data.readings import READINGS, Summary, summary
 from rankq_jax.data.recording import SUCCESS_FLAGS, Origin, Recording
-from rankq_jax.data.rules import Labelled, Recorded
-from rankq_jax.data.sources import observations
-from rankq_jax.data.sources.arrays import recording
+from rankq_jax.data.rules import Labeled, Recorded
 from rankq_jax.data.sources.layouts import read_mapping
 from rankq_jax.data.sources.selection import Wanted, keys_of
 from rankq_jax.data.validate import check_labels, check_recorded, warn_of_long_episodes
 from rankq_jax.envs.maze_map import inside
 from rankq_jax.errors import InputError, suggestion
+from rankq_jax.tasks import recorded as recorded_tasks
 from rankq_jax.tasks.task import Task
 from rankq_jax.types import Episodes, Transition
 
@@ -31,8 +31,6 @@ def _read(dataset: Dataset, wanted: Wanted) -> Iterator[tuple[str, Recording]]:
         yield from sources.read_each(dataset, wanted)
     elif isinstance(dataset, Episodes):
         yield "episodes", Recording(dataset, Origin(success=SUCCESS_FLAGS))
-    elif wanted.like is not None:
-        yield "arrays", observations.recording(recording, dataset, "arrays", wanted.like)
     else:
         yield "arrays", read_mapping(dataset, wanted)
 
@@ -55,8 +53,14 @@ def recordings(
     maze = (scene.max_step, functools.partial(inside, scene.map)) if scene else (None, None)
     longest = spec.horizon + 1 if task.longest is None else task.longest
     like = None if spec.flat else spec.observation
+    if keys and like is not None:
+        raise InputError(
+            f"keys={keys!r}: observations of task {task.name!r} are {spec.words[0]}, of which no vector is "
+            "joined; leave keys out."
+        )
     wanted = Wanted(spec.observation_size, keys=keys_of(keys), like=like)
-    for source, (episodes, origin) in _read(dataset, wanted):
+    known = recorded_tasks.take(dataset, keys) if task.recorded and isinstance(dataset, str) else None
+    for source, (episodes, origin) in _read(dataset, wanted) if known is None else [known]:
         plain, rows = episodes._replace(info={}), 0
         if clip_actions:
             plain, rows = clipped(plain)
@@ -67,12 +71,12 @@ def recordings(
 
 
 def label(task: Task, recorded: Episodes, reading: str) -> Episodes:
-    """Episodes that lack nothing as a reading makes training data of them, see `labelled`."""
+    """Episodes that lack nothing as a reading makes training data of them, see `label_source`."""
     whole = Recorded(recorded, task.spec.observation_size, task.spec.action_size, spec=task.spec)
-    return labelled(task, whole, reading, task.name, needs_success=False)[0]
+    return label_source(task, whole, reading, task.name, needs_success=False)[0]
 
 
-def labelled(
+def label_source(
     task: Task, recorded: Recorded, reading: str, source: str, needs_success: bool
 ) -> tuple[Episodes, str]:
     """One source as a reading makes training data of it, and where success comes from, in words.
@@ -99,18 +103,18 @@ def labelled(
 
 def prepared(
     task: Task, parts: Sequence[Episodes], reading: str, transform: RewardTransform, gamma: float
-) -> Labelled:
-    """Labelled sources as training data, with what the rules of labels judge it by.
+) -> Labeled:
+    """Labeled sources as training data, with what the rules of labels judge it by.
 
     Args:
       task: what the data is for.
       parts: what `label` returned for each source.
-      reading: what it was labelled by.
+      reading: what it was labeled by.
       transform: of the raw rewards.
       gamma: discount per environment step.
     """
     episodes = concatenate(parts)
-    return Labelled(
+    return Labeled(
         episodes,
         prepare(episodes, transform, gamma),
         transform,
@@ -118,6 +122,41 @@ def prepared(
         rewards=None if task.success is None else task.rewards,
         terminates=reading != "rlpd",
     )
+
+
+class Source(NamedTuple):
+    """One source of a dataset as training data.
+
+    Attributes:
+      name: what messages begin with.
+      episodes: labeled by a reading.
+      success_from: where success comes from, in words.
+      clipped: the number of rows whose actions were clipped.
+    """
+
+    name: str
+    episodes: Episodes
+    success_from: str
+    clipped: int
+
+
+def labeled_sources(
+    task: Task,
+    dataset: Dataset,
+    reading: str,
+    needs_success: bool = False,
+    keys: str = "",
+    clip_actions: bool = False,
+) -> Iterator[Source]:
+    """The sources of a dataset, one at a time, each judged by the rules of a recording and then labeled.
+
+    Its arguments, errors and warnings are those of `described`.
+    """
+    for source, recorded in recordings(task, dataset, keys, clip_actions):
+        check_recorded(recorded, source)
+        episodes, origin = label_source(task, recorded, reading, source, needs_success)
+        warn_of_long_episodes(recorded, source, task.spec.horizon)
+        yield Source(source, episodes, origin, recorded.clipped)
 
 
 def load(
@@ -150,7 +189,7 @@ def described(
     """A dataset as training data of the task; every rule that matters to training holds for it.
 
     Args:
-      task: what the data is labelled for.
+      task: what the data is labeled for.
       dataset: comma-separated names and paths, see `data.sources.read_one`.
       transform: of the raw rewards.
       gamma: discount per environment step.
@@ -170,17 +209,12 @@ def described(
     Warns:
       UserWarning: if recorded episodes are longer than those of the task.
     """
-    parts, origins, cut = [], list[str](), 0
-    for source, recorded in recordings(task, dataset, keys, clip_actions):
-        check_recorded(recorded, source)
-        cut += recorded.clipped
-        episodes, origin = labelled(task, recorded, reading, source, needs_success)
-        parts.append(episodes)
-        origins += [origin] if origin not in origins else []
-        warn_of_long_episodes(recorded, source, task.spec.horizon)
-    whole = prepared(task, parts, reading, transform, gamma)
+    parts = list(labeled_sources(task, dataset, reading, needs_success, keys, clip_actions))
+    origins = dict.fromkeys(part.success_from for part in parts)
+    whole = prepared(task, [part.episodes for part in parts], reading, transform, gamma)
     check_labels(whole, dataset if isinstance(dataset, str) else "dataset")
     episode, data = whole.episodes.episode, best(whole.episodes, whole.prepared, keep_best)
     if keep_best < 1.0:
         episode = episode[best_rows(whole.episodes, whole.prepared, keep_best)]
-    return data, summary(reading, ", ".join(origins), episode, data)._replace(clipped=cut)
+    told = summary(reading, ", ".join(origins), episode, data)
+    return data, told._replace(clipped=sum(part.clipped for part in parts))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from rankq_jax.envs.batch import streams
+from rankq_jax.envs.streams import streams
 from rankq_jax.specs import describe_observation
 from rankq_jax.tasks import Task
 from rankq_jax.testing import restarting

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from rankq_jax.envs.batch import streams
+from rankq_jax.envs.streams import streams
 from rankq_jax.testing.comparing import alike, check, drawn, known, rolled, rows, same
 from rankq_jax.types import BatchEnv, EnvState
 

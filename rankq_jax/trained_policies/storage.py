@@ -24,9 +24,10 @@ _FIELDS = ("format", "about", "provenance", "mean", "deviation", *_LAYERS, *enco
 
 
 def save_policy(policy: TrainedPolicy, path: Path) -> None:
-    """Writes a policy, all or nothing.
+    """Writes a policy, all or nothing, that `load_policy` can read.
 
     Raises:
+      InputError: if it has more than a file may hold.
       ValueError: if its arrays do not fit together.
       OSError: if the file cannot be written; nothing is left of it.
     """
@@ -37,8 +38,25 @@ def save_policy(policy: TrainedPolicy, path: Path) -> None:
     version = FORMAT if policy.encoder is None else WITH_ENCODER
     arrays: dict[str, Any] = {"format": version, **weights_of(policy)}
     arrays |= {"about": json.dumps(about), "provenance": json.dumps(policy.provenance)}
+    if too_much := _too_much(policy, arrays):
+        raise InputError(f"{path}: the policy has {too_much}; train a smaller one.")
     with files.atomic(path) as file:
         np.savez_compressed(file, **arrays)
+
+
+def _too_much(policy: TrainedPolicy, arrays: dict[str, Any]) -> str:
+    """What a policy has more of than `load_policy` takes, in words; empty if nothing."""
+    entries = () if policy.encoder is None else policy.encoder.entries
+    convolutions = [len(entry.pixels.kernels) for entry in entries if entry.pixels is not None]
+    for what, number, most in (
+        ("observations of its encoder", len(entries), encoders.MOST_ENTRIES),
+        ("convolutions of an image", max(convolutions, default=0), encoders.MOST_CONVOLUTIONS),
+        ("fields", len(arrays), MOST_MEMBERS),
+        ("bytes", sum(128 + np.asarray(array).nbytes for array in arrays.values()), MOST_BYTES),
+    ):
+        if number > most:
+            return f"{number} {what}, {most} at most are read"
+    return ""
 
 
 def load_policy(path: Path | str) -> TrainedPolicy:

@@ -10,7 +10,7 @@ from rankq_jax.configs import RunConfig
 from rankq_jax.data import mixture
 from rankq_jax.errors import InputError
 from rankq_jax.lifting import normalize_observations
-from rankq_jax.loop.agents import Draw, lift
+from rankq_jax.loop.agents import SamplerFactory, lift
 from rankq_jax.networks import FAMILIES, Networks
 from rankq_jax.parallel import Layout, cross_device_mean
 from rankq_jax.specs import TaskSpec
@@ -108,7 +108,7 @@ def agent_of(config: RunConfig, algorithm: str, networks: Networks, arguments: M
 
 
 def lifted(
-    agent: Agent, config: RunConfig, layout: Layout, block: int, draw: Draw = mixture.uniform
+    agent: Agent, config: RunConfig, layout: Layout, block: int, draw: SamplerFactory = mixture.uniform
 ) -> Agent:
     """`agent` on the devices of `layout`: `block` updates per call, from batches that it draws itself."""
     return lift(

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import optax
 
-from rankq_jax import configs, tasks
+from rankq_jax import configs
 from rankq_jax.agents import reads
 from rankq_jax.agents.encoders import SharedWithoutCritic
 from rankq_jax.configs import OnlineConfig, RunConfig, algorithms_of
@@ -18,7 +18,7 @@ from rankq_jax.data.prepare import RewardTransform, prepare, with_preferences
 from rankq_jax.errors import InputError
 from rankq_jax.lifting import adapt
 from rankq_jax.loop import Setup, parts
-from rankq_jax.loop.agents import Draw
+from rankq_jax.loop.agents import SamplerFactory
 from rankq_jax.networks import Networks
 from rankq_jax.parallel import Layout, batch_over_devices, seeds_over_devices
 from rankq_jax.phases import Phase
@@ -70,7 +70,7 @@ def _mixing(online: OnlineConfig) -> Schedule:
     return optax.linear_schedule(online.mixing_ratio, online.mixing_ratio_final, online.mixing_anneal)
 
 
-def _draw(online: OnlineConfig) -> Draw:
+def _draw(online: OnlineConfig) -> SamplerFactory:
     as_one_buffer = online.merged_exactly and online.mixing_ratio == -1.0 and online.mixing_anneal <= 0
     return mixture.merged if as_one_buffer else mixture.uniform
 
@@ -112,6 +112,9 @@ def _online(config: RunConfig, agent: Agent, layout: Layout) -> Phase:
     )
 
 
+_PHASES = {"offline": _offline, "online": _online}  # what makes the phase of a section
+
+
 def _plan(
     config: RunConfig, networks: Networks, example: Transition, layout: Layout
 ) -> tuple[tuple[Phase, ...], Any]:
@@ -122,10 +125,9 @@ def _plan(
     """
     phases, agents = [], []
     for name, algorithm in phases_of(config).items():
-        offline = name == "offline"
-        agent = agent_of(config, algorithm, networks, {} if offline else config.online.arguments)
+        agent = agent_of(config, algorithm, networks, getattr(config, name).arguments)
         agents.append(agent)
-        phases.append((_offline if offline else _online)(config, agent, layout))
+        phases.append(_PHASES[name](config, agent, layout))
     check(bool(phases), "config.offline.updates=0 and config.online.env_steps=0: nothing to do.")
     try:
         states = [jax.eval_shape(agent.init, jax.random.key(0), example) for agent in agents]
@@ -152,7 +154,7 @@ def experiment(config: RunConfig, devices: Sequence[jax.Device] | None = None) -
       InputError: if a value is wrong.
     """
     configs.check(config)
-    task = tasks.find(config.task)
+    task = configs.task_of(config)
     check(
         config.success_weight == "given" or "rankq" in algorithms_of(config),
         "config.success_weight=balanced: belongs to RankQ, which no phase trains; leave it out.",
@@ -196,7 +198,7 @@ def world(config: RunConfig, built: Experiment, dataset: Transition) -> Setup:
     """The environments of all seeds and the data they learn from."""
     task, seeds, transform = built.task, len(built.seeds), reward_transform(config, built.task)
 
-    def labelled(episodes: Episodes) -> Transition:
+    def label(episodes: Episodes) -> Transition:
         return columns(config, prepare(episodes, transform, config.discount))
 
     environment = task.environment if config.online.terminates else task.unending
@@ -207,7 +209,7 @@ def world(config: RunConfig, built: Experiment, dataset: Transition) -> Setup:
         if task.recorded
         else task.environment(seeds * config.evaluation_episodes, config.threads),
         dataset=columns(config, dataset),
-        prepare=labelled,
+        prepare=label,
         capacity=capacity(config),
         seeds=built.seeds,
         acting=built.acting,

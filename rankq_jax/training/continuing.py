@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from rankq_jax import configs, tasks
+from rankq_jax import configs
 from rankq_jax.agents import reads
 from rankq_jax.checkpoints import Checkpoints
 from rankq_jax.configs import RunConfig, algorithms_of
@@ -27,15 +27,16 @@ from rankq_jax.types import PREFERRED_ACTION
 
 LENGTH_FIELDS = [f"{phase}.{length}" for phase, length in LENGTHS.items()]
 NAMES = ("name",)  # may change even when nothing is left to train
-DATA = (
-    "dataset",
-    "dataset_keys",
-    "clip_actions",
-    "dataset_reading",
-    "dataset_steps",
-    "dataset_seed",
-    "keep_best",
-)
+DATA = ("dataset", "dataset_keys", "clip_actions", "dataset_reading", "dataset_steps", "dataset_seed",
+        "keep_best")  # fmt: skip
+# What is settled when a run begins, and why it stays.
+FIXED = {
+    "task": "what was learned on one task is not the state of another",
+    "horizon": "the episodes of the run have had the other time limit",
+    "init_from": (weights := "the run has begun with other weights"),
+    "init_parts": weights,
+    "encoder_training": "the encoders of the run have been trained in the other way",
+}
 
 
 class Stretch(NamedTuple):
@@ -157,13 +158,11 @@ def reasons(change: Change, fields: Sequence[str]) -> dict[str, str]:
 
 def _of_the_whole(change: Change, field: str) -> str:
     old, progress = change.old, change.progress
-    if field == "task":
-        return "what was learned on one task is not the state of another"
+    if field in FIXED:
+        return FIXED[field]
     if field in ("seed", "seeds"):
         seeds = ", ".join(str(old.seed + i) for i in range(old.seeds))
         return f"the state of the run has the shapes and the numbers of seed {seeds}"
-    if field in ("init_from", "init_parts"):
-        return "the run has begun with other weights"
     if field == "train_envs":
         return f"the state of the run has the shapes of {old.train_envs} environments for each seed"
     if field == "replay_capacity":
@@ -186,9 +185,10 @@ def _of_algorithms(change: Change, field: str) -> str:
 def _of_lengths(change: Change, field: str) -> str:
     if field not in LENGTH_FIELDS:
         return ""
+    order = list(LENGTHS)
     phase, progress, names = field.partition(".")[0], change.progress, list(change.before)
-    if phase == "offline" and change.begun("online"):
-        return "the phase 'online' has begun, which comes after it"
+    if later := next(filter(change.begun, order[order.index(phase) + 1 :]), ""):
+        return f"the phase {later!r} has begun, which comes after it"
     falling = change.old.actor_cosine_decay and change.old.online.env_steps == 0
     if falling and change.begun(names[0]):
         return "the actor's learning rate has begun to fall, to 0 at the end of the other length"
@@ -245,6 +245,6 @@ def _of_other_shapes(old: RunConfig, new: RunConfig, fields: Sequence[str]) -> l
 def _shapes(config: RunConfig) -> str:
     """Structure, shapes and types of the state of one seed's agent, which no wrong value has."""
     configs.check(config)
-    task = tasks.find(config.task)
+    task = configs.task_of(config)
     agent = agent_of(config, algorithms_of(config)[0], networks_of(config, task.spec), {})
     return str(jax.eval_shape(agent.init, jax.random.key(0), build.example(config, task)))

@@ -6,7 +6,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from rankq_jax import loop
+from rankq_jax import files, loop
+from rankq_jax.analysis import results
 from rankq_jax.configs import RunConfig
 from rankq_jax.configs.run_config import phases_of
 from rankq_jax.errors import InputError
@@ -14,11 +15,60 @@ from rankq_jax.tasks import Task
 from rankq_jax.training import restore
 from rankq_jax.training.agents import agent_of
 from rankq_jax.training.build import Experiment
+from rankq_jax.training.restore import Restored
+from rankq_jax.training.workdir import PART, SOURCE
 from rankq_jax.transfer import transfer
+from rankq_jax.writers import write_json
 
 
-def initialize(config: RunConfig, built: Experiment, state: loop.RunState) -> tuple[loop.RunState, str]:
-    """`state` with what the newest checkpoint of `config.init_from` gives it, and what that was, in words.
+def read_source(config: RunConfig, workdir: Path) -> Restored:
+    """The checkpoint of `config.init_from` that a run begins with: at first the newest, later the same again.
+
+    The run may be killed before its first checkpoint, and the other run may go on meanwhile. So the number of
+    the checkpoint is recorded in `workdir`, or in the folder that processes with seeds of their own share.
+
+    Raises:
+      InputError: if the folder is no run's or holds no checkpoint, or no longer the recorded one.
+    """
+    shared = workdir.parent if workdir.name.startswith(PART) else workdir
+    shared.mkdir(parents=True, exist_ok=True)
+    with files.claimed(shared / f"{SOURCE}.lock"):
+        return _read_source(config, shared)
+
+
+def _read_source(config: RunConfig, workdir: Path) -> Restored:
+    folder = Path(config.init_from).expanduser()
+    path = workdir / SOURCE
+    known = results.read_json(path) if path.exists() else {}
+    if known.get("run") != str(folder):
+        other = restore.restore(folder)
+        try:
+            write_json(path, {"run": str(folder), **_place(other)})
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror}); make room.") from error
+        return other
+    try:
+        other = restore.restore(folder, number=known.get("checkpoint"))
+        if _place(other).items() <= known.items():
+            return other
+        cause: InputError | None = None
+    except InputError as error:
+        cause = error
+    raise InputError(
+        f"config.init_from={folder}: its checkpoint {known.get('checkpoint')}, with which {workdir} has "
+        f"begun, is {'gone or damaged' if cause else 'another one now'}; put it back, or choose another "
+        "--workdir."
+    ) from cause
+
+
+def _place(other: Restored) -> dict[str, Any]:
+    return {"checkpoint": other.number, **{name: other.notes[name] for name in ("updates", "env_steps")}}
+
+
+def initialize(
+    config: RunConfig, built: Experiment, state: loop.RunState, other: Restored
+) -> tuple[loop.RunState, str]:
+    """`state` with what a checkpoint of `config.init_from` gives it, and what that was, in words.
 
     The seed i takes the weights of the other run's seed i, and begins again with its first one where it has
     fewer seeds. Replay buffers, counts and random numbers are those of the new run.
@@ -27,13 +77,12 @@ def initialize(config: RunConfig, built: Experiment, state: loop.RunState) -> tu
       config: of the new run.
       built: what the configuration describes.
       state: before the first iteration.
+      other: what `read_source` returns.
 
     Raises:
-      InputError: if the folder is no run's or holds no checkpoint, if the observations or actions of the two
-        tasks differ, or nothing of the other run fits.
+      InputError: if the observations or actions of the two tasks differ, or nothing of the other run fits.
     """
     folder = Path(config.init_from).expanduser()
-    other = restore.restore(folder)
     _check_spec(folder, other.built.task, built.task)
     layout = built.layout
     new = layout.merge(state.agent)

@@ -80,7 +80,6 @@ def with_labeler(config: RunConfig, built: Experiment) -> Experiment:
     if not reads(config.offline.algorithm or config.algorithm, PREFERRED_ACTION):
         return built
     plan = (
-        phase._replace(relabeler=_labeler(config)) if phase.name == "offline" else phase
-        for phase in built.plan
+        phase._replace(relabeler=_labeler(config)) if phase.collect == 0 else phase for phase in built.plan
     )
     return built._replace(plan=tuple(plan))

@@ -6,9 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rankq_jax import tasks
-from rankq_jax.checkpoints import Checkpoints, Found, Held
-from rankq_jax.configs import RunConfig
+from rankq_jax.checkpoints import Checkpoints, ReplaySnapshot, RestoredCheckpoint
+from rankq_jax.configs import RunConfig, task_of
 from rankq_jax.loop import Collected, Evaluated, Event, PendingUpdates, Stage, Updated
 from rankq_jax.timing import Stopwatch
 from rankq_jax.training.consumers import Bar, Board, Lines, seconds
@@ -24,7 +23,7 @@ class Records:
         config: RunConfig,
         checkpoints: Checkpoints,
         stopwatch: Stopwatch,
-        found: Found | None,
+        found: RestoredCheckpoint | None,
     ) -> None:
         """Opens the files in the `--workdir`.
 
@@ -36,7 +35,7 @@ class Records:
         """
         nothing = {"metrics": 0, "evaluations": 0, "updates": None, "env_steps": 0}
         keep: dict[str, Any] = found.notes if found else nothing
-        task, seeds = tasks.find(config.task), [config.seed + i for i in range(config.seeds)]
+        task, seeds = task_of(config), [config.seed + i for i in range(config.seeds)]
         self._score = task.measures[0]
         self._lines = Lines(folder, seeds, stopwatch, keep)
         board = Board(TensorBoard(folder / "tensorboard", keep["updates"]), seeds, task)
@@ -86,7 +85,7 @@ class Records:
             return True
         return time.monotonic() - self._saved >= self._interval > 0.0
 
-    def save(self, parts: dict[str, Any], held: Held, planned: bool) -> None:
+    def save(self, parts: dict[str, Any], held: ReplaySnapshot, planned: bool) -> None:
         """Starts to write a checkpoint of a `portable` state; returns when everything is copied.
 
         `planned` says whether the phase has this checkpoint, whatever disturbs the run.

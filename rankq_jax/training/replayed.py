@@ -5,7 +5,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from rankq_jax import tasks
+from rankq_jax import configs
 from rankq_jax.checkpoints import Checkpoints
 from rankq_jax.data.episodes import concatenate
 from rankq_jax.errors import InputError
@@ -34,7 +34,7 @@ def episodes_of(folder: Path) -> Episodes:
             f"{folder}: config.reward_scaling={config.reward_scaling}, and what the rewards were is not "
             "recorded; choose a run with config.reward_scaling=given."
         )
-    task = tasks.find(config.task)
+    task = configs.task_of(config)
     if not task.spec.flat:
         raise InputError(
             f"{folder}: observations of task {task.name!r} are {task.spec.words[0]}; only the replay of "

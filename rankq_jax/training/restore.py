@@ -25,6 +25,7 @@ class Restored(NamedTuple):
     """A checkpoint of a run.
 
     Attributes:
+      number: of the checkpoint.
       config: resolved configuration.
       built: what the configuration describes.
       agent: lifted, of the phase that the checkpoint lies in.
@@ -35,6 +36,7 @@ class Restored(NamedTuple):
         None if the agent has no critic.
     """
 
+    number: int
     config: RunConfig
     built: Experiment
     agent: Agent
@@ -90,7 +92,9 @@ def _like(config: RunConfig, built: Experiment, notes: dict[str, Any]) -> Any:
     return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
 
-def of_state(config: RunConfig, built: Experiment, state: Any, notes: dict[str, Any]) -> Restored:
+def of_state(
+    config: RunConfig, built: Experiment, state: Any, notes: dict[str, Any], number: int = 0
+) -> Restored:
     """What can be done with a state of a run, leaves `[S, ...]`; see `Restored` for the arguments."""
     agent = _agent(built, notes)
 
@@ -102,19 +106,21 @@ def of_state(config: RunConfig, built: Experiment, state: Any, notes: dict[str, 
 
     has_critic = hasattr(state.inner if isinstance(state, Normalized) else state, "critic")
     params = agent.params(built.layout.split(state))
-    return Restored(config, built, agent, state, params, notes, value if has_critic else None)
+    return Restored(number, config, built, agent, state, params, notes, value if has_critic else None)
 
 
-def restore(folder: Path, best: bool = False, *, exact: bool = False) -> Restored:
+def restore(folder: Path, best: bool = False, *, exact: bool = False, number: int | None = None) -> Restored:
     """Reads a checkpoint below a `--workdir`.
 
     Args:
       folder: the `--workdir`.
       best: the checkpoint of the best evaluation, not the newest.
       exact: the networks compute in float32 at the highest precision, whatever they were trained in.
+      number: of the checkpoint to read, not the newest.
 
     Raises:
-      InputError: if the folder is no run's, or holds no checkpoint yet, or none that was evaluated.
+      InputError: if the folder is no run's, or holds no checkpoint yet, or none that was evaluated, or not
+        the one of that number.
     """
     config = recorded(folder)
     if exact:
@@ -129,10 +135,10 @@ def restore(folder: Path, best: bool = False, *, exact: bool = False) -> Restore
     if best and checkpoints.marks.best is None:
         raise InputError(f"{folder}: holds no checkpoint that was evaluated; leave --best out.")
     try:
-        number = checkpoints.marks.best if best else None
+        number = checkpoints.marks.best if best else number
         found = checkpoints.restore(lambda notes: {"agent": _like(config, built, notes)}, number=number)
     except FileNotFoundError as error:
         raise InputError(f"{folder}: holds no checkpoint yet; train it first.") from error
     finally:
         checkpoints.close()
-    return of_state(config, built, found.parts["agent"], found.notes)
+    return of_state(config, built, found.parts["agent"], found.notes, found.number)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rankq_jax import loop
-from rankq_jax.checkpoints import Checkpoints, Found
+from rankq_jax.checkpoints import Checkpoints, RestoredCheckpoint
 from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError, NumericsError, Stopped
 from rankq_jax.timing import Stopwatch
 from rankq_jax.training import processes
 from rankq_jax.training.build import Experiment
-from rankq_jax.training.initialization import initialize
+from rankq_jax.training.initialization import initialize, read_source
 from rankq_jax.training.records import Records
 from rankq_jax.training.stopping import Requests
 
@@ -77,7 +77,7 @@ def train_with_restarts(run: TrainingRun) -> loop.Progress:
 
 def initial_or_restored(
     run: TrainingRun, checkpoints: Checkpoints, again: bool
-) -> tuple[loop.RunState, Found | None]:
+) -> tuple[loop.RunState, RestoredCheckpoint | None]:
     """The state to go on from, or to start again from, and the checkpoint that it comes from.
 
     Raises:
@@ -118,7 +118,9 @@ def _first(run: TrainingRun, state: loop.RunState) -> loop.RunState:
     """The state before the first iteration; see `config.init_from`."""
     if not run.config.init_from:
         return state
-    state, told = initialize(run.config, run.built, state)
+    with processes.first_alone("the checkpoint of the other run is recorded"):
+        other = read_source(run.config, run.folder)
+    state, told = initialize(run.config, run.built, state, other)
     if processes.first():
         print(told, flush=True)
     return state
@@ -136,7 +138,7 @@ def _begun_before(folder: Path) -> bool:
 
 
 def train_once(
-    run: TrainingRun, state: loop.RunState, found: Found | None, checkpoints: Checkpoints
+    run: TrainingRun, state: loop.RunState, found: RestoredCheckpoint | None, checkpoints: Checkpoints
 ) -> loop.Progress:
     """Follows the events of a run from `state` to its end.
 
@@ -171,7 +173,7 @@ def train_once(
                     records.settle()
                 parts = loop.to_save(event.state, setup, layout)
                 if records is not None:
-                    records.save(parts, loop.held(event.state, layout), planned)
+                    records.save(parts, loop.replay_snapshot(event.state, layout), planned)
             if stop:
                 raise Stopped
             progress = event.progress

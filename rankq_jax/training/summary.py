@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rankq_jax import tasks
 from rankq_jax.analysis import evaluations, results
-from rankq_jax.configs import RunConfig
+from rankq_jax.configs import RunConfig, task_of
 from rankq_jax.writers import read_lines, write_json, write_text
 
 EVALUATIONS = "evaluations.jsonl"
@@ -17,7 +16,7 @@ def summarise(folder: Path, config: RunConfig, seeds: list[int]) -> dict[str, An
 
     `offline_` and `final_` results are the means of what the task has: see `Task.measures`.
     """
-    task = tasks.find(config.task)
+    task = task_of(config)
     records, names = read_lines(folder / EVALUATIONS), [measure.name for measure in task.measures]
     curves = evaluations.curves(records, names, folder / EVALUATIONS)
     return {

@@ -39,7 +39,7 @@ def export(restored: Restored, folder: Path, seed: int | None = None) -> Trained
       seed: one of the run's seeds; None takes the first.
 
     Raises:
-      InputError: if the run has no such seed, or the network is not a plain perceptron.
+      InputError: if the run has no such seed, or its policy is none that a file can hold, see `to_numpy`.
     """
     built, seeds = restored.built, restored.built.seeds
     provenance = _provenance(restored, folder, seeds[0] if seed is None else seed)

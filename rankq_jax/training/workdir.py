@@ -16,9 +16,9 @@ import jax
 import numpy as np
 
 import rankq_jax
-from rankq_jax import registry, tasks
+from rankq_jax import registry
 from rankq_jax.analysis import results
-from rankq_jax.configs import RunConfig
+from rankq_jax.configs import RunConfig, task_of
 from rankq_jax.errors import InputError
 from rankq_jax.files import PREFIX
 from rankq_jax.tasks.from_gymnasium import package_of
@@ -33,7 +33,8 @@ PACKAGES = (
 
 PART = "process-"  # begins the name of the folder of one process's seeds
 # May lie in a folder that nobody has claimed yet: what claiming it leaves, and what belongs to launchers.
-OWN = ("lock", "owner.json")
+SOURCE = "init_from.json"  # which checkpoint of another run this one has begun with
+OWN = ("lock", "owner.json", SOURCE, f"{SOURCE}.lock")
 OTHERS = (PART, "job.", PREFIX)
 PATIENCE = 2.0  # seconds for a folder that somebody looks at, or is about to leave
 
@@ -104,7 +105,7 @@ def description(config: RunConfig) -> dict[str, Any]:
     """What `config.json` says about a run, apart from its dataset."""
     return {
         "config": config.to_dict(),
-        "exact_resume": tasks.find(config.task).exact,
+        "exact_resume": task_of(config).exact,
         "imports": registry.imports(),
         "versions": versions(),
         "git_commit": git_commit(),

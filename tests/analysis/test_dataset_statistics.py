@@ -122,7 +122,7 @@ def test_coverage_is_drawn_where_the_positions_are(maze, monkeypatch):
 
 
 def test_distributions_are_a_picture():
-    steps = {"recorded": np.array([2, 1]), "labelled": np.array([3])}
+    steps = {"recorded": np.array([2, 1]), "labeled": np.array([3])}
     action = np.random.default_rng(0).uniform(-1, 1, (3, 8))
     returns = np.float32([-500.0, -500.0, 5.0])
     assert pictures.distributions(steps, returns, returns > 0, action).startswith(PNG)

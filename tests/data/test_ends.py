@@ -13,7 +13,8 @@ from rankq_jax.data.recording import Origin
 from rankq_jax.data.rules import RECORDING_RULES, Recorded
 from rankq_jax.envs import adroit
 from rankq_jax.envs.adroit import HANDS
-from rankq_jax.envs.batch import batch_env, streams
+from rankq_jax.envs.batch import batch_env
+from rankq_jax.envs.streams import streams
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import training_data
 from rankq_jax.types import Episodes

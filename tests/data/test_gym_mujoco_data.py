@@ -10,8 +10,8 @@ from rankq_jax import tasks
 from rankq_jax.data import export, sources
 from rankq_jax.data.episodes import snapshots
 from rankq_jax.data.sources.minari import dataset_folder
-from rankq_jax.envs.batch import streams
 from rankq_jax.envs.gym_mujoco import ROBOTS, simulate
+from rankq_jax.envs.streams import streams
 from rankq_jax.tasks import gym_mujoco
 from rankq_jax.tasks.datasets import make_dataset
 

@@ -100,6 +100,23 @@ def test_arrays_of_a_program_train(episodes):
     alike(data.next_observation, expected.next_observation)
 
 
+def test_arrays_of_a_program_have_the_layouts_of_files(episodes, tmp_path):
+    export.write(episodes, tmp_path / "own.npz", "ogbench")
+    with np.load(tmp_path / "own.npz") as file:
+        held = dict(file)
+    (_, ours), (_, theirs) = (
+        next(training_data.recordings(BOTH, given)) for given in (held, str(tmp_path / "own.npz"))
+    )
+    for field in ("observation", "next_observation", "action", "truncated"):
+        alike(getattr(ours.episodes, field), getattr(theirs.episodes, field))
+
+
+def test_keys_are_refused_where_nothing_is_joined(episodes):
+    words = r"keys='proprio': observations of task '.*' are image uint8.*; leave keys out\.$"
+    with pytest.raises(InputError, match=words):
+        training_data.load(BOTH, arrays(episodes), BOTH.transform, 0.99, keys="proprio")
+
+
 WRONG = {
     "floats": (lambda image: (image / 255).astype(np.float32), ("float32[24,24,3]", "uint8[24,24,3]")),
     "another size": (lambda image: image[:, ::2, ::2], ("uint8[12,12,3]", "uint8[24,24,3]")),

@@ -94,12 +94,12 @@ def reached(observation):
     return np.abs(observation[:, 0] - 3.0) < 0.5
 
 
-def test_relabelling_judges_the_next_observation():
-    labelled = relabel(episode([0, 1, 2, 3, 4, 3, 0]), reached)
-    np.testing.assert_array_equal(labelled.success, [0, 0, 1, 0, 1, 0])
-    np.testing.assert_array_equal(labelled.reward, [0, 0, 1, 0, 1, 0])
-    np.testing.assert_array_equal(labelled.terminated, labelled.success)
-    np.testing.assert_array_equal(labelled.truncated, [0, 0, 0, 0, 0, 1])
+def test_relabeling_judges_the_next_observation():
+    labeled = relabel(episode([0, 1, 2, 3, 4, 3, 0]), reached)
+    np.testing.assert_array_equal(labeled.success, [0, 0, 1, 0, 1, 0])
+    np.testing.assert_array_equal(labeled.reward, [0, 0, 1, 0, 1, 0])
+    np.testing.assert_array_equal(labeled.terminated, labeled.success)
+    np.testing.assert_array_equal(labeled.truncated, [0, 0, 0, 0, 0, 1])
 
 
 def test_cutting_ends_an_episode_at_its_success_and_drops_starts_inside_the_goal():
@@ -132,9 +132,9 @@ def test_cutting_drops_a_first_row_inside_the_goal():
 
 
 def test_a_goal_reached_at_the_time_limit_is_a_success_and_not_a_truncation():
-    labelled = relabel(episode([1, 2, 3], "truncated"), reached)
-    assert labelled.terminated[-1] and not labelled.truncated[-1]
-    np.testing.assert_array_equal(prepare(labelled, SPARSE, 0.9).discount, np.float32([0.9, 0.0]))
+    labeled = relabel(episode([1, 2, 3], "truncated"), reached)
+    assert labeled.terminated[-1] and not labeled.truncated[-1]
+    np.testing.assert_array_equal(prepare(labeled, SPARSE, 0.9).discount, np.float32([0.9, 0.0]))
 
 
 def test_the_next_action_is_never_that_of_another_episode():

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from rankq_jax import tasks
 from rankq_jax.data.prepare import RewardTransform, prepare
 from rankq_jax.data.readings import READINGS
-from rankq_jax.data.rules import LABEL_RULES, RECORDING_RULES, Labelled, Recorded, findings, rule
+from rankq_jax.data.rules import LABEL_RULES, RECORDING_RULES, Labeled, Recorded, findings, rule
 from rankq_jax.data.rules.labels import return_bounds
 from rankq_jax.data.sources import load_minari
-from rankq_jax.data.validate import check_labels, check_recording
+from rankq_jax.data.validate import check_labels, check_recorded, check_recording
 from rankq_jax.envs.maze_map import inside
 from rankq_jax.errors import InputError
+from rankq_jax.specs import ActionSpec, TaskSpec, vector
 from rankq_jax.tasks.datasets import make_dataset
 from rankq_jax.types import Episodes, Transition
 
@@ -123,6 +124,23 @@ def test_the_message_is_one_line_with_everything_in_it():
     )
 
 
+def test_actions_in_the_limits_of_the_environment_are_to_be_scaled():
+    box = ActionSpec((2,), np.array([-2.0, 0.0]), np.array([2.0, 1.0]))
+    spec = TaskSpec(vector(3), box, 10)
+
+    def refused(value):
+        data = changed(walks(), "action", (slice(None), 1), 0.5)
+        with pytest.raises(InputError) as caught:
+            check_recorded(Recorded(changed(data, "action", (5, 0), value), 3, 2, spec=spec), "data.hdf5")
+        return str(caught.value)
+
+    assert refused(1.5).endswith(
+        "they lie in the limits of the environment, [-2, 2] and [0, 1], from low to high: store "
+        "2 (a - low) / (high - low) - 1."
+    )
+    assert refused(2.5).endswith("set clip_actions to clip them, as Cal-QL and RLPD do.")
+
+
 def test_positions_in_walls():
     def walk_out(steps):
         """A thousand steps, the last `steps` of which start beyond x = 1 by more than 0.1 m."""
@@ -184,7 +202,7 @@ def test_next_observations_may_differ_by_rounding():
     assert broken(RECORDING_RULES, recorded(rounded)) == {}
 
 
-def labelled(rewards=(0, 0, 0, 1, 0, 0, 0), terminated=None, returns=None, success=None, **changes):
+def labeled(rewards=(0, 0, 0, 1, 0, 0, 0), terminated=None, returns=None, success=None, **changes):
     """Four steps to a success and three of a failure, with 10 r - 5 and a discount of 0.99."""
     reward = np.asarray(rewards, np.float64)
     terminal = reward == 1 if terminated is None else np.asarray(terminated, bool)
@@ -202,67 +220,67 @@ def labelled(rewards=(0, 0, 0, 1, 0, 0, 0), terminated=None, returns=None, succe
             "mc_return": np.float32(by_hand if returns is None else returns),
         },
     )
-    return Labelled(episodes, prepared, TEN_R_MINUS_5, GAMMA, (0.0, 1.0))._replace(**changes)
+    return Labeled(episodes, prepared, TEN_R_MINUS_5, GAMMA, (0.0, 1.0))._replace(**changes)
 
 
 def test_valid_labels_break_nothing():
-    assert broken(LABEL_RULES, labelled()) == {}
-    check_labels(labelled(), "x")
+    assert broken(LABEL_RULES, labeled()) == {}
+    check_labels(labeled(), "x")
 
 
 @pytest.mark.parametrize(
     ("name", "data", "where", "words"),
     [
         # a reward of 0.5 is neither; the returns that it would change are left as they are
-        ("two_rewards", labelled((0, 0, 0, 1, 0, 0.5, 0)), (1, 1), "'reward' is 0.5 where .* 0 and 1 alone"),
-        ("terminals_are_successes", labelled(terminated=[0] * 7), (0, 3), "a success is not terminal"),
+        ("two_rewards", labeled((0, 0, 0, 1, 0, 0.5, 0)), (1, 1), "'reward' is 0.5 where .* 0 and 1 alone"),
+        ("terminals_are_successes", labeled(terminated=[0] * 7), (0, 3), "a success is not terminal"),
         (
             "terminals_are_successes",
-            labelled(terminated=[0, 0, 0, 1, 0, 0, 1]),  # a time limit taken for a terminal
+            labeled(terminated=[0, 0, 0, 1, 0, 0, 1]),  # a time limit taken for a terminal
             (1, 2),
             "a terminal is no success",
         ),
         (
             "terminals_are_successes",
-            labelled(terminates=False, returns=[-9.999005, -5.0495, -0.05, 5.0, -500.0, -500.0, -500.0]),
+            labeled(terminates=False, returns=[-9.999005, -5.0495, -0.05, 5.0, -500.0, -500.0, -500.0]),
             (0, 3),
             "a terminal where the reading knows none",
         ),
         (
             "outcomes",
-            labelled((0,) * 7, returns=[-500.0] * 7, success=[0] * 7),
+            labeled((0,) * 7, returns=[-500.0] * 7, success=[0] * 7),
             None,
             "none of 2 episodes reaches the task's goal",
         ),
         # the sum to the time limit, -5 - 4.95 - 4.9005, in place of the value of failing for ever
         (
             "return_to_go",
-            labelled(returns=[-9.999005, -5.0495, -0.05, 5.0, -14.8505, -500.0, -500.0]),
+            labeled(returns=[-9.999005, -5.0495, -0.05, 5.0, -14.8505, -500.0, -500.0]),
             (1, 0),
             "-14.8505 in a failed episode is not -500",
         ),
         # a success that the episode outlives for ever: 5 / (1 - 0.99)
         (
             "return_to_go",
-            labelled(returns=[-9.999005, -5.0495, -0.05, 500.0, -500.0, -500.0, -500.0]),
+            labeled(returns=[-9.999005, -5.0495, -0.05, 500.0, -500.0, -500.0, -500.0]),
             (0, 3),
             r"500 is outside \[-500, 5\]",
         ),
         (
             "return_to_go",
-            labelled(returns=[-501.0, -5.0495, -0.05, 5.0, -500.0, -500.0, -500.0]),
+            labeled(returns=[-501.0, -5.0495, -0.05, 5.0, -500.0, -500.0, -500.0]),
             (0, 0),
             r"-501 is outside \[-500, 5\]",
         ),
         (
             "return_to_go",
-            labelled(returns=[-9.999005, -5.0495, 5.0, 5.0, -500.0, -500.0, -500.0]),
+            labeled(returns=[-9.999005, -5.0495, 5.0, 5.0, -500.0, -500.0, -500.0]),
             (0, 2),
             "5 is 5, that of a success, at another step",
         ),
         (
             "return_to_go",
-            labelled(returns=[-9.999005, -5.0495, -0.05, np.nan, -500.0, -500.0, -500.0]),
+            labeled(returns=[-9.999005, -5.0495, -0.05, np.nan, -500.0, -500.0, -500.0]),
             (0, 3),
             "nan is outside",
         ),
@@ -271,30 +289,30 @@ def test_valid_labels_break_nothing():
 def test_labels_that_break_one_rule(name, data, where, words):
     assert list(broken(LABEL_RULES, data)) == [name]
     place = "from episode 0, index 0 on" if where is None else "at episode {}, index {}".format(*where)
-    suffix = "" if name == "outcomes" else " of the labelled data"
+    suffix = "" if name == "outcomes" else " of the labeled data"
     with pytest.raises(InputError, match=rf"^x: .*{words}.* {place}{suffix} \(rule '{name}'\); \w.*\.$"):
         check_labels(data, "x")
 
 
 def test_an_unusual_share_of_success_stops_nothing():
-    found = broken(LABEL_RULES, labelled(success_share=(4 / 7, 0.005, 0.10)))
+    found = broken(LABEL_RULES, labeled(success_share=(4 / 7, 0.005, 0.10)))
     assert list(found) == ["success_share"]
     assert found["success_share"].measured == "57.1 % of the steps"
     assert "0.5 to 10 %" in found["success_share"].problem
-    assert broken(LABEL_RULES, labelled(success_share=(4 / 7, 0.5, 0.6))) == {}
-    check_labels(labelled(success_share=(4 / 7, 0.005, 0.10)), "x")
+    assert broken(LABEL_RULES, labeled(success_share=(4 / 7, 0.5, 0.6))) == {}
+    check_labels(labeled(success_share=(4 / 7, 0.005, 0.10)), "x")
 
 
 def test_several_terminals_in_a_trajectory():
     # Successes at steps 1 and 3 of the first walk, both terminal, as Cal-QL's loader has them.
-    data = labelled((0, 1, 0, 1, 0, 0, 0), returns=[-0.05, 5.0, -0.05, 5.0, -500.0, -500.0, -500.0])
+    data = labeled((0, 1, 0, 1, 0, 0, 0), returns=[-0.05, 5.0, -0.05, 5.0, -500.0, -500.0, -500.0])
     assert broken(LABEL_RULES, data) == {}
 
 
 def test_a_reading_without_terminals():
     # 5 is followed by nothing; -5 + 0.99 * 5; and two successes in a row: 5 + 0.99 * 5 = 9.95
     returns = [0.99 * 4.8505 - 5, 0.99 * 9.95 - 5, 9.95, 5.0, -500.0, -500.0, -500.0]
-    data = labelled((0, 0, 1, 1, 0, 0, 0), terminated=[0] * 7, returns=returns, terminates=False)
+    data = labeled((0, 0, 1, 1, 0, 0, 0), terminated=[0] * 7, returns=returns, terminates=False)
     assert broken(LABEL_RULES, data) == {}
     # four successes return 5 (1 - 0.99^4) / 0.01 = 19.70 at most
     too_high = data.prepared.extras["mc_return"].copy()
@@ -306,14 +324,14 @@ def test_a_reading_without_terminals():
 
 
 def test_every_trajectory_succeeds_is_a_warning():
-    data = labelled((0, 0, 0, 1, 0, 0, 1), success=[1] * 7,
+    data = labeled((0, 0, 0, 1, 0, 0, 1), success=[1] * 7,
                     returns=[-9.999005, -5.0495, -0.05, 5.0, -5.0495, -0.05, 5.0])  # fmt: skip
     with pytest.warns(UserWarning, match="every episode succeeds"):
         check_labels(data, "x")
 
 
 def test_of_a_dense_task_only_the_share_is_measured():
-    data = labelled((0.3, 0.2, -4, 1, 2, 3, 4), returns=range(7))._replace(rewards=None)
+    data = labeled((0.3, 0.2, -4, 1, 2, 3, 4), returns=range(7))._replace(rewards=None)
     assert broken(LABEL_RULES, data) == {}
     check_labels(data, "x")
 
@@ -358,7 +376,7 @@ def test_rounding_over_a_long_way_to_the_goal_is_no_offence(gamma, bias):
     reward[19_999] = 1.0
     far = far._replace(reward=reward, success=reward == 1, terminated=reward == 1)
     transform = RewardTransform(10.0, bias, failure=0.0)
-    labels = Labelled(far, prepare(far, transform, gamma), transform, gamma, (0.0, 1.0))
+    labels = Labeled(far, prepare(far, transform, gamma), transform, gamma, (0.0, 1.0))
     assert broken(LABEL_RULES, labels) == {}
 
 
@@ -380,7 +398,7 @@ def test_a_made_dataset_keeps_every_rule(point_maze, gamma, scale, bias):
             continue  # nothing terminates in the file, which the rules are there to notice
         episodes = reading(data, task.success, task.rewards)
         prepared = prepare(episodes, transform, gamma)
-        labels = Labelled(episodes, prepared, transform, gamma, task.rewards, terminates=name != "rlpd")
+        labels = Labeled(episodes, prepared, transform, gamma, task.rewards, terminates=name != "rlpd")
         assert broken(LABEL_RULES, labels) == {}, name
 
 
@@ -389,7 +407,7 @@ def test_the_file_of_a_continuing_task_read_as_recorded(point_maze):
     episodes = READINGS["recorded"](data, task.success, task.rewards)
     prepared = prepare(episodes, TEN_R_MINUS_5, GAMMA)
     with pytest.raises(InputError, match=r"a success is not terminal .* \(rule 'terminals_are_successes'\)"):
-        check_labels(Labelled(episodes, prepared, TEN_R_MINUS_5, GAMMA, task.rewards), "x")
+        check_labels(Labeled(episodes, prepared, TEN_R_MINUS_5, GAMMA, task.rewards), "x")
 
 
 def test_a_maze_read_in_another_frame(point_maze):

@@ -37,7 +37,7 @@ def without(arrays, *keys):
     return {key: array for key, array in arrays.items() if key not in keys}
 
 
-def relabelled():
+def relabeled():
     """As D4RL's mazes: the collector goes on, and every step into the goal is a terminal."""
     arrays = recordings.d4rl()
     return {**arrays, "terminals": (arrays["rewards"] == 1.0) & ~arrays["timeouts"]}
@@ -45,7 +45,7 @@ def relabelled():
 
 FORMATS = {
     "d4rl.hdf5": recordings.d4rl,
-    "d4rl-relabelled.hdf5": relabelled,
+    "d4rl-relabeled.hdf5": relabeled,
     "d4rl.npz": recordings.d4rl,
     "own.npz": recordings.own,
     "own.h5": recordings.own,
@@ -95,7 +95,7 @@ def test_the_expectation_by_hand():
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in FORMATS if not {"ogbench", "relabelled"} & set(re.split(r"\W", name))]
+    "name", [name for name in FORMATS if not {"ogbench", "relabeled"} & set(re.split(r"\W", name))]
 )
 def test_what_was_recorded(stored, name):
     episodes = sources.load(stored[name], observation_size=recordings.SIZE)

@@ -206,8 +206,8 @@ def test_ogbench_for_a_single_task(tmp_path, compact, held):
     else:
         read = sources.load(str(recordings.save(tmp_path / f"maze.{held}", arrays)))
     won = np.concatenate([recordings.reached(o[:-1]) for o, *_ in EPISODES])
-    relabelled = [(o, a, recordings.reached(o[:-1]) - 1.0, t) for o, a, _, t in EPISODES]
-    check(read, relabelled, terminals=won)
+    relabeled = [(o, a, recordings.reached(o[:-1]) - 1.0, t) for o, a, _, t in EPISODES]
+    check(read, relabeled, terminals=won)
     check_as_training_data(read)
 
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from rankq_jax.envs import adroit
-from rankq_jax.envs.batch import batch_env, streams
+from rankq_jax.envs.batch import batch_env
 from rankq_jax.envs.robotics import env_spec
+from rankq_jax.envs.streams import streams
 from rankq_jax.testing.comparing import drawn
 
 # Lengths of observations and actions, steps until truncation (mj_envs' binary tasks).

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from rankq_jax.envs import adroit
-from rankq_jax.envs.batch import View, batch_env, streams
+from rankq_jax.envs.batch import View, batch_env
+from rankq_jax.envs.streams import streams
 
 
 def judged(name, observation, terminates=True):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from rankq_jax.envs import ant
-from rankq_jax.envs.batch import View, batch_env, streams
+from rankq_jax.envs.batch import View, batch_env
+from rankq_jax.envs.streams import streams
 from rankq_jax.testing.comparing import drawn
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from rankq_jax.envs.batch import bounded, sparse, stream_seed, streams
+from rankq_jax.envs.batch import bounded, sparse
+from rankq_jax.envs.streams import stream_seed, streams
 from rankq_jax.testing import check_environment
 from tests.envs.kinds import KINDS, episodes_of, make
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from rankq_jax.envs import gym_mujoco
-from rankq_jax.envs.batch import batch_env, streams
+from rankq_jax.envs.batch import batch_env
 from rankq_jax.envs.gym_mujoco import ROBOTS, simulate
+from rankq_jax.envs.streams import streams
 from rankq_jax.testing import check_environment
 from rankq_jax.types import Snapshot
 

@@ -1,5 +1,6 @@
 """Environments of gymnasium behind the protocol: the same steps, in one process or in several."""
 
+import inspect
 import os
 import signal
 import subprocess
@@ -10,14 +11,22 @@ import gymnasium
 import jax
 import numpy as np
 import pytest
+from gymnasium.vector import async_vector_env
 
 import rankq_jax as rq
-from rankq_jax.envs.batch import streams
 from rankq_jax.envs.gymnasium_envs import reset_seed
 from rankq_jax.envs.rollout import collect, recorder
+from rankq_jax.envs.streams import streams
 from rankq_jax.evaluation import evaluate
 from rankq_jax.testing import check_environment
 from tests.gymnasium_cases import Carried, Images, Point, Seeing
+
+
+def test_gymnasium_has_the_worker_that_processes_run():
+    """A private name; where it goes, `gymnasium_rows.work` must be written anew."""
+    named = "gymnasium's worker has another name, or cannot be chosen; see envs/gymnasium_rows.py"
+    assert callable(getattr(async_vector_env, "_async_worker", None)), named
+    assert "worker" in inspect.signature(async_vector_env.AsyncVectorEnv).parameters, named
 
 
 @pytest.mark.parametrize("make", [Point, Seeing, Images])
@@ -145,7 +154,7 @@ PARENT = """
 import os, sys, time
 import numpy as np
 import rankq_jax as rq
-from rankq_jax.envs.batch import streams
+from rankq_jax.envs.streams import streams
 from tests.gymnasium_cases import Point
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ import pytest
 
 from rankq_jax.data.generate.waypoints import Navigator, grid, nearest_cell, steer
 from rankq_jax.envs import point_maze
-from rankq_jax.envs.batch import batch_env, streams
+from rankq_jax.envs.batch import batch_env
 from rankq_jax.envs.maze_map import free_cells
 from rankq_jax.envs.rollout import collect, recorder
+from rankq_jax.envs.streams import streams
 from tests.envs.kinds import UMAZE
 
 every_maze = pytest.mark.parametrize("name", sorted(point_maze.POINT_MAZES))

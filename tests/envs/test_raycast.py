@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from rankq_jax.envs import raycast
-from rankq_jax.envs.batch import streams
 from rankq_jax.envs.filming import filmed
+from rankq_jax.envs.streams import streams
 from rankq_jax.tasks import find
 
 BALL = """

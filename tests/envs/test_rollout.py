@@ -3,8 +3,9 @@
 import numpy as np
 
 from rankq_jax.envs import point_maze
-from rankq_jax.envs.batch import batch_env, streams
+from rankq_jax.envs.batch import batch_env
 from rankq_jax.envs.rollout import collect, recorder
+from rankq_jax.envs.streams import streams
 from rankq_jax.evaluation import evaluate
 from tests.envs.kinds import UMAZE
 

@@ -65,6 +65,8 @@ CHANGES = [
     ("name", "mine", "gggg"),
     ("threads", 1, "gggg"),
     ("init_from", "elsewhere", "nnnn"),
+    ("horizon", 100, "nnnn"),
+    ("encoder_training", "shared", "nnnn"),
     ("init_parts", "policy", "nnnn"),
 ]
 

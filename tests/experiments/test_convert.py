@@ -175,3 +175,10 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"out.npz: cannot be written \(.*No space left on device.*\)"):
         convert(str(own), tmp_path / "out.npz", None, None, None)
     assert [entry.name for entry in tmp_path.iterdir()] == ["own.npz"]
+
+
+def test_a_run_has_no_keys(tmp_path):
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "run" / "config.json").write_text("{}")
+    with pytest.raises(InputError, match=r"^--keys=place\+speed: .*run is a run, .*; leave it out\.$"):
+        convert(str(tmp_path / "run"), tmp_path / "out.npz", None, None, None, keys="place+speed")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rankq_jax import configs, tasks
-from rankq_jax.envs.batch import streams
+from rankq_jax.envs.streams import streams
 from rankq_jax.errors import InputError
 from rankq_jax.exporting import greedy_of
 from rankq_jax.networks import EncoderSizes, encoder_of

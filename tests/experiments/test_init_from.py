@@ -1,6 +1,8 @@
 """A run that begins with the weights of another one, and goes on without it."""
 
 import shutil
+import tempfile
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -8,11 +10,11 @@ import pytest
 
 from rankq_jax import loop
 from rankq_jax.errors import InputError, Stopped
-from rankq_jax.training import build, datasets, train
-from rankq_jax.training.initialization import initialize
+from rankq_jax.training import build, datasets, train, workdir
+from rankq_jax.training.initialization import initialize, read_source
 from rankq_jax.training.restore import restore
 from rankq_jax.training.stopping import Requests
-from tests.experiments.going_on import config_of
+from tests.experiments.going_on import ENDS, config_of
 from tests.faults.comparison import compare
 
 
@@ -27,7 +29,9 @@ def begun(config):
     """The first state of a run, what it was begun with, and its experiment."""
     built = build.experiment(config)
     setup = build.world(config, built, datasets.load(config, built.task)[1])
-    state, told = initialize(config, built, loop.initial(built.plan, setup, built.layout))
+    with tempfile.TemporaryDirectory() as folder:
+        other = read_source(config, Path(folder))
+    state, told = initialize(config, built, loop.initial(built.plan, setup, built.layout), other)
     return jax.tree.map(np.asarray, built.layout.merge(state.agent)), told, state.progress
 
 
@@ -73,3 +77,31 @@ def test_it_goes_on_without_the_other_run(finished_run, tmp_path):
     shutil.rmtree(source)
     train.train(config, tmp_path / "stopped")
     assert compare(tmp_path / "straight", tmp_path / "stopped") == ([], 0)
+
+
+def test_it_begins_with_the_same_checkpoint_again(run_at, finished_run, places, tmp_path):
+    """The other run goes on between a start that came to no checkpoint and the next start."""
+    source, folder = run_at(ENDS["online"]), tmp_path / "run-from"
+    config, number = config_of(init_from=str(source)), places[1, 1, False]
+    assert read_source(config, folder).number == number
+    shutil.copytree(finished_run, source, dirs_exist_ok=True)
+    assert restore(source).number > number
+    assert read_source(config, folder).number == number
+    shutil.rmtree(source / "checkpoints" / str(number))
+    words = f"its checkpoint {number}, with which {folder} has begun, is gone or damaged; put it back"
+    with pytest.raises(InputError, match=words):
+        read_source(config, folder)
+    shutil.copytree(source / "checkpoints" / str(number + 1), source / "checkpoints" / str(number))
+    with pytest.raises(InputError, match="is another one now"):
+        read_source(config, folder)
+    newest = read_source(config_of(init_from=str(finished_run)), folder).number  # asked for another run
+    assert newest == restore(finished_run).number
+
+
+def test_processes_with_seeds_of_their_own_begin_with_the_same(run_at, finished_run, places, tmp_path):
+    source = run_at(ENDS["online"])
+    config, number = config_of(init_from=str(source)), places[1, 1, False]
+    assert read_source(config, tmp_path / "shared" / "process-0").number == number
+    shutil.copytree(finished_run, source, dirs_exist_ok=True)
+    assert read_source(config, tmp_path / "shared" / "process-1").number == number
+    assert not workdir.belongs(tmp_path / "shared", config)  # free for the process that claims it

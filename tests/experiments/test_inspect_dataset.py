@@ -65,7 +65,7 @@ def test_the_numbers_of_two_walks(tmp_path):
     found = lines(result)
     assert found["recorded episodes"] == "2, 7 transitions"
     assert found["recorded lengths"] == "3 to 4, median 3.5"
-    assert found["labelled trajectories"] == "2, 7 transitions"
+    assert found["labeled trajectories"] == "2, 7 transitions"
     # (-0.62, -1) is the first place within 0.45 m of the goal (-1, -1)
     assert found["recorded episodes that reach the goal"] == "50 % (1 of 2)"
     assert found["transitions of successful trajectories"] == "57.1 % (4 of 7)"
@@ -133,7 +133,7 @@ def test_wrong_flags(arguments, words):
 
 def described(task, dataset, reading="task", **how):
     sources = list(training_data.recordings(task, str(dataset)))
-    data = inspection.labelled(task, sources, reading, task.transform, 0.5)
+    data = inspection.label_sources(task, sources, reading, task.transform, 0.5)
     asked = inspection.Numbers(2, None, how.get("minimal"), how.get("best"))
     return sources, data, dict(inspection.numbers(task, inspection.together(sources), data, asked))
 
@@ -170,7 +170,7 @@ def test_data_that_a_reading_leaves_nothing_of(tmp_path):
     inside["observations"][:] = inside["next_observations"][:] = [-1.0, -1.0, 0.0, 0.0]  # on the goal
     np.savez(path, **inside)
     _, data, numbers = described(tasks.find(TASK), path)
-    assert numbers["labelled trajectories"] == "0, 0 transitions"
+    assert numbers["labeled trajectories"] == "0, 0 transitions"
     assert [one.rule.name for one in inspection.judge_labels("x", data) if one.message] == ["outcomes"]
 
 

@@ -6,7 +6,7 @@ import pytest
 from rankq_jax import configs, tasks
 from rankq_jax.data import mixture
 from rankq_jax.data.readings import READINGS
-from rankq_jax.envs.batch import streams
+from rankq_jax.envs.streams import streams
 from rankq_jax.errors import InputError
 from rankq_jax.training import build
 

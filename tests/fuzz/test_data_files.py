@@ -5,7 +5,7 @@ import pytest
 
 from rankq_jax import tasks
 from rankq_jax.tasks import training_data
-from tests.fuzz import data_files, others, recorded
+from tests.fuzz import data_files, named, others, recorded
 
 
 def test_sixty_files_are_loaded_or_refused_in_one_line():
@@ -19,6 +19,13 @@ def test_six_files_of_each_layout_of_others(layout):
     counts, faults = data_files.run(6, 11, (layout,))
     assert faults == []
     assert counts["loaded", "task"] + counts["refused", "task"] == 6
+
+
+@pytest.mark.parametrize("layout", named.FORMATS)
+def test_ten_files_with_named_observations(layout):
+    counts, faults = data_files.run(10, 3, (layout,))
+    assert faults == []
+    assert counts["loaded", "task"] > 1 and counts["refused", "task"] > 1
 
 
 @pytest.mark.parametrize("name", recorded.TASKS)

@@ -7,7 +7,7 @@ from rankq_jax.data import sources
 from rankq_jax.data.episodes import snapshots
 from rankq_jax.data.sources.minari import dataset_folder
 from rankq_jax.envs import ant_maze
-from rankq_jax.envs.batch import streams
+from rankq_jax.envs.streams import streams
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import TASKS, ant_mazes, datasets, find, training_data
 from rankq_jax.types import Episodes

@@ -1,4 +1,4 @@
-"""Rules of labelled data: rewards, terminals and returns as a reading and `data.prepare` made them."""
+"""Rules of labeled data: rewards, terminals and returns as a reading and `data.prepare` made them."""
 
 from typing import NamedTuple
 
@@ -13,11 +13,11 @@ DENSE = "the reward is dense"
 _ROUNDING = 2.0**-23  # of float32, in which the discount is stored
 
 
-class Labelled(NamedTuple):
-    """Labelled data and what it was made with.
+class Labeled(NamedTuple):
+    """Labeled data and what it was made with.
 
     Attributes:
-      episodes: as a reading labelled them.
+      episodes: as a reading labeled them.
       prepared: what `data.prepare.prepare` made of them.
       transform: of the raw rewards.
       gamma: discount per environment step.
@@ -38,7 +38,7 @@ class Labelled(NamedTuple):
 
 
 def outcomes(episodes: Episodes) -> Finding:
-    """Whether any of the labelled episodes succeeds."""
+    """Whether any of the labeled episodes succeeds."""
     last = last_rows(episodes)
     total, solved = int(last.sum()), int((success_of_episode(episodes) & last).sum())
     measured = f"{solved} of {total} trajectories succeed"
@@ -47,11 +47,11 @@ def outcomes(episodes: Episodes) -> Finding:
     return Finding(False, measured, f"field 'success': none of {total} episodes reaches the task's goal")
 
 
-def _outcomes(labels: Labelled) -> Finding:
+def _outcomes(labels: Labeled) -> Finding:
     return Finding(None, DENSE) if labels.rewards is None else outcomes(labels.episodes)
 
 
-def _two_rewards(labels: Labelled) -> Finding:
+def _two_rewards(labels: Labeled) -> Finding:
     if labels.rewards is None:
         return Finding(None, DENSE)
     failing, succeeding = labels.rewards
@@ -67,7 +67,7 @@ def _two_rewards(labels: Labelled) -> Finding:
     return Finding(False, measured, problem, row)
 
 
-def _terminals_are_successes(labels: Labelled) -> Finding:
+def _terminals_are_successes(labels: Labeled) -> Finding:
     if labels.rewards is None:
         return Finding(None, DENSE)
     terminal, success = labels.episodes.terminated, labels.episodes.reward == labels.rewards[1]
@@ -107,7 +107,7 @@ def return_bounds(
     return min(ends), max(ends)
 
 
-def _return_to_go(labels: Labelled) -> Finding:
+def _return_to_go(labels: Labeled) -> Finding:
     if labels.rewards is None:
         return Finding(None, DENSE)
     returns, success = labels.prepared.extras["mc_return"], labels.prepared.extras["success"] > 0
@@ -143,7 +143,7 @@ def _longest(episodes: Episodes) -> int:
     return int(np.diff(np.flatnonzero(last_rows(episodes)), prepend=-1).max(initial=0))
 
 
-def _success_share(labels: Labelled) -> Finding:
+def _success_share(labels: Labeled) -> Finding:
     if labels.success_share is None:
         return Finding(None, "nothing is usual in this domain")
     share, low, high = labels.success_share

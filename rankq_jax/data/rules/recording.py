@@ -1,4 +1,4 @@
-"""Rules of a recording: what a source returned, before anything is labelled."""
+"""Rules of a recording: what a source returned, before anything is labeled."""
 
 from collections.abc import Callable
 
@@ -81,7 +81,23 @@ def _action_range(recording: Recorded) -> Finding:
     row = first(len(action), lambda rows: beyond(action[rows], ACTION_TOLERANCE))
     share = f"{100 * count / len(action):.3g} % of the rows"
     problem = f"field 'action' lies outside [-1, 1] in {share}, the largest is {largest:.6g}, first"
-    return Finding(False, f"{measured}, {share} lie outside", problem, row)
+    return Finding(False, f"{measured}, {share} lie outside", problem, row, _scaling(recording))
+
+
+def _scaling(recording: Recorded) -> str:
+    """What to do with actions in the limits of an environment, which are others than [-1, 1]; else empty."""
+    box, action = None if recording.spec is None else recording.spec.action, recording.episodes.action
+    if box is None or action.shape[1:] != box.shape or ((box.low == -1.0) & (box.high == 1.0)).all():
+        return ""
+    room = ACTION_TOLERANCE * (box.high - box.low)
+    low, high = action.min(axis=0, initial=np.inf), action.max(axis=0, initial=-np.inf)
+    if (low < box.low - room).any() or (high > box.high + room).any():
+        return ""
+    limits = sorted({f"[{low:g}, {high:g}]" for low, high in zip(box.low, box.high, strict=True)})
+    return (
+        f"they lie in the limits of the environment, {' and '.join(limits[:2])}, from low to high: store "
+        "2 (a - low) / (high - low) - 1"
+    )
 
 
 def _one_episode_per_row(recording: Recorded) -> Finding:

@@ -20,12 +20,14 @@ class Finding(NamedTuple):
       measured: what was measured, or why nothing was, for a table.
       problem: what is wrong, the beginning of a sentence; empty unless broken.
       row: the first offence; None if the dataset as a whole is one.
+      remedy: what to do, where that is something else than the rule says.
     """
 
     ok: bool | None
     measured: str
     problem: str = ""
     row: int | None = None
+    remedy: str = ""
 
 
 class Rule(NamedTuple):
@@ -34,7 +36,7 @@ class Rule(NamedTuple):
     Attributes:
       name: short, as messages and tables name it.
       demand: what holds, in a sentence.
-      test: the value that the rule is about, a `Recorded` or `Labelled`, to a `Finding`.
+      test: the value that the rule is about, a `Recorded` or `Labeled`, to a `Finding`.
       remedy: what to do if it is broken.
       fatal: whether breaking it stops a training run; otherwise it is only shown.
       basic: whether the rules after it mean nothing where it is broken.
@@ -73,7 +75,8 @@ def refusal(source: str, rule: Rule, finding: Finding, episodes: Episodes, of: s
         episode = episodes.episode[finding.row]
         start = int(np.argmax(episodes.episode == episode))
         where = f"at episode {int(episode)}, index {finding.row - start}"
-    return InputError(f"{source}: {finding.problem} {where}{of} (rule {rule.name!r}); {rule.remedy}.")
+    remedy = finding.remedy or rule.remedy
+    return InputError(f"{source}: {finding.problem} {where}{of} (rule {rule.name!r}); {remedy}.")
 
 
 def blocks(rows: int, row_bytes: int = 1) -> Iterator[slice]:

@@ -11,7 +11,7 @@ from rankq_jax.data.observations import named
 from rankq_jax.data.recording import Recording
 from rankq_jax.data.sources import formats, paths
 from rankq_jax.data.sources.formats import REGISTERED
-from rankq_jax.data.sources.minari import dataset_folder, load_minari, read_minari
+from rankq_jax.data.sources.minari import dataset_folder, fetched, load_minari, read_minari
 from rankq_jax.data.sources.paths import names
 from rankq_jax.data.sources.selection import Wanted, keys_of
 from rankq_jax.errors import InputError
@@ -21,6 +21,7 @@ __all__ = [
     "REGISTERED",
     "Wanted",
     "check_alike",
+    "fetch",
     "load",
     "load_each",
     "load_minari",
@@ -49,6 +50,17 @@ def origin(name: str) -> str:
       InputError: if `MINARI_DATASETS_PATH` is wrong.
     """
     return str(paths.located(name)) if _is_path(name) else str(dataset_folder(name))
+
+
+def fetch(dataset: str) -> None:
+    """Downloads the Minari datasets of a list that are not on disk.
+
+    Raises:
+      InputError: if one cannot be downloaded, or a name is empty.
+    """
+    for name in names(dataset):
+        if not _is_path(name):
+            fetched(name)
 
 
 def load_one(name: str, wanted: Wanted | None = None) -> Episodes:

@@ -30,6 +30,13 @@ def is_mapping(path: Path) -> bool:
     return isinstance(found, dict) and bool({"file", "observations"} & set(found))
 
 
+def target(path: Path) -> list[Path]:
+    """The file that a mapping file names; none for other files."""
+    about = _parsed(path) if is_mapping(path) else {}
+    named = about.get("file")
+    return [path.parent / Path(named).expanduser()] if isinstance(named, str) and named else []
+
+
 def _parsed(path: Path) -> Any:
     """The content, all of its values text; None if it is neither YAML nor JSON."""
     try:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from rankq_jax.data.recording import Recording
 from rankq_jax.data.sources import arrays, d3rlpy, imitation, neorl, ogbench, robomimic
 from rankq_jax.data.sources.selection import Wanted
-from rankq_jax.data.sources.stores import Held, Store
+from rankq_jax.data.sources.stores import ArrayStore, Store
 from rankq_jax.errors import InputError
 
 
@@ -63,4 +63,4 @@ def read(store: Store, wanted: Wanted) -> Recording:
 
 def read_mapping(found: Mapping[str, Any], wanted: Wanted, source: str = "arrays") -> Recording:
     """The recording of arrays that a program holds; its errors are those of `read`."""
-    return read(Held(found, source), wanted)
+    return read(ArrayStore(found, source), wanted)

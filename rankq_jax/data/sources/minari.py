@@ -20,7 +20,7 @@ from rankq_jax.data.sources.stores import Declared, flattened
 from rankq_jax.errors import InputError
 from rankq_jax.types import SIMULATOR_STATE, Episodes
 
-__all__ = ["dataset_folder", "exists", "is_folder", "load_minari", "read_minari"]
+__all__ = ["dataset_folder", "exists", "fetched", "is_folder", "load_minari", "read_minari"]
 
 
 def is_folder(path: Path) -> bool:
@@ -33,6 +33,20 @@ def is_folder(path: Path) -> bool:
 def load_minari(dataset: str, observation_size: int | None = None, simulator_state: bool = False) -> Episodes:
     """The episodes of `read_minari`; its arguments and errors."""
     return read_minari(dataset, Wanted(observation_size, simulator_state)).episodes
+
+
+def fetched(dataset: str) -> Path:
+    """The folder of a dataset, which is downloaded where it is not on disk.
+
+    Raises:
+      InputError: if it cannot be downloaded.
+    """
+    folder = Path(dataset)
+    if not is_folder(folder):
+        folder = dataset_folder(dataset)
+        if not (folder / "data").is_dir():
+            download(dataset)
+    return folder
 
 
 def read_minari(dataset: str, wanted: Wanted) -> Recording:
@@ -53,22 +67,18 @@ def read_minari(dataset: str, wanted: Wanted) -> Recording:
       InputError: if the dataset is missing, cannot be read, or an episode's fields do not belong
         together; names the folder, the field, the episode and the index.
     """
-    folder = Path(dataset)
-    if not is_folder(folder):
-        folder = dataset_folder(dataset)
-        if not (folder / "data").is_dir():
-            download(dataset)
-    count, labelled = 0, True
+    folder = fetched(dataset)
+    count, labeled = 0, True
     try:
         inside = _data_folder(folder)
         check_declared(folder, inside)
         data = minari.MinariDataset(inside)
 
         def parts() -> Iterator[Episodes]:
-            nonlocal count, labelled
+            nonlocal count, labeled
             first = None
             for episode in data.iterate_episodes():
-                labelled &= "success" in (episode.infos or {})
+                labeled &= "success" in (episode.infos or {})
                 part = _episode(f"{folder}: episode {episode.id}", count, episode, wanted)
                 first = part if first is None else first
                 _check_alike(folder, episode.id, part, first)
@@ -87,7 +97,7 @@ def read_minari(dataset: str, wanted: Wanted) -> Recording:
         ) from error
     if episodes is None:
         raise InputError(f"{folder}: field 'episodes' is empty; delete it and make it again.")
-    return Recording(episodes, Origin(derived=True, success=SUCCESS_FLAGS if labelled else TERMINALS))
+    return Recording(episodes, Origin(derived=True, success=SUCCESS_FLAGS if labeled else TERMINALS))
 
 
 def gather(parts: Iterable[Episodes], capacity: int) -> Episodes | None:

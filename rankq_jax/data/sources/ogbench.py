@@ -1,4 +1,4 @@
-"""OGBench's layouts: without rewards, and relabelled for a single task as its loader returns it."""
+"""OGBench's layouts: without rewards, and relabeled for a single task as its loader returns it."""
 
 from collections.abc import Mapping
 

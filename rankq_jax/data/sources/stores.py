@@ -42,7 +42,7 @@ class Store(Protocol):
         """
 
 
-class Held:
+class ArrayStore:
     """Arrays that a program holds, as a store; mappings within the mapping are groups."""
 
     container = "arrays"

@@ -15,7 +15,7 @@ from tests.agents.golden.setting import KEY, assert_near
 from tests.conftest import make_batch
 
 KEYS = jax.random.split(KEY, 2)  # two seeds
-labelling = importlib.import_module("rankq_jax.preferences.labeler")
+labeling = importlib.import_module("rankq_jax.preferences.labeler")
 
 
 def test_the_cost_of_an_answer_by_hand():
@@ -176,7 +176,7 @@ def test_a_share_of_the_answers_is_turned_round(share):
 
 @pytest.mark.parametrize(("rows", "slices"), [(10, 3), (8, 2), (3, 1)])
 def test_a_dataset_goes_through_in_slices_of_one_shape(monkeypatch, rows, slices):
-    monkeypatch.setattr(labelling, "CHUNK", 4)
+    monkeypatch.setattr(labeling, "CHUNK", 4)
     seen = []
 
     def function(x, y, number):
@@ -184,5 +184,5 @@ def test_a_dataset_goes_through_in_slices_of_one_shape(monkeypatch, rows, slices
         return x + 10 * y
 
     x = np.arange(rows)
-    np.testing.assert_array_equal(labelling.in_chunks(function, rows, x, x % 3), x + 10 * (x % 3))
+    np.testing.assert_array_equal(labeling.in_chunks(function, rows, x, x % 3), x + 10 * (x % 3))
     assert seen == [(min(4, rows), number) for number in range(slices)]
