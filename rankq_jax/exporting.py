@@ -9,7 +9,7 @@ import numpy as np
 from rankq_jax.errors import InputError
 from rankq_jax.lifting import Normalized, jit_act
 from rankq_jax.networks.encoded import ENCODER
-from rankq_jax.networks.flow import HEAD
+from rankq_jax.networks.flows import HEAD
 from rankq_jax.specs import TaskSpec, entries, is_image, seen
 from rankq_jax.trained_policies import SQUASHES, Encoder, Entry, Pixels, TrainedPolicy
 from rankq_jax.types import Agent, Params

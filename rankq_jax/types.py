@@ -82,7 +82,7 @@ class Prefix(NamedTuple):
 class Flow(NamedTuple):
     """The velocity that a policy integrates from noise, flow time 0, to an action, flow time 1.
 
-    The parameters are a dictionary; `networks.flow.split` parts them into those of the backbone, which only
+    The parameters are a dictionary; `networks.split` parts them into those of the backbone, which only
     `encode` reads, and those of the head.
 
     Attributes:

@@ -4,8 +4,8 @@ from rankq_jax.networks.critics import ensemble, over_actions, state_value
 from rankq_jax.networks.deterministic import deterministic
 from rankq_jax.networks.encoded import encoded_critic, encoded_policy, encoded_value
 from rankq_jax.networks.encoders import ENCODERS, EncoderSizes, encoder_of, register_encoder
-from rankq_jax.networks.flow import integrating, merge, split
 from rankq_jax.networks.flow_preset import flow
+from rankq_jax.networks.flows import integrating, merge, split
 from rankq_jax.networks.gaussian import gaussian, tanh_gaussian
 from rankq_jax.networks.mlp import MLP, Arithmetic
 from rankq_jax.networks.presets import (
@@ -23,7 +23,7 @@ from rankq_jax.networks.presets import (
     td3,
 )
 from rankq_jax.networks.vla import PRESETS as VLA_PRESETS
-from rankq_jax.networks.vla import VlaSizes, vla
+from rankq_jax.networks.vla import VlaSizes, vla_policy
 
 __all__ = [
     "ENCODERS",
@@ -59,5 +59,5 @@ __all__ = [
     "state_value",
     "tanh_gaussian",
     "td3",
-    "vla",
+    "vla_policy",
 ]

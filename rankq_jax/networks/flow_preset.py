@@ -6,11 +6,16 @@ from rankq_jax.bounds import Widths, checked
 from rankq_jax.networks import initializers
 from rankq_jax.networks.critics import ensemble, state_value
 from rankq_jax.networks.encoded import encoded_critic, encoded_value
-from rankq_jax.networks.flow import perceptron_flow
-from rankq_jax.networks.presets import Networks, register_networks, sizes
+from rankq_jax.networks.flows import perceptron_flow
+from rankq_jax.networks.presets import Networks, Preset, register_networks, sizes
 from rankq_jax.specs import TaskSpec
 
 
+def _registered(build: Preset) -> Preset:
+    return register_networks(build.__name__, checked(sizes)(build))
+
+
+@_registered
 def flow(spec: TaskSpec | int, hidden: Widths = (256, 256), **arguments: Any) -> Networks:
     """A perceptron as the velocity of a flow policy, weights uniform by fan-in; this project's own."""
     chosen = sizes(spec, hidden, **arguments)
@@ -32,6 +37,3 @@ def flow(spec: TaskSpec | int, hidden: Widths = (256, 256), **arguments: Any) ->
         chosen.actor_hidden, chosen.action_size, first, chosen.arithmetic, chosen.encoder
     )
     return Networks(policy, critic, value, chosen.action_size)
-
-
-flow = register_networks("flow", checked(sizes)(flow))

@@ -15,7 +15,7 @@ from rankq_jax.networks import FAMILIES, Networks
 from rankq_jax.parallel import Layout, cross_device_mean
 from rankq_jax.specs import TaskSpec
 from rankq_jax.training.execution import arithmetic_of, execution_of
-from rankq_jax.types import Agent, Schedule
+from rankq_jax.types import Agent, Schedule, Transition
 
 # Fields that networks have as arguments of the same name.
 SIZES = ("actor_hidden", "critic_hidden", "critics", "critic_layer_norm", "actor_dropout")
@@ -80,6 +80,21 @@ def networks_of(config: RunConfig, spec: TaskSpec | int) -> Networks:
         )
     except ValueError as error:
         raise InputError(f"config.networks={config.networks}: {error}.") from error
+
+
+def refuse_data(networks: Networks, dataset: Transition) -> None:
+    """Refuses observations whose values the networks have no place for.
+
+    Raises:
+      InputError: names the array and both values.
+    """
+    flow = networks.policy.flow
+    if flow is None or flow.refuse is None:
+        return
+    try:
+        flow.refuse(dataset.observation)
+    except ValueError as error:
+        raise InputError(f"the dataset does not fit config.networks: {error}.") from error
 
 
 def optimizers_of(config: RunConfig) -> Optimizers:

@@ -3,8 +3,10 @@
 import jax
 import numpy as np
 
-from rankq_jax.networks import VLA_PRESETS
+from rankq_jax.networks import VLA_PRESETS, VlaSizes
+from rankq_jax.networks.vla.sizes import Stage
 from rankq_jax.specs import TaskSpec, unit_box
+from rankq_jax.types import Transition
 
 STATES = 5  # numbers of the state that stands in the place of an image
 
@@ -132,3 +134,35 @@ def joint(params, sizes, observation, x, tau):
     each = [_dense(_norm(t, back["norm"]["scale"]), back["token_readout"]) for t in tokens[:scenes]]
     h = _layer_norm(_dense(np.concatenate(each), back["readout"]), back["readout_norm"])
     return np.concatenate(out), h
+
+
+TINY = VlaSizes(
+    image=(8, 8),
+    stem=(Stage(4, 4, 8),),
+    words=3,
+    vocabulary=9,
+    width=8,
+    mlp=8,
+    depth=1,
+    head_dim=4,
+    expert_width=8,
+    expert_mlp=8,
+    token_readout=2,
+    readout=6,
+    chunk=2,
+    step_size=3,
+    proprio=2,
+)
+
+
+def tiny_batch(seed, rows):
+    """Observations of `TINY`, and chunks that depend on the instruction and on the robot's own state."""
+    random = np.random.default_rng(seed)
+    image, words = (
+        random.integers(0, 256, (rows, 8, 8, 3), np.uint8),
+        random.integers(1, 9, (rows, 3), np.int32),
+    )
+    proprio, zeros = random.normal(size=(rows, 2)).astype(np.float32), np.zeros(rows, np.float32)
+    turned = np.tanh(np.where(words[:, :1] > 4, 1.0, -1.0) * proprio[:, :1]) * np.linspace(-0.8, 0.8, 6)
+    seen = {"image": image, "instruction": words, "proprio": proprio}
+    return Transition(seen, turned.astype(np.float32), zeros, zeros, seen, {})

@@ -45,5 +45,11 @@ ALGORITHMS: dict[str, Values] = {
     },
 }
 
-TASKS: dict[str, dict[str, Values]] = {}
+# States in place of images, which nothing moves or colors.
+_STATES: dict[str, Values] = {"flow_bc": {"networks": "vla-state", "image_shift": 0, "color_jitter": 0.0}}
+TASKS: dict[str, dict[str, Values]] = {
+    "widowx-carrot-on-plate-state": _STATES,
+    "widowx-cube-stacking-state": _STATES,
+    "widowx-spoon-in-bowl-state": _STATES,
+}
 PAPER: dict[str, Values] = {}

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from rankq_jax.networks.flow import embed_time
+from rankq_jax.networks.flows import embed_time
 from rankq_jax.networks.vla.sizes import VlaSizes
 from rankq_jax.networks.vla.transformer import Layer, RMSNorm
 from rankq_jax.types import Prefix

@@ -1,5 +1,6 @@
 """The vision-language-action policy as a `Policy`, and its readout as an encoder of critics."""
 
+import functools
 from typing import Any
 
 import flax.linen as nn
@@ -8,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from rankq_jax.networks.encoded import ENCODER
-from rankq_jax.networks.flow import AUXILIARY, HEAD, integrating, merge
+from rankq_jax.networks.flows import AUXILIARY, HEAD, integrating, merge
+from rankq_jax.networks.mlp import network
 from rankq_jax.networks.vla.backbone import Backbone
 from rankq_jax.networks.vla.expert import Expert
 from rankq_jax.networks.vla.sizes import INSTRUCTION, PROPRIO, VlaSizes
@@ -31,40 +33,54 @@ class Readout(nn.Module):
         return jnp.concatenate([h, observation[PROPRIO]], axis=-1)
 
 
-def vla(sizes: VlaSizes) -> Policy:
+def vla_policy(sizes: VlaSizes) -> Policy:
     """A flow policy of observations `{image or state, instruction, proprio}` and flat chunks `[B, C S]`.
 
     The parameters are those of the backbone (`ENCODER`), those of the velocity (`HEAD`), and those of the
     auxiliary head, a linear map from the readout to a chunk (`AUXILIARY`), which only imitation uses.
     """
-    backbone, expert, auxiliary = Backbone(sizes), Expert(sizes), nn.Dense(sizes.action_size)
+    init_backbone, look = network(Backbone(sizes))
+    init_expert, move = network(Expert(sizes))
+    init_auxiliary, guess = network(nn.Dense(sizes.action_size))
 
     def init(key: Key, observation: Any, action: jax.Array) -> Params:
         del action
         k_backbone, k_expert, k_auxiliary = jax.random.split(key, 3)
-        encoder = backbone.init(k_backbone, observation)
-        prefix = backbone.apply(encoder, observation)
+        encoder = init_backbone(k_backbone, observation)
+        prefix = look(encoder, observation)
         x = jnp.zeros((prefix.h.shape[0], sizes.action_size))
-        head = expert.init(k_expert, x, x[:, 0], prefix, observation[PROPRIO])
-        return merge({ENCODER: encoder}, {HEAD: head, AUXILIARY: auxiliary.init(k_auxiliary, prefix.h)})
+        head = init_expert(k_expert, x, x[:, 0], prefix, observation[PROPRIO])
+        return merge({ENCODER: encoder}, {HEAD: head, AUXILIARY: init_auxiliary(k_auxiliary, prefix.h)})
 
     def encode(params: Params, observation: Any) -> Prefix:
-        return backbone.apply(params[ENCODER], observation)
+        return look(params[ENCODER], observation)
 
     def velocity(params: Params, x: jax.Array, tau: jax.Array, prefix: Prefix, proprio: Any) -> jax.Array:
-        return expert.apply(params[HEAD], x, tau, prefix, proprio)
+        return move(params[HEAD], x, tau, prefix, proprio)
 
     def predict(params: Params, h: jax.Array) -> jax.Array:
-        return auxiliary.apply(params[AUXILIARY], h)
+        return guess(params[AUXILIARY], h)
 
-    def refuse(observation: Any) -> None:
-        words = np.asarray(observation[INSTRUCTION])
-        for wrong in (words.min(initial=0), words.max(initial=0)):
-            if not 0 <= wrong < sizes.vocabulary:
-                raise ValueError(
-                    f"the observation's {INSTRUCTION} has the token {wrong}, and the vocabulary of the "
-                    f"networks is 0 to {sizes.vocabulary - 1}"
-                )
-
-    flow = Flow(encode, velocity, lambda observation: observation[PROPRIO], predict, refuse)
+    flow = Flow(
+        encode,
+        velocity,
+        lambda observation: observation[PROPRIO],
+        predict,
+        functools.partial(_refuse, sizes.vocabulary),
+    )
     return integrating(flow, init, sizes.action_size)
+
+
+def _refuse(vocabulary: int, observation: Any) -> None:
+    """Refuses instructions with numbers of words that there are not.
+
+    Raises:
+      ValueError: names the number and the vocabulary.
+    """
+    words = np.asarray(observation[INSTRUCTION])
+    for wrong in (words.min(initial=0), words.max(initial=0)):
+        if not 0 <= wrong < vocabulary:
+            raise ValueError(
+                f"the observation's {INSTRUCTION} has the token {wrong}, and the vocabulary of the networks "
+                f"is 0 to {vocabulary - 1}"
+            )

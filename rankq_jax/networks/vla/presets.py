@@ -11,7 +11,7 @@ from rankq_jax.networks.encoded import encoded_critic, encoded_value
 from rankq_jax.networks.encoders import AUTO
 from rankq_jax.networks.presets import Networks, Preset, Sizes, register_networks
 from rankq_jax.networks.presets import sizes as sizes_of
-from rankq_jax.networks.vla.policy import Readout, vla
+from rankq_jax.networks.vla.policy import Readout, vla_policy
 from rankq_jax.networks.vla.sizes import IMAGE, INSTRUCTION, PROPRIO, STATE, Stage, VlaSizes
 from rankq_jax.specs import TaskSpec, describe_array, describe_observation
 
@@ -87,7 +87,9 @@ def _networks(name: str, spec: TaskSpec | int, chosen: Sizes, encoder: Any) -> N
         arithmetic=chosen.arithmetic,
     )
     value, seen = state_value(chosen.critic_hidden, first, chosen.arithmetic), Readout(fixed)
-    return Networks(vla(fixed), encoded_critic(critic, seen), encoded_value(value, seen), fixed.action_size)
+    return Networks(
+        vla_policy(fixed), encoded_critic(critic, seen), encoded_value(value, seen), fixed.action_size
+    )
 
 
 def _preset(name: str) -> Preset:
