@@ -9,6 +9,7 @@ import numpy as np
 from rankq_jax.errors import InputError
 from rankq_jax.lifting import Normalized, jit_act
 from rankq_jax.networks.encoded import ENCODER
+from rankq_jax.networks.flows import HEAD
 from rankq_jax.specs import TaskSpec, entries, is_image, seen
 from rankq_jax.trained_policies import SQUASHES, Encoder, Entry, Pixels, TrainedPolicy
 from rankq_jax.types import Agent, Params
@@ -154,8 +155,8 @@ def to_numpy(
       provenance: how the policy was trained, which the file keeps.
 
     Raises:
-      InputError: if there is no such seed, the network is no perceptron, by itself or behind the encoder
-        `cnn`, or no squashing gives the agent's actions.
+      InputError: if there is no such seed, the network is a flow policy or no perceptron, by itself or behind
+        the encoder `cnn`, or no squashing gives the agent's actions.
     """
     if seed is not None and seed not in seeds:
         raise InputError(f"seed={seed}: the run has the seeds {', '.join(map(str, seeds))}; choose one.")
@@ -163,6 +164,11 @@ def to_numpy(
     inner, normalized, encoder = jax.tree.map(lambda leaf: np.asarray(leaf)[index], params), None, None
     if isinstance(inner, Normalized):
         normalized, inner = inner, inner.inner
+    if isinstance(inner, Mapping) and HEAD in inner:
+        raise InputError(
+            f"the policy of {agent.name} integrates a velocity (flow matching), which an exported one cannot "
+            "hold; act with the run itself."
+        )
     if isinstance(inner, Mapping) and ENCODER in inner:
         encoder = _encoder(inner[ENCODER], spec.observation)
         inner = {name: part for name, part in inner.items() if name != ENCODER}

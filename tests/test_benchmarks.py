@@ -21,6 +21,7 @@ from benchmarks import (
     targets,
     traces,
     updates,
+    vla_policy,
     work,
 )
 from benchmarks.operations import NEEDED, Network, Sizes
@@ -30,7 +31,7 @@ from rankq_jax import tasks
 TINY = Sizes(hidden=(8, 6), batch=4)
 COMMANDS = {
     "updates": updates, "seeds": seeds, "devices": devices, "online": online, "envs": envs, "memory": memory,
-    "layouts": layouts, "checkpoints": checkpoints,
+    "layouts": layouts, "checkpoints": checkpoints, "vla_policy": vla_policy,
 }  # fmt: skip
 
 

@@ -1,11 +1,12 @@
 """Agents by name. `testing.check_agent` holds for every entry."""
 
-from rankq_jax.agents.augmentation import shift_images
+from rankq_jax.agents.augmentation import jitter_colors, shift_images
 from rankq_jax.agents.awac import awac
 from rankq_jax.agents.bc import bc
 from rankq_jax.agents.clipping import clip_members
 from rankq_jax.agents.cql import cal_ql, cql
 from rankq_jax.agents.encoders import train_encoder
+from rankq_jax.agents.flow_bc import flow_bc
 from rankq_jax.agents.iql import iql
 from rankq_jax.agents.oap import oap_iql, oap_td3_bc
 from rankq_jax.agents.optimizers import Optimizers
@@ -30,7 +31,9 @@ __all__ = [
     "cal_ql",
     "clip_members",
     "cql",
+    "flow_bc",
     "iql",
+    "jitter_colors",
     "oap_iql",
     "oap_td3_bc",
     "rankq",

@@ -12,10 +12,11 @@ from rankq_jax.bounds import OneOf, refuse
 from rankq_jax.networks import Networks
 from rankq_jax.networks.encoded import ENCODER
 from rankq_jax.networks.encoders import PROJECTION
-from rankq_jax.types import Agent, Key, Metrics, Params, Transition
+from rankq_jax.types import Agent, Flow, Key, Metrics, Params, Transition
 
 SEPARATE, SHARED, FROZEN = "separate", "shared", "frozen"
 HOW = (SEPARATE, SHARED, FROZEN)
+WITHOUT_PARAMETERS = ("init", "proprio", "refuse")  # functions of networks that take no parameters
 
 
 class SharedWithoutCritic(ValueError):
@@ -36,7 +37,7 @@ def _common(path: Any) -> bool:
 
 
 def _held(network: Any, still: Callable[[Any], bool]) -> Any:
-    """A `Policy`, `Critic` or `Value` without gradients of the parameters whose path is `still`."""
+    """A `Policy`, `Flow`, `Critic` or `Value` without gradients of the parameters whose path is `still`."""
 
     def stopped(path: Any, leaf: jax.Array) -> jax.Array:
         return jax.lax.stop_gradient(leaf) if still(path) else leaf
@@ -44,9 +45,12 @@ def _held(network: Any, still: Callable[[Any], bool]) -> Any:
     def holding(function: Callable[..., Any]) -> Callable[..., Any]:
         return lambda params, *rest: function(jax.tree_util.tree_map_with_path(stopped, params), *rest)
 
-    functions = network._asdict()
-    changed = {name: holding(f) for name, f in functions.items() if name != "init" and f is not None}
-    return network._replace(**changed)
+    def held(name: str, part: Any) -> Any:
+        if name in WITHOUT_PARAMETERS or part is None:
+            return part
+        return _held(part, still) if isinstance(part, Flow) else holding(part)
+
+    return network._replace(**{name: held(name, part) for name, part in network._asdict().items()})
 
 
 def _copied(mine: Params, theirs: Params) -> Params:

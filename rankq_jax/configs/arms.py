@@ -78,6 +78,8 @@ ARMS: dict[str, Arm] = {
         # The Gaussian of IQL: the mean is squashed, the deviation is its own.
         Arm("bc_gaussian", "bc", "Behavior cloning of a Gaussian policy by likelihood; offline only.",
             {"networks": "iql", "bc.likelihood": True, **_OFFLINE}),
+        Arm("flow_bc", "flow_bc", "Behavior cloning of a flow policy, by flow matching; offline"
+            " only.", _OFFLINE),
         Arm("oap_iql", "oap_iql", "OAP on IQL: the policy regresses to the action that an expert prefers, the"
             " critic of config.preferences.expert."),
         Arm("oap_td3_bc", "oap_td3_bc", "OAP on TD3+BC: the policy is held to the action that an expert"

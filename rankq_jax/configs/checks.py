@@ -24,7 +24,8 @@ CHOOSING = {
 }
 
 
-OF_ENCODERS = ("encoder_filters", "encoder_features", "encoder_training", "image_shift")
+OF_ENCODERS = ("encoder_filters", "encoder_features", "encoder_training", "image_shift", "color_jitter")
+OF_UPDATES = ("image_shift", "color_jitter")  # change images, whatever sees them
 
 
 def fields_of(config: RunConfig) -> dict[str, Field]:
@@ -142,6 +143,7 @@ def _of_another(config: RunConfig, name: str) -> str:
     off = {
         "online.mixing_ratio_final": (online.mixing_anneal == 0, "online.mixing_anneal=0"),
         "actor_cosine_decay": (falling, f"online.env_steps={online.env_steps}"),
+        "actor_final_rate": (not config.actor_cosine_decay, "actor_cosine_decay=False"),
         "dataset_steps": own,
         "dataset_seed": own,
         "dataset_kind": own,
@@ -153,7 +155,7 @@ def _of_another(config: RunConfig, name: str) -> str:
         "preferences.rank_net_dropout": unranked,
         "preferences.rank_net_epochs": unranked,
     }
-    unused = config.encoder == "auto" or name == "image_shift"
+    unused = config.encoder == "auto" or name in OF_UPDATES
     if name in OF_ENCODERS and unused and task_of(config).spec.flat:
         return f"observations of {config.task} are vectors, which no encoder changes; leave it out"
     switched, by = off.get(name, (False, ""))

@@ -125,6 +125,7 @@ def _smoke(values: Mapping[str, Any]) -> Values:
         "encoder_filters": (8, 8),
         "encoder_features": 16,
         "batch_size": 32,
+        "actor_warmup": min(values["actor_warmup"], 10),
         "evaluation_episodes": 4,
         "replay_capacity": 5_000,
         # Without offline rows updates wait for the first ended episode.

@@ -1,6 +1,7 @@
 """Losses as functions of arrays: no network, no configuration, no averaging over the batch."""
 
 from rankq_jax.losses.conservative import calibrate, log_sum_exp_gap
+from rankq_jax.losses.flow import flow_matching, generate, interpolate, sample_time
 from rankq_jax.losses.policy import (
     advantage_weight,
     entropy_regularised,
@@ -28,11 +29,15 @@ __all__ = [
     "ensemble_min",
     "entropy_regularised",
     "expectile",
+    "flow_matching",
+    "generate",
+    "interpolate",
     "log_sum_exp_gap",
     "order_loss",
     "pair_loss",
     "ranking_accuracy",
     "ranknet_cross_entropy",
+    "sample_time",
     "squared_distance",
     "squared_td",
     "td_target",

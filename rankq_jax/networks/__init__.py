@@ -4,6 +4,8 @@ from rankq_jax.networks.critics import ensemble, over_actions, state_value
 from rankq_jax.networks.deterministic import deterministic
 from rankq_jax.networks.encoded import encoded_critic, encoded_policy, encoded_value
 from rankq_jax.networks.encoders import ENCODERS, EncoderSizes, encoder_of, register_encoder
+from rankq_jax.networks.flow_preset import flow
+from rankq_jax.networks.flows import integrating, merge, split
 from rankq_jax.networks.gaussian import gaussian, tanh_gaussian
 from rankq_jax.networks.mlp import MLP, Arithmetic
 from rankq_jax.networks.presets import (
@@ -20,15 +22,19 @@ from rankq_jax.networks.presets import (
     rlpd,
     td3,
 )
+from rankq_jax.networks.vla import PRESETS as VLA_PRESETS
+from rankq_jax.networks.vla import VlaSizes, vla_policy
 
 __all__ = [
     "ENCODERS",
     "FAMILIES",
     "MLP",
+    "VLA_PRESETS",
     "Arithmetic",
     "EncoderSizes",
     "Networks",
     "Sizes",
+    "VlaSizes",
     "awac",
     "cal_ql",
     "deterministic",
@@ -38,15 +44,20 @@ __all__ = [
     "encoded_value",
     "encoder_of",
     "ensemble",
+    "flow",
     "gaussian",
+    "integrating",
     "iql",
+    "merge",
     "over_actions",
     "preset",
     "rebrac",
     "register_encoder",
     "register_networks",
     "rlpd",
+    "split",
     "state_value",
     "tanh_gaussian",
     "td3",
+    "vla_policy",
 ]

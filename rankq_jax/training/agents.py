@@ -5,7 +5,7 @@ from typing import Any
 
 import optax
 
-from rankq_jax.agents import AGENTS, Optimizers, clip_members, shift_images, train_encoder
+from rankq_jax.agents import AGENTS, Optimizers, clip_members, jitter_colors, shift_images, train_encoder
 from rankq_jax.configs import RunConfig
 from rankq_jax.data import mixture
 from rankq_jax.errors import InputError
@@ -15,7 +15,7 @@ from rankq_jax.networks import FAMILIES, Networks
 from rankq_jax.parallel import Layout, cross_device_mean
 from rankq_jax.specs import TaskSpec
 from rankq_jax.training.execution import arithmetic_of, execution_of
-from rankq_jax.types import Agent, Schedule
+from rankq_jax.types import Agent, Schedule, Transition
 
 # Fields that networks have as arguments of the same name.
 SIZES = ("actor_hidden", "critic_hidden", "critics", "critic_layer_norm", "actor_dropout")
@@ -32,10 +32,24 @@ def check(condition: bool, message: str) -> None:
 
 
 def _optimizer(
-    rate: float | Schedule, clip: optax.GradientTransformation | None, mean: bool
+    rate: float | Schedule, clip: optax.GradientTransformation | None, mean: bool, decay: float = 0.0
 ) -> optax.GradientTransformation:
+    rule = optax.adamw(rate, weight_decay=decay) if decay else optax.adam(rate)
     links = [cross_device_mean()] if mean else []
-    return optax.chain(*links, *([] if clip is None else [clip]), optax.adam(rate))
+    return optax.chain(*links, *([] if clip is None else [clip]), rule)
+
+
+def _actor_rate(config: RunConfig) -> float | Schedule:
+    """The policy's learning rate: constant, or rising over the warm-up, and then falling over the phase."""
+    rate, rising = config.actor_learning_rate, config.actor_warmup
+    after: float | Schedule = rate
+    if config.actor_cosine_decay and config.online.env_steps == 0:
+        left = max(config.offline.updates - rising, 1)
+        after = optax.cosine_decay_schedule(rate, left, config.actor_final_rate)
+    if not rising:
+        return after
+    later = after if callable(after) else optax.constant_schedule(after)
+    return optax.join_schedules([optax.linear_schedule(0.0, rate, rising), later], [rising])
 
 
 def _clips(norm: float, groups: str) -> Sequence[optax.GradientTransformation | None]:
@@ -68,16 +82,28 @@ def networks_of(config: RunConfig, spec: TaskSpec | int) -> Networks:
         raise InputError(f"config.networks={config.networks}: {error}.") from error
 
 
+def refuse_data(networks: Networks, dataset: Transition) -> None:
+    """Refuses observations whose values the networks have no place for.
+
+    Raises:
+      InputError: names the array and both values.
+    """
+    flow = networks.policy.flow
+    if flow is None or flow.refuse is None:
+        return
+    try:
+        flow.refuse(dataset.observation)
+    except ValueError as error:
+        raise InputError(f"the dataset does not fit config.networks: {error}.") from error
+
+
 def optimizers_of(config: RunConfig) -> Optimizers:
     """The optimizers of a configuration; what is clipped by itself says `config.clip_groups`."""
     mean = config.parallel == "batch"
     clip, clip_critic, clip_dual = _clips(config.max_gradient_norm, config.clip_groups)
     actor_rate, critic_rate = config.actor_learning_rate, config.critic_learning_rate
-    decaying: float | Schedule = actor_rate
-    if config.actor_cosine_decay and config.online.env_steps == 0:
-        decaying = optax.cosine_decay_schedule(actor_rate, config.offline.updates)
     return Optimizers(
-        actor=_optimizer(decaying, clip, mean),
+        actor=_optimizer(_actor_rate(config), clip, mean, config.actor_weight_decay),
         critic=_optimizer(critic_rate, clip_critic, mean),
         value=_optimizer(critic_rate, clip, mean),
         dual=_optimizer(actor_rate, clip_dual, mean),
@@ -104,6 +130,7 @@ def agent_of(config: RunConfig, algorithm: str, networks: Networks, arguments: M
     except ValueError as error:
         raise InputError(f"config.{algorithm}: {error}.") from error
     agent = shift_images(agent, config.image_shift) if config.image_shift else agent
+    agent = jitter_colors(agent, config.color_jitter) if config.color_jitter else agent
     return normalize_observations(agent) if config.normalize_observations else agent
 
 

@@ -22,7 +22,7 @@ FILES = sorted(ARMS)
 
 # What is left out by the arms that do not have both phases.
 ONLINE_ALONE = {"sac", "rlpd"}
-OFFLINE_ALONE = {"bc", "bc_gaussian", "bc_best10", "oap_td3_bc", "oap_iql"}
+OFFLINE_ALONE = {"bc", "bc_gaussian", "bc_best10", "flow_bc", "oap_td3_bc", "oap_iql"}
 ONLINE_SAC = {"cql_sac", "cal_ql_sac", "rankq_sac"}
 
 
@@ -97,7 +97,7 @@ def test_a_configuration_trains_at_smoke(name, tmp_path, expert):
     assert {"return", "length", "success", "start", "goal", "phase", "updates"} <= set(evaluations[0])
     metrics = read_lines(folder / "metrics.jsonl")
     assert {m["phase"] for m in metrics} == phases
-    loss = "actor/loss" if config.algorithm == "bc" else "critic/td"
+    loss = "actor/loss" if config.algorithm in ("bc", "flow_bc") else "critic/td"
     assert all(np.isfinite(m[loss]) for m in metrics)
     asked = [m["preferences/queries"] for m in metrics if "preferences/queries" in m]
     assert asked == ([100.0, 100.0] if name.startswith("oap") else [])  # of 200 in two rounds, one in vain
@@ -106,7 +106,7 @@ def test_a_configuration_trains_at_smoke(name, tmp_path, expert):
     assert recorded["versions"]["jax"] and recorded["git_commit"]
     assert list((folder / "tensorboard" / "seed1").glob("events*"))
     page = (folder / "report" / "index.html").read_text()
-    pictures = 2 if config.algorithm == "bc" else 3  # curves, maze, and landscapes of a critic
+    pictures = 2 if config.algorithm in ("bc", "flow_bc") else 3  # curves, maze, and landscapes of a critic
     assert page.count("data:image/png;base64,") == pictures
     assert "not finished" not in page
     assert "http" not in re.sub(r"base64,[^\"]+", "", page)  # opens without a network
@@ -128,7 +128,7 @@ def of_domain(domain, algorithm, task):
 
 
 # The experts are no comparison: one algorithm trains them, another imitates them.
-COMPARED = sorted(set(domains.DOMAINS) - {"experts"})
+COMPARED = sorted(set(domains.DOMAINS) - {"experts", "tabletop"})
 
 
 @pytest.mark.parametrize(

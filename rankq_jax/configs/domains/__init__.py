@@ -8,10 +8,13 @@ win.
 import functools
 import operator
 
-from rankq_jax.configs.domains import adroit, antmaze, experts, mujoco, pointmaze
+from rankq_jax.configs.domains import adroit, antmaze, experts, mujoco, pointmaze, tabletop
 from rankq_jax.configs.domains.values import Layer
 
-DOMAINS = {"pointmaze": pointmaze, "antmaze": antmaze, "adroit": adroit, "mujoco": mujoco, "experts": experts}
+DOMAINS = {
+    "pointmaze": pointmaze, "antmaze": antmaze, "adroit": adroit, "mujoco": mujoco, "tabletop": tabletop,
+    "experts": experts,
+}  # fmt: skip
 
 
 def layers(domain: str, algorithm: str, task: str, paper: bool = False) -> list[Layer]:

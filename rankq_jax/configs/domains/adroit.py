@@ -58,6 +58,7 @@ ALGORITHMS: dict[str, Values] = {
         "td3_bc.alpha": 0.1,  # OAP, table 5; the TD3+BC code has 2.5 everywhere
     },
     "bc": {**_REGRESSION, **_RAW, **_LONG},
+    "flow_bc": {**_REGRESSION, **_RAW, **_LONG},
     "awac": {
         **_REGRESSION,
         **_RAW,

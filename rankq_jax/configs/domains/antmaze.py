@@ -62,6 +62,7 @@ ALGORITHMS: dict[str, Values] = {
     "iql": {**_IQL, "iql.expectile_level": 0.9, "iql.inverse_temperature": 10.0},  # IQL code
     "td3_bc": {**_TD3_BC, "td3_bc.alpha": 2.5},  # TD3+BC code
     "bc": {**_REGRESSION},
+    "flow_bc": {**_REGRESSION},
     "awac": {
         **_REGRESSION,
         "actor_hidden": (256, 256, 256),  # CORL

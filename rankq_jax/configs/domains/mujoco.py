@@ -48,6 +48,7 @@ ALGORITHMS: dict[str, Values] = {
     },
     "td3_bc": {**_REGRESSION, "normalize_observations": True, "td3_bc.alpha": 2.5},  # TD3+BC code
     "bc": _REGRESSION,
+    "flow_bc": _REGRESSION,
     "awac": {
         **_REGRESSION,
         "actor_hidden": (256, 256, 256),  # CORL

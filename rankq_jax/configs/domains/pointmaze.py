@@ -39,6 +39,7 @@ ALGORITHMS: dict[str, Values] = {
     "iql": {**_IQL, "iql.expectile_level": 0.9, "iql.inverse_temperature": 10.0},  # as AntMaze
     "td3_bc": {**_TD3_BC, "td3_bc.alpha": 2.5},
     "bc": _REGRESSION,
+    "flow_bc": _REGRESSION,
     "awac": {**_REGRESSION, "normalize_observations": True, "awac.temperature": 0.1},
     "rlpd": {
         **_REGRESSION,

@@ -1,0 +1,96 @@
+"""Behavior cloning of a flow policy."""
+
+from typing import Annotated, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from rankq_jax.agents.optimizers import Optimizers
+from rankq_jax.agents.spec import agent
+from rankq_jax.agents.state import (
+    Trainable,
+    copied,
+    gradient_step,
+    greedy,
+    prefixed,
+    require,
+    sampling,
+    trainable,
+)
+from rankq_jax.bounds import NonNegative, OneOf, Rate, Samples, checked
+from rankq_jax.losses.flow import TIMES, flow_matching, interpolate, sample_time
+from rankq_jax.networks import Networks, integrating
+from rankq_jax.types import Agent, Key, Metrics, Params, Transition
+
+RAMP = 10.0  # of the averaging rate at the first updates
+
+
+class FlowBCState(NamedTuple):
+    """What behavior cloning of a flow policy carries."""
+
+    step: jax.Array  # [] int32, updates done
+    actor: Trainable
+    average: Params  # moving average of the actor's parameters, which acts
+
+
+@agent("flow")
+@checked()
+def flow_bc(
+    networks: Networks,
+    optimizers: Optimizers,
+    *,
+    steps: Samples = 10,
+    time: Annotated[str, OneOf(TIMES)] = "beta",
+    auxiliary_weight: NonNegative = 0.1,
+    average_rate: Rate = 0.001,
+) -> Agent:
+    """Behavior cloning of a flow policy by flow matching (RankQ, Eq. B.1; pi0, arXiv 2410.24164).
+
+    `mean_b L_FM + w ||f(h) - a||^2 / D`: the velocity at a random time between noise and the recorded action,
+    and, where the networks have one, an auxiliary head f that makes the readout h know the action. A moving
+    average of the parameters acts.
+
+    Args:
+      networks: a policy with a velocity; there is no critic.
+      optimizers: of the actor.
+      steps: K, Euler steps of an action.
+      time: distribution of the flow times, see `losses.flow.sample_time`.
+      auxiliary_weight: w, of the auxiliary head.
+      average_rate: share of the new parameters in the average; more in the first updates,
+        `(update + 1) / (update + 10)` at least being left of the old ones.
+
+    Raises:
+      ValueError: if the policy has no velocity, or a value is out of bounds.
+    """
+    flow, optimizer = networks.policy.flow, optimizers.actor
+    require(flow is not None, "flow_bc", "a policy with a velocity")
+    assert flow is not None
+    policy = integrating(flow, networks.policy.init, networks.action_size, steps)
+
+    def init(key: Key, example: Transition) -> FlowBCState:
+        params = policy.init(key, example.observation, example.action)
+        return FlowBCState(jnp.zeros((), jnp.int32), trainable(params, optimizer), copied(params))
+
+    def loss(params: Params, batch: Transition, key: Key) -> tuple[jax.Array, Metrics]:
+        k_time, k_noise = jax.random.split(key)
+        action, prefix = batch.action, flow.encode(params, batch.observation)
+        tau = sample_time(k_time, action.shape[0], time)
+        noise = jax.random.normal(k_noise, action.shape, action.dtype)
+        x = interpolate(action, noise, tau)
+        velocity = flow.velocity(params, x, tau, prefix, flow.proprio(batch.observation))
+        matching = jnp.mean(flow_matching(velocity, action, noise))
+        if flow.predict is None:
+            return matching, {"flow_matching": matching}
+        error = jnp.mean(jnp.square(flow.predict(params, prefix.h) - action))
+        return matching + auxiliary_weight * error, {"flow_matching": matching, "auxiliary": error}
+
+    step = gradient_step(loss, optimizer)
+
+    def update(state: FlowBCState, batch: Transition, key: Key) -> tuple[FlowBCState, Metrics]:
+        actor, metrics = step(state.actor, batch, key)
+        rate = jnp.maximum(average_rate, 1.0 - (1.0 + state.step) / (RAMP + state.step))
+        average = optax.incremental_update(actor.params, state.average, rate)
+        return FlowBCState(state.step + 1, actor, average), prefixed(actor=metrics)
+
+    return Agent(init, update, sampling(policy), greedy(policy), params=lambda state: state.average)

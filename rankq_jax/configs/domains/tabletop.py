@@ -1,0 +1,55 @@
+"""The tabletop: a 7-DOF arm, an image and an instruction, chunks of four actions."""
+
+from rankq_jax.configs.domains.values import Values
+
+COMMON: Values = {
+    "discount": 0.99,  # per chunk; Choi et al. (arXiv 2603.18532)
+    "reward_scale": 1.0,
+    "reward_bias": 0.0,
+    "replay_capacity": 500_000,  # RankQ, table C.1
+    "max_gradient_norm": 0.5,  # RankQ, table C.1
+    "offline.updates": 1_000,
+    "offline.updates_per_iteration": 500,
+    "offline.updates_per_dispatch": 20,
+    "offline.evaluate_every": 0,
+    "offline.checkpoint_every": 1,
+}
+
+ALGORITHMS: dict[str, Values] = {
+    "sac": {},
+    "cql": {},
+    "cal_ql": {},
+    "rankq": {},
+    "iql": {},
+    "td3_bc": {},
+    "bc": {},
+    "awac": {},
+    "rlpd": {},
+    "rebrac": {},
+    "oap_iql": {},
+    "oap_td3_bc": {},
+    # Sizes for two cores; `config.networks=vla-s` wants batches of 256 and 6,000 updates on an accelerator.
+    "flow_bc": {
+        "networks": "vla-xs",
+        "batch_size": 64,
+        "offline.updates": 3_000,
+        "online.env_steps": 0,
+        "actor_learning_rate": 3e-4,
+        "actor_cosine_decay": True,
+        "actor_final_rate": 0.1,
+        "actor_warmup": 200,
+        "actor_weight_decay": 1e-4,
+        "max_gradient_norm": 1.0,  # openpi
+        "image_shift": 4,
+        "color_jitter": 0.2,
+    },
+}
+
+# States in place of images, which nothing moves or colors.
+_STATES: dict[str, Values] = {"flow_bc": {"networks": "vla-state", "image_shift": 0, "color_jitter": 0.0}}
+TASKS: dict[str, dict[str, Values]] = {
+    "widowx-carrot-on-plate-state": _STATES,
+    "widowx-cube-stacking-state": _STATES,
+    "widowx-spoon-in-bowl-state": _STATES,
+}
+PAPER: dict[str, Values] = {}

@@ -1,0 +1,59 @@
+"""Chunks of actions: each recorded step with those that follow it, which policies of chunks imitate."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rankq_jax.bounds import Count, checked
+from rankq_jax.types import Episodes
+
+
+@checked()
+def action_chunks(
+    action: np.ndarray, episode: np.ndarray, chunk: Count, held: Sequence[int] = ()
+) -> np.ndarray:
+    """`[T, A], [T] -> [T, chunk * A]`: each row's action and the next ones of its episode, one after another.
+
+    Beyond the end of the episode the arm holds still: the numbers of an action are 0, and those that are
+    `held` keep their last value. That is what a displacement and the opening of a gripper need.
+
+    Args:
+      action: one action for each control step, episodes one after another.
+      episode: which episode a step belongs to.
+      chunk: actions of a chunk.
+      held: columns of an action that keep their last value.
+
+    Raises:
+      ValueError: if `chunk` is below 1, the arrays do not fit each other, or there is no such column.
+    """
+    if action.ndim != 2 or episode.shape != action.shape[:1]:
+        raise ValueError(
+            f"action {list(action.shape)} and episode {list(episode.shape)} must be [T, A] and [T]"
+        )
+    size = action.shape[1]
+    for column in held:
+        if not 0 <= column < size:
+            raise ValueError(f"held={tuple(held)} has the column {column}, and an action has 0 to {size - 1}")
+    rows = np.arange(len(action))
+    changes = np.flatnonzero(episode[1:] != episode[:-1])
+    lasts = np.append(changes, len(action) - 1)  # of the episodes
+    last = lasts[np.searchsorted(lasts, rows)]
+    chunks = np.zeros((len(action), chunk, size), action.dtype)
+    moving = np.setdiff1d(np.arange(size), held)
+    for k in range(chunk):
+        chunks[:, k] = action[np.minimum(rows + k, last)]
+        still = np.flatnonzero(rows + k > last)
+        chunks[still[:, None], k, moving] = 0.0
+    return chunks.reshape(len(action), chunk * size)
+
+
+def chunked(episodes: Episodes, chunk: int, held: Sequence[int] = ()) -> Episodes:
+    """Episodes of control steps whose actions are chunks, see `action_chunks`.
+
+    Rewards, next observations and ends stay those of the one control step. So the rows are for imitation,
+    which reads none of them, and not for learning values.
+
+    Raises:
+      ValueError: as `action_chunks`.
+    """
+    return episodes._replace(action=action_chunks(episodes.action, episodes.episode, chunk, held))

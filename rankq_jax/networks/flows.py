@@ -1,0 +1,126 @@
+"""Policies that integrate a velocity from noise to an action (flow matching)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from rankq_jax.bounds import Count, checked
+from rankq_jax.losses.flow import generate
+from rankq_jax.networks.encoded import ENCODER
+from rankq_jax.networks.initializers import Initializer
+from rankq_jax.networks.mlp import MLP, Arithmetic, network
+from rankq_jax.types import Flow, Key, Params, Policy, Prefix
+
+HEAD = "velocity"  # names the parameters of the velocity, beside those of the backbone under ENCODER
+AUXILIARY = "auxiliary"  # names those of the auxiliary head
+STEPS = 10  # of integration (openpi; open-pi-zero)
+TIME = 32  # size of the embedding that a perceptron sees
+LONGEST, SHORTEST = 4.0, 4e-3  # periods of the embedding of a flow time, as in the code of openpi
+
+Init = Callable[[Key, Any, Any], Params]
+
+
+def split(params: Mapping[str, Params]) -> tuple[dict[str, Params], dict[str, Params]]:
+    """The parameters of a flow policy in two parts: of the backbone, and of the head with all others.
+
+    `Flow.encode` works with the first, `Flow.velocity` with the second.
+    """
+    backbone = {name: part for name, part in params.items() if name == ENCODER}
+    return backbone, {name: part for name, part in params.items() if name != ENCODER}
+
+
+def merge(backbone: Mapping[str, Params], head: Mapping[str, Params]) -> dict[str, Params]:
+    """The parameters that `split` parted."""
+    return {**backbone, **head}
+
+
+def embed_time(tau: jax.Array, size: int) -> jax.Array:
+    """`[B] -> [B, size]`: sines and cosines of a flow time, periods from 0.004 to 4 (openpi)."""
+    share = jnp.linspace(0.0, 1.0, size // 2)
+    period = SHORTEST * (LONGEST / SHORTEST) ** share
+    angle = 2.0 * jnp.pi * tau[:, None] / period[None]
+    return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=-1)
+
+
+@checked()
+def integrating(flow: Flow, init: Init, action_size: Count, steps: Count = STEPS) -> Policy:
+    """A policy that integrates a velocity in Euler steps and clips the result to the box.
+
+    A sample starts from Gaussian noise. The mode starts from zero, the mean of the noise, so that it draws
+    nothing. There is no density.
+
+    Args:
+      flow: the velocity.
+      init: as `Policy.init`.
+      action_size: A.
+      steps: K of `losses.flow.generate`.
+    """
+
+    def from_noise(params: Params, observation: Any, noise: jax.Array) -> jax.Array:
+        prefix, proprio = flow.encode(params, observation), flow.proprio(observation)
+        x = generate(lambda x, tau: flow.velocity(params, x, tau, prefix, proprio), noise, steps)
+        return jnp.clip(x, -1.0, 1.0)
+
+    def sample(params: Params, observation: Any, key: Key) -> tuple[jax.Array, jax.Array]:
+        rows = jax.tree.leaves(observation)[0].shape[0]
+        action = from_noise(params, observation, jax.random.normal(key, (rows, action_size)))
+        return action, jnp.full((rows,), jnp.nan, action.dtype)
+
+    def mode(params: Params, observation: Any) -> jax.Array:
+        rows = jax.tree.leaves(observation)[0].shape[0]
+        return from_noise(params, observation, jnp.zeros((rows, action_size)))
+
+    return Policy(init, sample, mode, None, flow)
+
+
+class Rows(nn.Module):
+    """The velocity of a perceptron of features, point and embedded time.
+
+    Attributes:
+      hidden: widths of the hidden layers.
+      action_size: A.
+      initializer: of the weights.
+      arithmetic: see `mlp.Arithmetic`.
+    """
+
+    hidden: Sequence[int]
+    action_size: int
+    initializer: Initializer
+    arithmetic: Arithmetic
+
+    @nn.compact
+    def __call__(self, x: jax.Array, tau: jax.Array, h: jax.Array) -> jax.Array:
+        """`[B, A], [B], [B, H] -> [B, A]`."""
+        inputs = jnp.concatenate([h, x, embed_time(tau, TIME)], axis=-1)
+        return MLP(self.hidden, self.action_size, self.initializer, arithmetic=self.arithmetic)(inputs)
+
+
+def perceptron_flow(
+    hidden: Sequence[int],
+    action_size: int,
+    initializer: Initializer,
+    arithmetic: Arithmetic,
+    encoder: nn.Module | None,
+) -> Policy:
+    """A flow policy whose velocity is a perceptron of the encoder's features; None: of the vector itself."""
+    init_head, head = network(Rows(tuple(hidden), action_size, initializer, arithmetic))
+
+    def encode(params: Params, observation: Any) -> Prefix:
+        h: Any = observation if encoder is None else encoder.apply(params[ENCODER], observation)
+        return Prefix(jnp.zeros((h.shape[0], 0, 2, 0, 0)), jnp.zeros((h.shape[0], 0), bool), h)
+
+    def init(key: Key, observation: Any, action: jax.Array) -> Params:
+        k_encoder, k_head = jax.random.split(key)
+        backbone = {} if encoder is None else {ENCODER: encoder.init(k_encoder, observation)}
+        h = encode(backbone, observation).h
+        noise = jnp.zeros((h.shape[0], action_size))
+        return merge(backbone, {HEAD: init_head(k_head, noise, noise[:, 0], h)})
+
+    def velocity(params: Params, x: jax.Array, tau: jax.Array, prefix: Prefix, proprio: Any) -> jax.Array:
+        del proprio
+        return head(params[HEAD], x, tau, prefix.h)
+
+    return integrating(Flow(encode, velocity, proprio=lambda observation: None), init, action_size)

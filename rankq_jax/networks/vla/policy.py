@@ -1,0 +1,86 @@
+"""The vision-language-action policy as a `Policy`, and its readout as an encoder of critics."""
+
+import functools
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rankq_jax.networks.encoded import ENCODER
+from rankq_jax.networks.flows import AUXILIARY, HEAD, integrating, merge
+from rankq_jax.networks.mlp import network
+from rankq_jax.networks.vla.backbone import Backbone
+from rankq_jax.networks.vla.expert import Expert
+from rankq_jax.networks.vla.sizes import INSTRUCTION, PROPRIO, VlaSizes
+from rankq_jax.types import Flow, Key, Params, Policy, Prefix
+
+
+class Readout(nn.Module):
+    """What a critic sees: the readout and the robot's own state.
+
+    Attributes:
+      sizes: see `VlaSizes`.
+    """
+
+    sizes: VlaSizes
+
+    @nn.compact
+    def __call__(self, observation: Any) -> jax.Array:
+        """`[B, *O] -> [B, H + p]`."""
+        h = Backbone(self.sizes, name="backbone")(observation).h
+        return jnp.concatenate([h, observation[PROPRIO]], axis=-1)
+
+
+def vla_policy(sizes: VlaSizes) -> Policy:
+    """A flow policy of observations `{image or state, instruction, proprio}` and flat chunks `[B, C S]`.
+
+    The parameters are those of the backbone (`ENCODER`), those of the velocity (`HEAD`), and those of the
+    auxiliary head, a linear map from the readout to a chunk (`AUXILIARY`), which only imitation uses.
+    """
+    init_backbone, look = network(Backbone(sizes))
+    init_expert, move = network(Expert(sizes))
+    init_auxiliary, guess = network(nn.Dense(sizes.action_size))
+
+    def init(key: Key, observation: Any, action: jax.Array) -> Params:
+        del action
+        k_backbone, k_expert, k_auxiliary = jax.random.split(key, 3)
+        encoder = init_backbone(k_backbone, observation)
+        prefix = look(encoder, observation)
+        x = jnp.zeros((prefix.h.shape[0], sizes.action_size))
+        head = init_expert(k_expert, x, x[:, 0], prefix, observation[PROPRIO])
+        return merge({ENCODER: encoder}, {HEAD: head, AUXILIARY: init_auxiliary(k_auxiliary, prefix.h)})
+
+    def encode(params: Params, observation: Any) -> Prefix:
+        return look(params[ENCODER], observation)
+
+    def velocity(params: Params, x: jax.Array, tau: jax.Array, prefix: Prefix, proprio: Any) -> jax.Array:
+        return move(params[HEAD], x, tau, prefix, proprio)
+
+    def predict(params: Params, h: jax.Array) -> jax.Array:
+        return guess(params[AUXILIARY], h)
+
+    flow = Flow(
+        encode,
+        velocity,
+        lambda observation: observation[PROPRIO],
+        predict,
+        functools.partial(_refuse, sizes.vocabulary),
+    )
+    return integrating(flow, init, sizes.action_size)
+
+
+def _refuse(vocabulary: int, observation: Any) -> None:
+    """Refuses instructions with numbers of words that there are not.
+
+    Raises:
+      ValueError: names the number and the vocabulary.
+    """
+    words = np.asarray(observation[INSTRUCTION])
+    for wrong in (words.min(initial=0), words.max(initial=0)):
+        if not 0 <= wrong < vocabulary:
+            raise ValueError(
+                f"the observation's {INSTRUCTION} has the token {wrong}, and the vocabulary of the networks "
+                f"is 0 to {vocabulary - 1}"
+            )

@@ -1,0 +1,109 @@
+"""Presets of vision-language-action policies: `vla-s`, `vla-xs`, and `vla-state` without images."""
+
+from typing import Any
+
+import numpy as np
+
+from rankq_jax.bounds import Widths, checked
+from rankq_jax.networks import initializers
+from rankq_jax.networks.critics import ensemble, state_value
+from rankq_jax.networks.encoded import encoded_critic, encoded_value
+from rankq_jax.networks.encoders import AUTO
+from rankq_jax.networks.presets import Networks, Preset, Sizes, register_networks
+from rankq_jax.networks.presets import sizes as sizes_of
+from rankq_jax.networks.vla.policy import Readout, vla_policy
+from rankq_jax.networks.vla.sizes import IMAGE, INSTRUCTION, PROPRIO, STATE, Stage, VlaSizes
+from rankq_jax.specs import TaskSpec, describe_array, describe_observation
+
+# Layouts whose numbers of parameters are stated: 862,800 + 448,711, and 104,088 + 54,439.
+PRESETS = {
+    "vla-s": VlaSizes(
+        image=(96, 128),
+        stem=(Stage(4, 4, 32), Stage(3, 1, 32), Stage(2, 2, 64), Stage(3, 1, 64), Stage(2, 2, 128)),
+        width=128,
+        mlp=256,
+        depth=4,
+        heads=4,
+        expert_width=96,
+        expert_mlp=256,
+        token_readout=16,
+        readout=256,
+    ),
+    "vla-xs": VlaSizes(image=(48, 64), stem=(Stage(4, 4, 16), Stage(2, 2, 32), Stage(2, 2, 64))),
+    "vla-state": VlaSizes(image=None),
+}
+
+
+def _wanted(sizes: VlaSizes) -> dict[str, tuple[Any, tuple[int | None, ...]]]:
+    """Types and shapes of an observation; None is any size."""
+    scene = {STATE: (np.float32, (None,))} if sizes.image is None else {IMAGE: (np.uint8, (*sizes.image, 3))}
+    others = {INSTRUCTION: (np.int32, (sizes.words,)), PROPRIO: (np.float32, (sizes.proprio,))}
+    return {**scene, **others}
+
+
+def _refuse(name: str, sizes: VlaSizes, spec: TaskSpec | int) -> None:
+    """Refuses a task whose observations or actions a preset does not have.
+
+    Raises:
+      ValueError: names the array, what it is, and what the preset has.
+    """
+    if not isinstance(spec, TaskSpec) or not isinstance(spec.observation, dict):
+        found = describe_observation(spec.observation) if isinstance(spec, TaskSpec) else "a vector"
+        wanted = ", ".join(_wanted(sizes))
+        raise ValueError(f"{name} sees observations with {wanted}, and those of the task are {found}")
+    for field, (dtype, shape) in _wanted(sizes).items():
+        size = ",".join("n" if side is None else str(side) for side in shape)
+        wanted = f"{np.dtype(dtype)}[{size}]"
+        leaf = spec.observation.get(field)
+        if leaf is None:
+            found = describe_observation(spec.observation)
+            raise ValueError(f"the observation has no {field}, which {name} has as {wanted}: it is {found}")
+        floats = np.issubdtype(leaf.dtype, np.floating) and np.issubdtype(dtype, np.floating)
+        same = len(leaf.shape) == len(shape) and all(
+            b in (None, a) for a, b in zip(leaf.shape, shape, strict=True)
+        )
+        if not same or not (floats or leaf.dtype == dtype):
+            raise ValueError(f"the observation's {field} is {describe_array(leaf)}, and {name} has {wanted}")
+    if spec.action.shape != (sizes.action_size,):
+        raise ValueError(
+            f"an action has the shape {list(spec.action.shape)}, and {name} has [{sizes.action_size}], a "
+            f"chunk of {sizes.chunk} steps of {sizes.step_size} numbers"
+        )
+
+
+def _networks(name: str, spec: TaskSpec | int, chosen: Sizes, encoder: Any) -> Networks:
+    if encoder != AUTO or chosen.actor_dropout > 0.0:
+        field = "actor_dropout" if encoder == AUTO else "encoder"
+        raise ValueError(f"{name} has its own backbone; leave {field} out")
+    fixed = PRESETS[name]._replace(arithmetic=chosen.arithmetic)
+    _refuse(name, fixed, spec)
+    first = initializers.orthogonal(0.01)
+    critic = ensemble(
+        chosen.critic_hidden,
+        chosen.critics,
+        layer_norm=chosen.critic_layer_norm,
+        initializer=first,
+        unrolled=chosen.unrolled_critics,
+        arithmetic=chosen.arithmetic,
+    )
+    value, seen = state_value(chosen.critic_hidden, first, chosen.arithmetic), Readout(fixed)
+    return Networks(
+        vla_policy(fixed), encoded_critic(critic, seen), encoded_value(value, seen), fixed.action_size
+    )
+
+
+def _preset(name: str) -> Preset:
+    """A preset, registered under its name, with the arguments of `presets.sizes`.
+
+    Widths, dropout and encoders are the preset's own; the others belong to critics.
+    """
+
+    def call(spec: TaskSpec | int, hidden: Widths = (256, 256), **arguments: Any) -> Networks:
+        return _networks(name, spec, sizes_of(spec, hidden, **arguments), arguments.get("encoder", AUTO))
+
+    call.__doc__ = f"The vision-language-action policy {name} of `PRESETS`."
+    return register_networks(name, checked(sizes_of)(call))
+
+
+for _name in PRESETS:
+    _preset(_name)

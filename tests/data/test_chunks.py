@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from rankq_jax.data.chunks import action_chunks, chunked
+from rankq_jax.types import Episodes
+
+ACTION = np.array([[1, 10], [2, 20], [3, 30], [4, 40], [5, 50]], np.float32)
+EPISODE = np.array([0, 0, 0, 7, 7])
+
+
+def test_a_chunk_is_the_next_actions_of_the_episode_and_then_rest():
+    found = action_chunks(ACTION, EPISODE, 3, held=(1,))
+    expected = [
+        [1, 10, 2, 20, 3, 30],
+        [2, 20, 3, 30, 0, 30],  # the second number keeps its last value, the first is a displacement
+        [3, 30, 0, 30, 0, 30],
+        [4, 40, 5, 50, 0, 50],
+        [5, 50, 0, 50, 0, 50],
+    ]
+    np.testing.assert_array_equal(found, expected)
+    assert found.dtype == np.float32
+
+
+def test_nothing_is_held_unless_asked_and_one_step_is_the_action():
+    np.testing.assert_array_equal(action_chunks(ACTION, EPISODE, 2)[2], [3, 30, 0, 0])
+    np.testing.assert_array_equal(action_chunks(ACTION, EPISODE, 1, held=(0,)), ACTION)
+    assert action_chunks(ACTION[:0], EPISODE[:0], 4).shape == (0, 8)
+
+
+def test_episodes_keep_all_but_their_actions():
+    flags = np.zeros(5, bool)
+    whole = Episodes(ACTION, ACTION, flags * 1.0, ACTION, flags, flags, flags, EPISODE, {})
+    found = chunked(whole, 4, (1,))
+    assert found.action.shape == (5, 8) and found.next_observation is ACTION
+    np.testing.assert_array_equal(found.action[4], [5, 50, 0, 50, 0, 50, 0, 50])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"chunk": 0}, "chunk=0 must be at least 1"),
+        ({"held": (2,)}, r"held=\(2,\) has the column 2, and an action has 0 to 1"),
+        ({"episode": EPISODE[:3]}, r"action \[5, 2\] and episode \[3\] must be \[T, A\] and \[T\]"),
+        ({"action": ACTION[:, 0]}, r"action \[5\] and episode \[5\] must be \[T, A\] and \[T\]"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_line(change, message):
+    given = {"action": ACTION, "episode": EPISODE, "chunk": 2} | change
+    with pytest.raises(ValueError, match=message) as error:
+        action_chunks(**given)
+    assert "\n" not in str(error.value)
