@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from rankq_jax.envs.batch import bounded
-from rankq_jax.envs.tabletop import episode, instructions
+from rankq_jax.envs.tabletop import episode, instructions, raycast
 from rankq_jax.envs.tabletop.control import ACTION
 from rankq_jax.envs.tabletop.options import Options
 from rankq_jax.envs.tabletop.proprioception import PROPRIO, STATE, full_state, proprio
@@ -40,15 +40,19 @@ class Tables:
         self.world = World(options, rows, threads)
         self.physics = self.world.physics
         self.spec = TaskSpec(observation_spec(options), unit_box(CHUNK * ACTION), options.horizon)
+        self._palette = raycast.Palette(self.world.model, options.world)
         self._tokens = instructions.tokens(options.setting)
 
     def observe(self, ids: np.ndarray) -> dict[str, np.ndarray]:
-        """What the live rows `ids` see, `[m, ...]`."""
+        """What the live rows `ids`, in increasing order, see: `[m, ...]`."""
         world, qpos = self.world, self.physics.qpos[ids]
         userdata = world.userdata[ids]
         phrase, source = episode.whole(userdata, "phrase"), episode.whole(userdata, "source")
         found = {"instruction": self._tokens[source, phrase], "proprio": proprio(qpos)}
-        return {**found, "state": full_state(qpos, world.poses[ids])}
+        size = self.options.image
+        if size is None:
+            return {**found, "state": full_state(qpos, world.poses[ids])}
+        return {**found, "image": raycast.images(self._palette, self.physics, userdata, size, ids)}
 
     def _updated(self, observation: Any, ids: np.ndarray) -> Any:
         """`[n, *O]`: the observations with those of the live rows `ids`."""
@@ -115,7 +119,7 @@ class Tables:
         self.world.place_fixtures(ids)
         step = state.step.copy()
         step[ids] = at.step
-        observation = self._updated(state.observation, ids)
+        observation = self._updated(state.observation, np.sort(ids))
         return state._replace(simulator=physics.rows.copy(), step=step, observation=observation)
 
     def snapshot(self, state: EnvState) -> Snapshot:

@@ -7,8 +7,8 @@ import numpy as np
 
 from rankq_jax.envs.tabletop import camera, episode
 from rankq_jax.envs.tabletop.options import Options
+from rankq_jax.envs.tabletop.scenes import SCENES
 
-SCENES = 100
 AMBIENT, BRIGHTNESS = 0.45, 0.6  # of the nominal light
 LIGHT = np.array([0.2, 0.5, 0.84]) / math.sqrt(0.2**2 + 0.5**2 + 0.84**2)  # towards the light
 # RankQ, table C.4. Heights, brightness and how the camera is aimed are our own.

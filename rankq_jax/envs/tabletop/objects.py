@@ -112,7 +112,7 @@ def bowl() -> Thing:
         at = f"{middle * math.cos(angle)} {middle * math.sin(angle)} {(BOWL_HEIGHT + BOWL_WALL) / 2}"
         half = f"{BOWL_WALL / 2} {width} {(BOWL_HEIGHT - BOWL_WALL) / 2}"
         walls += (
-            f'<geom {SOLID} type="box" size="{half}" pos="{at}" axisangle="0 0 1 {math.degrees(angle)}" '
+            f'<geom {SOLID} type="box" size="{half}" pos="{at}" axisangle="0 0 1 {angle}" '
             f'mass="{0.070 / WALLS}" rgba="{rgba}"/>'
         )
     return Thing(name="bowl", geoms=base + walls, rest=0.0, bottom=0.0, support=BOWL_HEIGHT, wide=True)

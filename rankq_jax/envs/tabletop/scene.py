@@ -4,23 +4,23 @@ import functools
 from typing import NamedTuple
 
 import mujoco
-import numpy as np
 
 from rankq_jax.envs.tabletop import arm, episode, objects
+from rankq_jax.envs.tabletop.camera import FOVY
 from rankq_jax.envs.tabletop.control import TIMESTEP
 from rankq_jax.envs.tabletop.objects import FRICTION, Thing
 
 FREE = 7  # numbers of the pose of a thing
 ARM_POSITIONS = arm.JOINTS + 2
 TABLE_LOW, TABLE_HIGH = (-0.10, -0.60), (0.80, 0.60)  # metres
-# Primitives that clutter a scene, in MJCF; a scene shows some of them beside the region of the things.
+# Primitives that clutter a scene, in MJCF, and their middles' height in metres where they stand on the table.
 CLUTTER = (
-    'type="box" size="0.03 0.02 0.04"',
-    'type="cylinder" size="0.03 0.05"',
-    'type="sphere" size="0.035"',
-    'type="box" size="0.045 0.03 0.015"',
-    'type="cylinder" size="0.045 0.012"',
-    'type="ellipsoid" size="0.04 0.025 0.02"',
+    ('type="box" size="0.03 0.02 0.04"', 0.04),
+    ('type="cylinder" size="0.03 0.05"', 0.05),
+    ('type="sphere" size="0.035"', 0.035),
+    ('type="box" size="0.045 0.03 0.015"', 0.015),
+    ('type="cylinder" size="0.045 0.012"', 0.012),
+    ('type="ellipsoid" size="0.04 0.025 0.02"', 0.02),
 )
 AWAY = (-5.0, 0.0, -2.0)  # where clutter is that a scene does not show
 SIDES = ("table", "gripper", "left_finger", "right_finger")  # what a thing may touch besides the other one
@@ -70,8 +70,8 @@ def mjcf(setting: Setting) -> str:
     """The whole model in MJCF, without what changes from episode to episode."""
     clutter = "".join(
         f'<body name="clutter{i}" mocap="true" pos="{AWAY[0]} {AWAY[1]} {AWAY[2]}">'
-        f'<geom {shape} contype="0" conaffinity="0" rgba="0.5 0.5 0.5 1"/></body>'
-        for i, shape in enumerate(CLUTTER)
+        f'<geom name="clutter{i}" {shape} contype="0" conaffinity="0" rgba="0.5 0.5 0.5 1"/></body>'
+        for i, (shape, _) in enumerate(CLUTTER)
     )
     half = [(high - low) / 2 for low, high in zip(TABLE_LOW, TABLE_HIGH, strict=True)]
     center = [(high + low) / 2 for low, high in zip(TABLE_LOW, TABLE_HIGH, strict=True)]
@@ -80,13 +80,14 @@ def mjcf(setting: Setting) -> str:
   <compiler angle="radian" autolimits="true"/>
   <size nuserdata="{episode.SIZE}"/>
   <option timestep="{TIMESTEP}" integrator="implicitfast" cone="elliptic" impratio="10"/>
-  <visual><map znear="0.01"/></visual>
+  <visual><map znear="0.01"/><headlight diffuse="0 0 0" specular="0 0 0"/></visual>
   <default>
     {arm.DEFAULTS}
     <default class="solid"><geom friction="{FRICTION}" condim="4" contype="3" conaffinity="3"/></default>
   </default>
   <worldbody>
-    <camera name="view"/>
+    <camera name="view" fovy="{FOVY}"/>
+    <light name="sun" type="directional" castshadow="false"/>
     <geom name="floor" type="plane" size="5 5 1" pos="0 0 -0.87" contype="0" conaffinity="0"
       rgba="0.45 0.42 0.40 1"/>
     <geom name="wall" type="plane" size="5 5 1" pos="0.95 0 0" zaxis="-1 0 0" contype="0" conaffinity="0"
@@ -112,19 +113,3 @@ def place_of(thing: int) -> slice:
     """The columns of `qpos` that hold the pose of a thing, 0 or 1."""
     start = ARM_POSITIONS + thing * FREE
     return slice(start, start + FREE)
-
-
-def fixtures(height: np.ndarray, scene: np.ndarray) -> np.ndarray:
-    """Where what is moved as a whole stands.
-
-    Args:
-      height: `[n]` metres that the arm stands too high.
-      scene: `[n]` int: number of the scene.
-
-    Returns:
-      `[n, 1 + clutter, 3]`: the arm's base and the clutter of the scene.
-    """
-    found = np.zeros((len(height), 1 + len(CLUTTER), 3))
-    found[:, 0, 2] = height
-    found[:, 1:] = AWAY
-    return found

@@ -7,7 +7,7 @@ import numpy as np
 
 from rankq_jax.envs.batch import draws
 from rankq_jax.envs.physics import Physics
-from rankq_jax.envs.tabletop import arm, control, episode, judging, scene, spawns
+from rankq_jax.envs.tabletop import arm, control, episode, judging, scene, scenes, spawns
 from rankq_jax.envs.tabletop.control import SUBSTEPS, Target
 from rankq_jax.envs.tabletop.looks import Look, draw_look, write_look
 from rankq_jax.envs.tabletop.options import Options
@@ -105,7 +105,7 @@ class World:
 
     def place_fixtures(self, ids: np.ndarray) -> None:
         """Puts the arm's base and the clutter of the rows to where their episodes want them."""
-        self._mocap[ids] = scene.fixtures(
+        self._mocap[ids] = scenes.fixtures(
             episode.part(self.userdata, "height")[ids], episode.whole(self.userdata, "scene")[ids]
         )
 
