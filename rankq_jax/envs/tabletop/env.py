@@ -1,4 +1,4 @@
-"""The tabletop behind `BatchEnv`: a step is a chunk of four control steps, and no success ends an episode."""
+"""The tabletop behind `BatchEnv`: a step is a chunk of control steps, and no success ends an episode."""
 
 from typing import Any
 
@@ -14,7 +14,6 @@ from rankq_jax.envs.tabletop.world import World
 from rankq_jax.specs import TaskSpec, unit_box, vector
 from rankq_jax.types import BatchEnv, EnvState, Snapshot, Step
 
-CHUNK = 4  # control steps of an action
 REWARDS = (0.0, 1.0)  # raw, of a failing and of a successful step
 
 
@@ -39,7 +38,7 @@ class Tables:
         self.options, self.rows = options, rows
         self.world = World(options, rows, threads)
         self.physics = self.world.physics
-        self.spec = TaskSpec(observation_spec(options), unit_box(CHUNK * ACTION), options.horizon)
+        self.spec = TaskSpec(observation_spec(options), unit_box(options.chunk * ACTION), options.horizon)
         self._palette = raycast.Palette(self.world.model, options.world)
         self._tokens = instructions.tokens(options.setting)
 
@@ -90,10 +89,10 @@ class Tables:
         """See `BatchEnv`."""
         ids = np.flatnonzero(active)
         self.physics.rows[:] = state.simulator
-        chunk = bounded(np.asarray(action, np.float64), 1.0).reshape(self.rows, CHUNK, ACTION)
+        chunk = bounded(np.asarray(action, np.float64), 1.0).reshape(self.rows, -1, ACTION)
         moving = None if len(ids) == self.rows else ids
         success = np.zeros(self.rows, bool)
-        for k in range(CHUNK):
+        for k in range(self.options.chunk):
             success = self.world.control(chunk[:, k], moving).success
         elapsed = state.step + active
         observation = self._updated(state.observation, ids)
@@ -141,8 +140,8 @@ def _replaced(values: np.ndarray, ids: np.ndarray, new: np.ndarray) -> np.ndarra
 def tabletop_env(options: Options, rows: int, threads: int) -> BatchEnv:
     """n tables with one thread pool. Results depend neither on threads nor on what other rows do.
 
-    An action is a chunk of four control steps of seven numbers. The raw reward is 1 where the thing lies on
-    the other one at the end of the chunk. Only the time limit ends an episode.
+    An action is a chunk of control steps of seven numbers, by default of four. The raw reward is 1 where the
+    thing lies on the other one at the end of the chunk. Only the time limit ends an episode.
 
     Args:
       options: of the world.

@@ -98,10 +98,16 @@ class Expert:
         placed = tool[:, 2] + other[:, 2] + self._support[1 - source] + GAP - bottom
         off = np.sqrt(((position - now.position)[:, :2] ** 2).sum(axis=1))
         funnel = FUNNEL * np.maximum(off - FUNNEL_FROM, 0.0)
-        heights = np.stack([np.full(len(row), HIGH), grasp + funnel, placed + funnel, self._height])
+        heights = np.stack(
+            [
+                np.full(len(row), HIGH),
+                np.minimum(grasp + funnel, HIGH),
+                np.minimum(placed + funnel, HIGH),
+                self._height,
+            ]
+        )
         choice = np.array([0, 1, -1, 0, 0, 2, -1, 3, -1])[phase]
         position[:, 2] = np.where(choice < 0, now.position[:, 2], heights[choice, row])
-        position[:, 2] = np.minimum(position[:, 2], np.where(phase == LEAVE, 1.0, HIGH))
 
         yaw = _grasp_yaw(along, self._symmetry[source], now.rotation)
         self._yaw = np.where(grasping, yaw, self._yaw)

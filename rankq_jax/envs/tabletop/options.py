@@ -25,7 +25,8 @@ class Options:
       gap: g, how far camera, colors and light are from that domain, from 0 to 1.
       direction: which thing is put on which; only cubes can be stacked backward.
       paraphrased: whether instructions are worded in several ways.
-      horizon: chunks of an episode.
+      chunk: control steps of an action.
+      horizon: actions of an episode.
     """
 
     setting: str = "cube-stacking"
@@ -36,6 +37,7 @@ class Options:
     gap: float = 0.0
     direction: Direction = "forward"
     paraphrased: bool = False
+    chunk: int = 4
     horizon: int = 25
 
     def __post_init__(self) -> None:
