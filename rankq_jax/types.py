@@ -4,7 +4,7 @@ Shapes: `B` batch rows, `N` candidate actions, `E` critic members, `K` updates p
 `D` devices, `T` recorded steps, `n` environment rows, `*O` an observation event, `*A` an action event.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -188,6 +188,7 @@ class Step(NamedTuple):
       terminated: `[n]` bool.
       truncated: `[n]` bool, never true together with `terminated`.
       success: `[n]` bool.
+      info: further `[n, ...]` arrays by name, those of `BatchEnv.info`.
     """
 
     next_observation: Any
@@ -195,6 +196,7 @@ class Step(NamedTuple):
     terminated: np.ndarray
     truncated: np.ndarray
     success: np.ndarray
+    info: Mapping[str, np.ndarray] = {}
 
 
 class BatchEnv(NamedTuple):
@@ -213,6 +215,7 @@ class BatchEnv(NamedTuple):
       place: `(EnvState, ids [m], Snapshot of m) -> EnvState`, the rows `ids` moved to where the snapshots
         were taken. The same actions then lead to the same states, bit for bit. None without MuJoCo.
       snapshot: `EnvState -> Snapshot` of all rows, or None like `place`.
+      info: shape per row of each further array that a step returns, by name; they are recorded with episodes.
     """
 
     reset: Callable[[np.ndarray], EnvState]
@@ -224,6 +227,7 @@ class BatchEnv(NamedTuple):
     close: Callable[[], None] | None = None
     place: Callable[[EnvState, np.ndarray, Snapshot], EnvState] | None = None
     snapshot: Callable[[EnvState], Snapshot] | None = None
+    info: Mapping[str, tuple[int, ...]] = {}
 
     @property
     def horizon(self) -> int:

@@ -43,7 +43,7 @@ def recorder(
       simulator_state: whether to record where the simulator is before each step, `SIMULATOR_STATE` in
         `info`.
     """
-    shapes = dict(info or {})
+    shapes = {**env.info, **(info or {})}
     if simulator_state:
         before = _simulator_state(env, env.reset(np.zeros((env.rows, 2), np.uint64)))
         shapes |= {name: value.shape[1:] for name, value in before.items()}
@@ -144,7 +144,7 @@ def collecting(
         rows = np.flatnonzero(active)
         values = Episodes(
             observation, action, step.reward, step.next_observation, step.terminated,
-            step.truncated, step.success, episode, info,
+            step.truncated, step.success, episode, {**info, **step.info},
         )  # fmt: skip
         for leaf, value in zip(jax.tree.leaves(record), jax.tree.leaves(values), strict=True):
             leaf[rows, length[rows]] = value[rows]

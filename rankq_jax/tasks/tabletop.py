@@ -7,6 +7,7 @@ from typing import Any
 
 from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.prepare import RewardTransform
+from rankq_jax.envs.tabletop.control import PERIOD
 from rankq_jax.envs.tabletop.demonstrations import demonstrations
 from rankq_jax.envs.tabletop.env import REWARDS, tabletop_env
 from rankq_jax.envs.tabletop.options import Options
@@ -95,6 +96,7 @@ def task(name: str, options: Options) -> Task:
         rewards=REWARDS,
         generators=_generators(options),
         tells_success=True,
+        seconds=PERIOD * options.chunk,
     )
 
 

@@ -2,15 +2,18 @@
 
 import math
 
+import jax
 import mujoco
 import numpy as np
 import pytest
 
 from rankq_jax import tasks
 from rankq_jax.envs.batch import streams
+from rankq_jax.envs.rollout import recorder
 from rankq_jax.envs.tabletop import arm, control
 from rankq_jax.envs.tabletop.arm import DOWN, Pose, forward
 from rankq_jax.envs.tabletop.env import Tables, tabletop_env
+from rankq_jax.envs.tabletop.expert import Expert
 from rankq_jax.envs.tabletop.options import Options
 from rankq_jax.errors import InputError
 from rankq_jax.testing import check_environment
@@ -143,6 +146,41 @@ def test_only_the_time_limit_ends_an_episode_and_an_action_is_four_control_steps
         tables.world.control(action[:, 7 * k : 7 * k + 7], None)
     np.testing.assert_array_equal(after.simulator, tables.physics.rows)
     assert not step.terminated.any() and not step.truncated.any() and step.reward.tolist() == [0.0]
+
+
+def test_a_step_says_when_something_was_lifted_and_when_it_was_done():
+    options = Options(image=None, horizon=10)
+    tables = Tables(options, 1, 1)
+    tables.reset(streams(1, 1))
+    expert, actions, seen = Expert(tables.world), [], []
+    for _ in range(40):
+        actions.append(expert.act())
+        seen.append(tables.world.control(actions[-1], None))
+    env = tabletop_env(options, 1, 1)
+    chunks = np.stack(actions).reshape(10, 1, 28)
+    _, steps = rolled(env, env.reset(streams(1, 1)), chunks)
+    lifted = np.array([one.lifted[0] for one in seen]).reshape(10, 4)
+    success = np.array([one.success[0] for one in seen]).reshape(10, 4)
+    assert [bool(step.info["lifted"][0]) for step in steps] == lifted.any(axis=1).tolist()
+    first = [float((row.argmax() + 1) / 4) if row.any() else 0.0 for row in success]
+    assert [step.info["finished"][0] for step in steps] == first
+    assert [bool(step.success[0]) for step in steps] == success[:, 3].tolist()
+    assert lifted.any() and 0 < success.any(axis=1).sum() < 10 and steps[-1].reward[0] == 1.0
+
+
+def test_an_episode_is_measured_by_what_was_lifted_and_by_its_time():
+    task, recorded = tasks.find("widowx-cube-stacking-state"), recorder(tabletop_env(BLIND, 1, 1)).steps
+    assert recorded.info.keys() == {"lifted", "finished"}
+    one = jax.tree.map(lambda leaf: leaf[0], recorded)
+    failed = task.measure(one)
+    assert failed["partial_success"] == 0 and failed["time_to_finish"] == 25 * 0.8
+    one.info["lifted"][1] = 1.0
+    one.info["finished"][2:] = (0.5, 0.25)
+    found = task.measure(one)
+    # Two whole chunks of 0.8 s and half of the third one.
+    assert found["partial_success"] == 1 and found["time_to_finish"] == pytest.approx(2.0)
+    assert {"partial_success_rate", "time_to_finish"} <= {measure.mean for measure in task.measures}
+    assert "lifted" not in tasks.find("pointmaze-umaze").environment(1, 1).info
 
 
 def test_tasks_of_the_tabletop_are_found():

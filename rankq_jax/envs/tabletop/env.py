@@ -91,9 +91,12 @@ class Tables:
         self.physics.rows[:] = state.simulator
         chunk = bounded(np.asarray(action, np.float64), 1.0).reshape(self.rows, -1, ACTION)
         moving = None if len(ids) == self.rows else ids
-        success = np.zeros(self.rows, bool)
+        success, lifted = np.zeros((2, self.rows), bool)
+        finished = np.zeros(self.rows)
         for k in range(self.options.chunk):
-            success = self.world.control(chunk[:, k], moving).success
+            success, held = self.world.control(chunk[:, k], moving)
+            lifted = lifted | held
+            finished = np.where(success & (finished == 0.0), (k + 1) / self.options.chunk, finished)
         elapsed = state.step + active
         observation = self._updated(state.observation, ids)
         truncated = elapsed >= self.options.horizon
@@ -102,7 +105,8 @@ class Tables:
         if len(ended):
             moved = self.fresh(moved, ended)
         reward = np.where(success, REWARDS[1], REWARDS[0])
-        return moved, Step(observation, reward, np.zeros(self.rows, bool), truncated, success)
+        info = {"lifted": lifted, "finished": finished}
+        return moved, Step(observation, reward, np.zeros(self.rows, bool), truncated, success, info)
 
     def place(self, state: EnvState, ids: np.ndarray, at: Snapshot) -> EnvState:
         """See `BatchEnv`."""
@@ -141,7 +145,9 @@ def tabletop_env(options: Options, rows: int, threads: int) -> BatchEnv:
     """n tables with one thread pool. Results depend neither on threads nor on what other rows do.
 
     An action is a chunk of control steps of seven numbers, by default of four. The raw reward is 1 where the
-    thing lies on the other one at the end of the chunk. Only the time limit ends an episode.
+    thing lies on the other one at the end of the chunk. Only the time limit ends an episode. The further
+    arrays of a step are `lifted`, whether the thing was held up after any control step, and `finished`, the
+    share of the chunk after which it lay there first, or 0.
 
     Args:
       options: of the world.
@@ -153,5 +159,11 @@ def tabletop_env(options: Options, rows: int, threads: int) -> BatchEnv:
     """
     own = Tables(options, rows, threads)
     return BatchEnv(
-        reset=own.reset, step=own.step, place=own.place, snapshot=own.snapshot, rows=rows, spec=own.spec
+        reset=own.reset,
+        step=own.step,
+        place=own.place,
+        snapshot=own.snapshot,
+        rows=rows,
+        spec=own.spec,
+        info={"lifted": (), "finished": ()},
     )

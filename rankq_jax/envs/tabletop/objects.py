@@ -21,7 +21,7 @@ class Thing(NamedTuple):
       center: metres from the origin to its center of mass, along its x axis.
       symmetry: radians after which a grasp is the same.
       support: metres from the origin up to what another thing is put on.
-      wide: whether others keep 11 cm away in place of 8.
+      reach: metres from the origin to what is farthest from it, along the table.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Thing(NamedTuple):
     center: float = 0.0
     symmetry: float = math.pi
     support: float = 0.0
-    wide: bool = False
+    reach: float = 0.0
 
     def body(self) -> str:
         """The body in MJCF."""
@@ -55,6 +55,7 @@ def cube(color: str, rgba: str, side: float = 0.03) -> Thing:
         bottom=side / 2,
         symmetry=math.pi / 2,
         support=side / 2,
+        reach=side / math.sqrt(2.0),
     )
 
 
@@ -76,13 +77,14 @@ def carrot() -> Thing:
         geoms=_box((0.105, 0.026, 0.024), 0.040, orange, kind=HIDDEN) + seen,
         rest=0.012,
         bottom=0.012,
+        reach=0.0575,
     )
 
 
 def plate() -> Thing:
     """A plate of 12 cm."""
     geom = f'<geom {SOLID} type="cylinder" size="0.060 0.004" mass="0.080" rgba="0.88 0.90 0.95 1"/>'
-    return Thing(name="plate", geoms=geom, rest=0.004, bottom=0.004, support=0.004, wide=True)
+    return Thing(name="plate", geoms=geom, rest=0.004, bottom=0.004, support=0.004, reach=0.060)
 
 
 def spoon() -> Thing:
@@ -94,7 +96,13 @@ def spoon() -> Thing:
     head = f'<geom {SOLID} type="ellipsoid" size="{size}" pos="0.048 0 0.002" mass="0.0121" rgba="{rgba}"/>'
     center = (0.0121 * 0.048 - 0.0129 * 0.0225) / 0.025
     return Thing(
-        name="spoon", geoms=handle + head, rest=0.006, bottom=0.006, hold=center - 0.02, center=center
+        name="spoon",
+        geoms=handle + head,
+        rest=0.006,
+        bottom=0.006,
+        hold=center - 0.02,
+        center=center,
+        reach=0.070,
     )
 
 
@@ -115,4 +123,6 @@ def bowl() -> Thing:
             f'<geom {SOLID} type="box" size="{half}" pos="{at}" axisangle="0 0 1 {angle}" '
             f'mass="{0.070 / WALLS}" rgba="{rgba}"/>'
         )
-    return Thing(name="bowl", geoms=base + walls, rest=0.0, bottom=0.0, support=BOWL_HEIGHT, wide=True)
+    return Thing(
+        name="bowl", geoms=base + walls, rest=0.0, bottom=0.0, support=BOWL_HEIGHT, reach=BOWL_RADIUS
+    )

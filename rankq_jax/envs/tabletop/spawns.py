@@ -11,7 +11,7 @@ from rankq_jax.envs.tabletop.scene import FREE, Setting
 
 NOMINAL = ((0.22, 0.40), (-0.12, 0.12))  # metres along x and y
 ANYWHERE = ((0.15, 0.45), (-0.15, 0.15))  # RankQ, table C.4: 0.30 and 0, 0.15 to each side
-APART, WIDE_APART = 0.08, 0.11  # metres between the middles of things
+APART, CLEAR = 0.08, 0.005  # metres between the middles of things at least, and between the things
 MARGIN = 0.05  # share of an image at each edge in which no thing lies
 GRID_MIDDLE, GRID_PITCH, GRID_SIDE = (0.31, 0.0), 0.07, 3
 GRID_STRIDE = 12  # cells that a row goes on by with each episode
@@ -62,7 +62,7 @@ def draw(options: Options, random: np.random.Generator, row: int, episode: int) 
         pair = PAIRS[(row + GRID_STRIDE * episode) % len(PAIRS)]
         return poses(setting, pair, np.zeros(2))
     region = np.array(NOMINAL if options.spawns == "nominal" else ANYWHERE)
-    apart = WIDE_APART if any(thing.wide for thing in setting.things) else APART
+    apart = max(APART, CLEAR + sum(thing.reach for thing in setting.things))
     while True:
         places = random.uniform(region[:, 0], region[:, 1], (2, 2))
         x, y = places[0] - places[1]
