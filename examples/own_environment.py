@@ -11,11 +11,12 @@ import numpy as np
 import rankq_jax as rq
 from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.prepare import RewardTransform
+from rankq_jax.environments import BatchEnv, EnvState, Step
 from rankq_jax.envs.rollout import collect, recorder
 from rankq_jax.envs.streams import streams
 from rankq_jax.specs import TaskSpec, unit_box, vector
 from rankq_jax.tasks import Generator, Task
-from rankq_jax.types import BatchEnv, EnvState, Episodes, Step
+from rankq_jax.types import Episodes
 
 GOAL, RADIUS, SPEED, HORIZON = 0.8, 0.1, 0.1, 25
 

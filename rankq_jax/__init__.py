@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rankq_jax import agents, lifting, losses, networks, parallel, testing
     from rankq_jax.agents.optimizers import Optimizers
     from rankq_jax.agents.spec import AgentSpec
+    from rankq_jax.environments import BatchEnv
     from rankq_jax.errors import InputError, NumericsError
     from rankq_jax.library import load_dataset, make_task, save_policy, train
     from rankq_jax.loop import (
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from rankq_jax.tasks import Task
     from rankq_jax.tasks.from_gymnasium import from_gymnasium
     from rankq_jax.trained_policies import TrainedPolicy, load_policy
-    from rankq_jax.types import Agent, BatchEnv, Critic, Episodes, Policy, Transition, Value
+    from rankq_jax.types import Agent, Critic, Episodes, Policy, Transition, Value
 
 _MODULES = ("agents", "lifting", "losses", "networks", "parallel", "testing")
 _PLACES = {

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from rankq_jax.environments import BatchEnv
 from rankq_jax.envs.rollout import Act, collecting, driven, recorder
 from rankq_jax.envs.streams import streams
 from rankq_jax.specs import seen
-from rankq_jax.types import BatchEnv, Episodes, Key, Params
+from rankq_jax.types import Episodes, Key, Params
 
 # `{name: number}` of one episode, e.g. `tasks.Task.measure`.
 Measured = Callable[[Episodes], Mapping[str, Any]]

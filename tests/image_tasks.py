@@ -5,11 +5,11 @@ import numpy as np
 
 from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.prepare import RewardTransform
+from rankq_jax.environments import BatchEnv, EnvState, Step
 from rankq_jax.envs.rollout import collect, recorder
 from rankq_jax.envs.streams import streams
 from rankq_jax.specs import TaskSpec, unit_box, vector
 from rankq_jax.tasks import Generator, Task
-from rankq_jax.types import BatchEnv, EnvState, Step
 
 SIZE, HORIZON, SPEED, NEAR = 24, 12, 2.0, 2.0
 MIDDLE = (SIZE - 1) / 2

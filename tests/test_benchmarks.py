@@ -21,17 +21,19 @@ from benchmarks import (
     targets,
     traces,
     updates,
+    vla,
     vla_policy,
     work,
 )
 from benchmarks.operations import NEEDED, Network, Sizes
 from benchmarks.turns import by_turns, timed
 from rankq_jax import tasks
+from rankq_jax.envs.tabletop import demonstrations
 
 TINY = Sizes(hidden=(8, 6), batch=4)
 COMMANDS = {
     "updates": updates, "seeds": seeds, "devices": devices, "online": online, "envs": envs, "memory": memory,
-    "layouts": layouts, "checkpoints": checkpoints, "vla_policy": vla_policy,
+    "layouts": layouts, "checkpoints": checkpoints, "vla": vla, "vla_policy": vla_policy,
 }  # fmt: skip
 
 
@@ -248,6 +250,16 @@ def test_a_line_of_environments_holds_medians_of_rates_and_of_the_quotients_of_e
     )
     # Quotients with the bare batch 0.9, 0.5, 1; with the vector environment 3, 4, 5.
     assert envs.line(case, rates) == "| point maze (umaze) | 32 | 500 | 3,000 | 2,000 | 500 | 0.90 | 4.00 |"
+
+
+def test_the_tabletop_is_measured_by_task(monkeypatch):
+    monkeypatch.setattr(demonstrations, "ROWS", 1)
+    monkeypatch.setattr(vla, "CONTROL_STEPS", 3)
+    found = vla.measure("cube-stacking", rows=2, episodes=1, rounds=2)
+    assert found.steps.shape == (2,) and found.images.shape == (2, 2)
+    assert positive(found.steps, found.images)
+    # Each step of 18 or more has an image, seven numbers of the arm, twelve words and an action of seven.
+    assert found.bytes % (48 * 64 * 3 + 7 * 4 + 12 * 4 + 7 * 4) == 0 and found.bytes > 18 * 48 * 64 * 3
 
 
 # Commands.

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # floors; two parts of one floor do not import each other.
 FLOORS = [
     {"errors", "files", "specs"},
-    {"types"},
+    {"types", "environments"},
     {"bounds"},
     {"losses", "action_sets", "trained_policies"},
     {"networks"},

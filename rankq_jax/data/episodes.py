@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 import jax
 import numpy as np
 
+from rankq_jax.environments import Snapshot
 from rankq_jax.errors import InputError
-from rankq_jax.types import Episodes, Snapshot
+from rankq_jax.types import Episodes
 
 
 def concatenate(parts: Sequence[Episodes]) -> Episodes:

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import mujoco
 import numpy as np
 
+from rankq_jax.environments import BatchEnv, EnvState, Snapshot, Step
 from rankq_jax.envs import raycast
 from rankq_jax.envs.physics import Physics
 from rankq_jax.envs.streams import draws
 from rankq_jax.specs import TaskSpec, unit_box, vector
-from rankq_jax.types import BatchEnv, EnvState, Snapshot, Step
 
 
 class View(NamedTuple):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rankq_jax.types import BatchEnv, EnvState, Step
+from rankq_jax.environments import BatchEnv, EnvState, Step
 
 
 def filmed(env: BatchEnv, frames: list[list[np.ndarray]]) -> BatchEnv:

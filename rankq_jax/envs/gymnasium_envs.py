@@ -14,10 +14,10 @@ import jax
 import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 
+from rankq_jax.environments import BatchEnv, EnvState, Step
 from rankq_jax.envs.gymnasium_rows import Make, make_rows, work
 from rankq_jax.envs.streams import draws
 from rankq_jax.specs import TaskSpec
-from rankq_jax.types import BatchEnv, EnvState, Step
 
 Vectorization = Literal["sync", "async"]
 PATIENCE = 10.0  # seconds that a process has for ending by itself

@@ -33,8 +33,8 @@ class Physics:
       rows: `[n, nstate]` float64, the live states: written to before a step, read after it.
       qpos: `[n, nq]` live view of the positions.
       qvel: `[n, nv]` live view of the velocities.
-      derived: `[n, ...]` live read-only data fields by name, one substep behind the state after a step, as
-        with `mj_step`.
+      derived: `[n, ...]` live data fields by name. Those that are no part of `rows` are read-only, and one
+        substep behind the state after a step, as with `mj_step`.
       fields: `[n, ...]` live model fields by name, with a value for each row.
       columns: of `rows`, see `column_slices`.
     """
@@ -89,3 +89,21 @@ class Physics:
           mujoco.batch.SimulationError: if MuJoCo raises in some row.
         """
         self._batch.forward(ids=np.sort(ids))  # the only order that it takes
+
+    def cast(
+        self, origin: np.ndarray, vectors: np.ndarray, groups: Sequence[bool], ids: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What rays hit first in the states of m rows.
+
+        Args:
+          origin: `[m, 1, 3]` of the rays, in metres.
+          vectors: `[m, rays, 3]`, of which the lengths are the units of distances.
+          groups: which of the six groups of geoms are seen.
+          ids: `[m]` rows in increasing order.
+
+        Returns:
+          Distances `[m, rays]`, geoms `[m, rays]` and normals `[m, rays, 3]`; -1, -1 and 0 without a hit.
+        """
+        seen = np.array(groups, np.uint8)
+        distance, geom, normal = self._batch.ray(origin, vectors, seen, ids=ids, normal=True)
+        return distance, geom, normal

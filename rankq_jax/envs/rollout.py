@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import numpy as np
 
-from rankq_jax.types import SIMULATOR_STATE, BatchEnv, EnvState, Episodes
+from rankq_jax.environments import SIMULATOR_STATE, BatchEnv, EnvState
+from rankq_jax.types import Episodes
 
 # (observation [n, *O], step within this call) -> action [n, *A], or (action, info [n, ...])
 Act = Callable[[np.ndarray, int], Any]
@@ -43,7 +44,7 @@ def recorder(
       simulator_state: whether to record where the simulator is before each step, `SIMULATOR_STATE` in
         `info`.
     """
-    shapes = dict(info or {})
+    shapes = {**env.info, **(info or {})}
     if simulator_state:
         before = _simulator_state(env, env.reset(np.zeros((env.rows, 2), np.uint64)))
         shapes |= {name: value.shape[1:] for name, value in before.items()}
@@ -144,7 +145,7 @@ def collecting(
         rows = np.flatnonzero(active)
         values = Episodes(
             observation, action, step.reward, step.next_observation, step.terminated,
-            step.truncated, step.success, episode, info,
+            step.truncated, step.success, episode, {**info, **step.info},
         )  # fmt: skip
         for leaf, value in zip(jax.tree.leaves(record), jax.tree.leaves(values), strict=True):
             leaf[rows, length[rows]] = value[rows]

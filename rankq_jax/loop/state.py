@@ -11,10 +11,11 @@ import numpy as np
 from rankq_jax.checkpoints import ReplaySnapshot, Rows
 from rankq_jax.data import buffer as ring
 from rankq_jax.data.intake import ROWS_PER_BLOCK, stacked
+from rankq_jax.environments import BatchEnv, EnvState
 from rankq_jax.envs.rollout import Recorder, recorder
 from rankq_jax.metrics import check_finite
 from rankq_jax.parallel import Layout
-from rankq_jax.types import BatchEnv, EnvState, Episodes, Transition
+from rankq_jax.types import Episodes, Transition
 
 
 class Setup(NamedTuple):

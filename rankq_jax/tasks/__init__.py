@@ -3,13 +3,22 @@
 from collections.abc import Callable, Iterator
 
 from rankq_jax.errors import PLUGINS, InputError, suggestion
-from rankq_jax.tasks import ant_mazes, experts, from_gymnasium, gym_mujoco, hands, point_mazes, recorded
+from rankq_jax.tasks import (
+    ant_mazes,
+    experts,
+    from_gymnasium,
+    gym_mujoco,
+    hands,
+    point_mazes,
+    recorded,
+    tabletop,
+)
 from rankq_jax.tasks.horizon import with_horizon
 from rankq_jax.tasks.task import MEASURES, Generator, Measure, Scene, Task
 
 TASKS: dict[str, Task] = {
     task.name: task
-    for module in (point_mazes, ant_mazes, hands, gym_mujoco, experts)
+    for module in (point_mazes, ant_mazes, hands, gym_mujoco, tabletop, experts)
     for task in module.TASKS
 }
 # What makes a task of a name and of the keys of a dataset, by the beginning of the name.

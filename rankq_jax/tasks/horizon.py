@@ -3,9 +3,9 @@
 import functools
 from collections.abc import Callable
 
+from rankq_jax.environments import BatchEnv
 from rankq_jax.errors import InputError
 from rankq_jax.tasks.task import Task
-from rankq_jax.types import BatchEnv
 
 Make = Callable[[int, int], BatchEnv]
 

@@ -11,9 +11,9 @@ from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.data.recording import Recording
 from rankq_jax.data.sources.selection import Wanted, keys_of
 from rankq_jax.data.stamps import Stamp, stamps
+from rankq_jax.environments import BatchEnv, EnvState, Step
 from rankq_jax.specs import TaskSpec, unit_box
 from rankq_jax.tasks.task import Task
-from rankq_jax.types import BatchEnv, EnvState, Step
 
 PREFIX = "data:"  # begins the names of these tasks
 

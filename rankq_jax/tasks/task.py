@@ -10,9 +10,10 @@ from gymnasium.envs.registration import EnvSpec
 
 from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.data.rules import StepLimit
+from rankq_jax.environments import BatchEnv
 from rankq_jax.envs.maze_map import MazeMap
 from rankq_jax.specs import TaskSpec
-from rankq_jax.types import BatchEnv, Episodes
+from rankq_jax.types import Episodes
 
 Progress = Callable[[int], Any]  # told the number of environment steps just taken
 
@@ -84,6 +85,8 @@ class Task(NamedTuple):
       tells_success: whether environments say what a success is though recorded rewards are dense.
       drawn: as `environment`, with `render`; None where `environment` has it or nothing draws the task.
       recorded: the dataset that is all there is of the task, which then has no environment to act in.
+      seconds: of a step, where `BatchEnv.info` has `lifted`, whether something was picked up in it, and
+        `finished`, the share of it after which it succeeded first, or 0; 0 where it has not.
     """
 
     name: str
@@ -103,6 +106,7 @@ class Task(NamedTuple):
     tells_success: bool = False
     drawn: Callable[[int, int], BatchEnv] | None = None
     recorded: str = ""
+    seconds: float = 0.0
 
     @property
     def spec(self) -> TaskSpec:
@@ -179,6 +183,13 @@ def _normalized(task: Task, episode: Episodes) -> float:
     return float(100 * (episode.reward.sum() - low) / (high - low))
 
 
+def _time_to_finish(task: Task, episode: Episodes) -> float:
+    """Seconds until the first success; all of the time limit where there is none."""
+    finished = episode.info["finished"]
+    steps = np.flatnonzero(finished)
+    return task.seconds * float(steps[0] + finished[steps[0]] if len(steps) else task.spec.horizon)
+
+
 # Everything that an evaluation reports. Records, summaries, tables, pages and the best checkpoint follow.
 # The first one that a task has is its score.
 MEASURES = (
@@ -189,4 +200,8 @@ MEASURES = (
     Measure("return", "return", "return (raw reward)", lambda task, episode: episode.reward.sum()),
     Measure("length", "episode_length", "episode length (steps)", lambda task, episode: len(episode.reward),
             digits=0, unit="steps", higher_is_better=False),
+    Measure("partial_success", "partial_success_rate", "partial success rate",
+            lambda task, episode: episode.info["lifted"].any(), lambda task: task.seconds > 0, unit="%"),
+    Measure("time_to_finish", "time_to_finish", "time to finish (s)", _time_to_finish,
+            lambda task: task.seconds > 0, unit="s", higher_is_better=False),
 )  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from rankq_jax.types import BatchEnv, EnvState, Step
+from rankq_jax.environments import BatchEnv, EnvState, Step
 
 
 def check(condition: Any, message: str) -> None:

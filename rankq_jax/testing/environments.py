@@ -6,12 +6,12 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
+from rankq_jax.environments import BatchEnv
 from rankq_jax.envs.streams import streams
 from rankq_jax.specs import describe_observation
 from rankq_jax.tasks import Task
 from rankq_jax.testing import restarting
 from rankq_jax.testing.comparing import alike, check, drawn, equal, known, rolled, rows, same
-from rankq_jax.types import BatchEnv
 
 Environment = Callable[[int, int], BatchEnv]  # (rows, threads) -> environments
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
+from rankq_jax.environments import BatchEnv, EnvState
 from rankq_jax.envs.streams import streams
 from rankq_jax.testing.comparing import alike, check, drawn, known, rolled, rows, same
-from rankq_jax.types import BatchEnv, EnvState
 
 Environment = Callable[[int, int], BatchEnv]  # (rows, threads) -> environments
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
+from rankq_jax.environments import BatchEnv
 from rankq_jax.envs import adroit, ant, ant_maze, point_maze
 from rankq_jax.envs.batch import Simulation, batch_env
-from rankq_jax.types import BatchEnv
 
 UMAZE = point_maze.POINT_MAZES["pointmaze-umaze"]
 KINDS: dict[str, Callable[[], Simulation]] = {

@@ -4,12 +4,12 @@ import gymnasium
 import numpy as np
 import pytest
 
+from rankq_jax.environments import Snapshot
 from rankq_jax.envs import ant, ant_maze
 from rankq_jax.envs.batch import batch_env
 from rankq_jax.envs.maze_map import free_cells
 from rankq_jax.envs.robotics import env_spec
 from rankq_jax.envs.streams import streams
-from rankq_jax.types import Snapshot
 
 # From D4RL's code and description: cells (# a wall), evaluation goal cell, steps until truncation, and the
 # region of evaluation goals, x and y in metres.

@@ -4,12 +4,12 @@ import gymnasium
 import numpy as np
 import pytest
 
+from rankq_jax.environments import Snapshot
 from rankq_jax.envs import gym_mujoco
 from rankq_jax.envs.batch import batch_env
 from rankq_jax.envs.gym_mujoco import ROBOTS, simulate
 from rankq_jax.envs.streams import streams
 from rankq_jax.testing import check_environment
-from rankq_jax.types import Snapshot
 
 IDS = {"halfcheetah": "HalfCheetah-v5", "hopper": "Hopper-v5", "walker2d": "Walker2d-v5"}
 SIZES = {"halfcheetah": (17, 6), "hopper": (11, 3), "walker2d": (17, 6)}

@@ -4,11 +4,11 @@ import mujoco
 import numpy as np
 import pytest
 
+from rankq_jax.environments import EnvState, Snapshot
 from rankq_jax.envs import ant_maze
 from rankq_jax.envs.batch import batch_env
 from rankq_jax.envs.streams import streams
 from rankq_jax.testing.comparing import drawn
-from rankq_jax.types import EnvState, Snapshot
 from tests.envs.kinds import KINDS
 
 STEPS, MIDDLE, ROWS = 60, 30, 3

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from rankq_jax import tasks
+from rankq_jax.environments import BatchEnv
 from rankq_jax.specs import vector
-from rankq_jax.types import BatchEnv
 
 ENTRIES = ("place", "rest")
 CUT = 3  # numbers of the first entry

@@ -20,8 +20,9 @@ from rankq_jax import files
 from rankq_jax.data.export import npz_bytes
 from rankq_jax.data.observations import keys_of, named
 from rankq_jax.data.sources import containers
+from rankq_jax.environments import SIMULATOR_STATE
 from rankq_jax.errors import InputError
-from rankq_jax.types import SIMULATOR_STATE, Episodes
+from rankq_jax.types import Episodes
 
 INFO = ("desired_goal", *SIMULATOR_STATE)  # what a shard keeps besides the steps
 

@@ -10,8 +10,9 @@ from rankq_jax.data.recording import SUCCESS_FLAGS, Origin, Recording, guessed
 from rankq_jax.data.sources import columns, ends, observations, selection
 from rankq_jax.data.sources.selection import Wanted
 from rankq_jax.data.sources.stores import Store
+from rankq_jax.environments import SIMULATOR_STATE
 from rankq_jax.errors import InputError
-from rankq_jax.types import SIMULATOR_STATE, Episodes
+from rankq_jax.types import Episodes
 
 Arrays = Mapping[str, np.ndarray]
 

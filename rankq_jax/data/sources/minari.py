@@ -17,8 +17,9 @@ from rankq_jax.data.sources.remote import download
 from rankq_jax.data.sources.root import dataset_folder, exists
 from rankq_jax.data.sources.selection import Wanted
 from rankq_jax.data.sources.stores import Declared, flattened
+from rankq_jax.environments import SIMULATOR_STATE
 from rankq_jax.errors import InputError
-from rankq_jax.types import SIMULATOR_STATE, Episodes
+from rankq_jax.types import Episodes
 
 __all__ = ["dataset_folder", "exists", "fetched", "is_folder", "load_minari", "read_minari"]
 

@@ -9,7 +9,8 @@ from rankq_jax.data.sources import columns, observations, selection
 from rankq_jax.data.sources.arrays import REQUIRED, recording
 from rankq_jax.data.sources.selection import Wanted
 from rankq_jax.data.sources.stores import Store
-from rankq_jax.types import SIMULATOR_STATE, Episodes
+from rankq_jax.environments import SIMULATOR_STATE
+from rankq_jax.types import Episodes
 
 Arrays = Mapping[str, np.ndarray]
 

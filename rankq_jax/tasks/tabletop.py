@@ -1,0 +1,115 @@
+"""An arm at a table that is told in words what to do: images, instructions and chunks of actions."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from rankq_jax.data.episodes import concatenate
+from rankq_jax.data.prepare import RewardTransform
+from rankq_jax.envs.tabletop.control import PERIOD
+from rankq_jax.envs.tabletop.demonstrations import demonstrations
+from rankq_jax.envs.tabletop.env import REWARDS, tabletop_env
+from rankq_jax.envs.tabletop.options import Options
+from rankq_jax.envs.tabletop.scene import SETTINGS
+from rankq_jax.tasks.task import Generator, Progress, Task
+from rankq_jax.types import Episodes
+
+# What the name of a task ends with, and what differs then. Where an action is one control step, there are
+# demonstrations: of the domain that policies are pretrained in, and of states in place of images.
+STEPS: Mapping[str, Any] = {"chunk": 1, "horizon": 100}
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "": {},
+    "-state": {"image": None},
+    "-grid": {"spawns": "grid72"},
+    "-randomized": {"spawns": "c4", "randomized": True},
+    "-source": {"varied": True},
+    "-source-steps": {**STEPS, "varied": True, "paraphrased": True, "direction": "both"},
+    "-state-steps": {**STEPS, "image": None, "direction": "both"},
+}
+EPISODE = 28  # control steps of a demonstration, about
+EPISODES, SHARD_EPISODES = 150, 50  # of a task for each thing that is moved; of a shard
+
+
+def collect(
+    options: Options,
+    episodes: int,
+    seed: int,
+    threads: int,
+    progress: Progress = lambda steps: None,
+) -> Episodes:
+    """Demonstrations of the scripted expert, a row for each control step.
+
+    Args:
+      options: of the world.
+      episodes: how many, all of them successes.
+      seed: of starts and noise.
+      threads: of the simulations; 0 uses every core.
+      progress: told the number of control steps, over all rows, after each of them.
+
+    Returns:
+      Actions `[T, 7]` as the expert wanted them. An episode ends by a time limit when the arm has rested.
+    """
+    made = demonstrations(options, seed, threads, progress)
+    return concatenate([next(made) for _ in range(episodes)])
+
+
+def _generate(options: Options, steps: int, seed: int, threads: int, progress: Progress) -> Episodes:
+    """Whole demonstrations of at least `steps` control steps."""
+    kept, count = list[Episodes](), 0
+    for episode in demonstrations(options, seed, threads, progress):
+        kept.append(episode)
+        count += len(episode.reward)
+        if count >= steps:
+            break
+    return concatenate(kept)
+
+
+def _generators(options: Options) -> Mapping[str, Generator]:
+    """Demonstrations, where an action is one control step."""
+    if options.chunk > 1:
+        return {}
+    directions = 2 if options.direction == "both" else 1
+    made = Generator(
+        steps=EPISODES * EPISODE * directions,
+        shard_steps=SHARD_EPISODES * EPISODE,
+        make=functools.partial(_generate, options),
+        algorithm="successes of a scripted expert, half of them executed with noise and labeled without",
+        env_specs=None,
+    )
+    return {"expert": made}
+
+
+def task(name: str, options: Options) -> Task:
+    """A world as a task: raw rewards 0 and 1, paid in every chunk that ends with a success.
+
+    Args:
+      name: in the registry.
+      options: of the world.
+    """
+    return Task(
+        name=name,
+        domain="tabletop",
+        environment=functools.partial(tabletop_env, options),
+        transform=RewardTransform(scale=1.0, bias=0.0, failure=0.0),
+        success=None,
+        rewards=REWARDS,
+        generators=_generators(options),
+        tells_success=True,
+        seconds=PERIOD * options.chunk,
+    )
+
+
+def options_of(setting: str, variant: str = "") -> Options:
+    """The world of the task `widowx-SETTING` with one of the endings in `VARIANTS`."""
+    changes = dict(VARIANTS[variant])
+    if not SETTINGS[setting].symmetric:
+        changes.pop("direction", None)
+    return dataclasses.replace(Options(setting=setting), **changes)
+
+
+TASKS = [
+    task(f"widowx-{setting}{variant}", options_of(setting, variant))
+    for setting in SETTINGS
+    for variant in VARIANTS
+]

@@ -1,0 +1,46 @@
+"""Demonstrations of the tabletop: successes only, clean labels, the same with any number of threads."""
+
+import numpy as np
+
+from rankq_jax import tasks
+from rankq_jax.data.episodes import last_rows, lengths
+from rankq_jax.data.generate import shards
+from rankq_jax.envs.tabletop import demonstrations as module
+from rankq_jax.envs.tabletop.options import Options
+from rankq_jax.tasks import tabletop
+from rankq_jax.testing.comparing import same
+
+
+def test_demonstrations_succeed_and_rest_and_do_not_depend_on_threads(monkeypatch):
+    monkeypatch.setattr(module, "ROWS", 4)
+    options = Options(image=(48, 64), varied=True, direction="both")
+    found = tabletop.collect(options, 2, seed=0, threads=1)
+    same(tabletop.collect(options, 2, seed=0, threads=2), found, "with two threads")
+    last = last_rows(found)
+    assert last.sum() == 2 and found.success[last].all() and not found.terminated.any()
+    np.testing.assert_array_equal(found.truncated, last)
+    assert (lengths(found) >= 18).all() and (lengths(found) <= 60).all()
+    assert found.action.shape[1:] == (7,) and found.action.dtype == np.float32
+    assert np.abs(found.action).max() <= 1.0 and set(found.action[:, 6]) == {-1.0, 1.0}
+    # The arm rests with an open gripper for four steps in the end.
+    for end in np.flatnonzero(last):
+        rest = found.action[end - 3 : end + 1]
+        assert np.abs(rest[:, :3]).max() < 1e-6 and (rest[:, 6] == 1.0).all()
+    for name, leaf in found.observation.items():
+        np.testing.assert_array_equal(leaf[1:][~last[:-1]], found.next_observation[name][:-1][~last[:-1]])
+    assert found.observation["image"].dtype == np.uint8
+
+
+def test_a_generator_makes_whole_episodes_that_a_shard_keeps(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "ROWS", 3)
+    task = tasks.find("widowx-carrot-on-plate-state-steps")
+    made = task.generators["expert"].make(30, 1, 1, lambda steps: None)
+    assert len(made.reward) >= 30 and made.action.shape[1:] == task.spec.action.shape
+    shards.save(made, tmp_path / "shard.npz")
+    same(shards.load(tmp_path / "shard.npz", task.spec.observation), made, "a shard that was read")
+
+
+def test_half_of_the_episodes_are_executed_with_noise():
+    noise = [module._noise(np.array([0, row], np.uint64), 0) for row in range(60)]
+    silent = [not values.any() for values in noise]
+    assert 15 < sum(silent) < 45 and all(values.shape == (100, 7) for values in noise)
