@@ -58,7 +58,8 @@ _PLACES = {
     "rankq_jax.tasks": ("Task",),
     "rankq_jax.tasks.from_gymnasium": ("from_gymnasium",),
     "rankq_jax.trained_policies": ("TrainedPolicy", "load_policy"),
-    "rankq_jax.types": ("Agent", "BatchEnv", "Critic", "Episodes", "Policy", "Transition", "Value"),
+    "rankq_jax.environments": ("BatchEnv",),
+    "rankq_jax.types": ("Agent", "Critic", "Episodes", "Policy", "Transition", "Value"),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _PLACES.items() for name in names}
 

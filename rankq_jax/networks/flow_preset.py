@@ -17,7 +17,11 @@ def _registered(build: Preset) -> Preset:
 
 @_registered
 def flow(spec: TaskSpec | int, hidden: Widths = (256, 256), **arguments: Any) -> Networks:
-    """A perceptron as the velocity of a flow policy, weights uniform by fan-in; this project's own."""
+    """A perceptron as the velocity of a flow policy, weights uniform by fan-in; this project's own.
+
+    Raises:
+      ValueError: if `actor_dropout` is above 0, or a value is out of bounds.
+    """
     chosen = sizes(spec, hidden, **arguments)
     if chosen.actor_dropout > 0.0:
         raise ValueError("actor_dropout is for the Gaussian policies of the families iql and awac")
