@@ -1,5 +1,6 @@
 """Demonstrations of the tabletop: successes only, clean labels, the same with any number of threads."""
 
+import minari
 import numpy as np
 
 from rankq_jax import tasks
@@ -7,7 +8,8 @@ from rankq_jax.data.episodes import last_rows, lengths
 from rankq_jax.data.generate import shards
 from rankq_jax.envs.tabletop import demonstrations as module
 from rankq_jax.envs.tabletop.options import Options
-from rankq_jax.tasks import tabletop
+from rankq_jax.tasks import tabletop, training_data
+from rankq_jax.tasks.datasets import make_dataset
 from rankq_jax.testing.comparing import same
 
 
@@ -38,6 +40,22 @@ def test_a_generator_makes_whole_episodes_that_a_shard_keeps(monkeypatch, tmp_pa
     assert len(made.reward) >= 30 and made.action.shape[1:] == task.spec.action.shape
     shards.save(made, tmp_path / "shard.npz")
     same(shards.load(tmp_path / "shard.npz", task.spec.observation), made, "a shard that was read")
+
+
+def test_a_dataset_of_images_is_read_by_minari_and_by_the_library(monkeypatch, tmp_path):
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    monkeypatch.setattr(module, "ROWS", 2)
+    task = tasks.find("widowx-cube-stacking-source-steps")
+    name = make_dataset(task, 18, 3)
+    made = task.generators["expert"].make(18, 3, 1, lambda steps: None)
+    read = next(iter(minari.load_dataset(name).iterate_episodes()))
+    first = lengths(made)[0]
+    np.testing.assert_array_equal(read.observations["image"][:-1], made.observation["image"][:first])
+    loaded = training_data.load(task, name, task.transform, 0.99)
+    np.testing.assert_array_equal(loaded.observation["image"], made.observation["image"])
+    np.testing.assert_array_equal(loaded.observation["instruction"], made.observation["instruction"])
+    np.testing.assert_array_equal(loaded.action, made.action)
+    assert (loaded.discount == np.float32(0.99)).all()
 
 
 def test_half_of_the_episodes_are_executed_with_noise():

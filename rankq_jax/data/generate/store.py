@@ -91,11 +91,11 @@ def _write(
     folder = dataset_folder(dataset_id) / "data"
     folder.mkdir(parents=True)
     if env_specs is None:
-        storage = MinariStorage.new(folder, **_spaces(episodes))
+        storage = MinariStorage.new(folder, jpeg_encoding=False, **_spaces(episodes))
     else:
         # Minari makes the environment for its spaces; those of vectors are known without.
         known = {} if "desired_goal" in episodes.info else _spaces(episodes)
-        storage = MinariStorage.new(folder, env_spec=env_specs[0], **known)
+        storage = MinariStorage.new(folder, env_spec=env_specs[0], jpeg_encoding=False, **known)
         metadata = {**metadata, "eval_env_spec": env_specs[1].to_json()}
     about = {"dataset_id": dataset_id, **metadata, "minari_version": minari.__version__}
     storage.update_metadata(about)
