@@ -37,7 +37,8 @@ def test_the_benchmark_is_there():
         assert TASKS[task].generators, task
 
 
-@pytest.mark.parametrize("name", sorted(TASKS))
+# Tables see images and words, see `tests/envs/test_tabletop*.py`.
+@pytest.mark.parametrize("name", [name for name in sorted(TASKS) if not name.startswith("widowx")])
 def test_a_task_resets_and_steps(name):
     task = find(name)
     env = task.environment(3, 1)
