@@ -39,10 +39,11 @@ def action_chunks(
     lasts = np.append(changes, len(action) - 1)  # of the episodes
     last = lasts[np.searchsorted(lasts, rows)]
     chunks = np.zeros((len(action), chunk, size), action.dtype)
+    moving = np.setdiff1d(np.arange(size), held)
     for k in range(chunk):
-        chunks[:, k] = action[np.minimum(rows + k, last)]
-        still = rows + k > last
-        chunks[np.ix_(still, [k], np.setdiff1d(np.arange(size), held))] = 0.0
+        step = action[np.minimum(rows + k, last)]
+        step[np.ix_(rows + k > last, moving)] = 0.0
+        chunks[:, k] = step
     return chunks.reshape(len(action), chunk * size)
 
 
