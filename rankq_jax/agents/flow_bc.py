@@ -1,6 +1,6 @@
 """Behavior cloning of a flow policy."""
 
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +18,8 @@ from rankq_jax.agents.state import (
     sampling,
     trainable,
 )
-from rankq_jax.bounds import NonNegative, OneOf, Rate, Samples, checked
-from rankq_jax.losses.flow import TIMES, flow_matching, interpolate, sample_time
+from rankq_jax.bounds import NonNegative, Rate, Samples, Switch, checked
+from rankq_jax.losses.flow import BETA, UNIFORM, flow_matching, interpolate, sample_time
 from rankq_jax.networks import Networks, integrating
 from rankq_jax.types import Agent, Key, Metrics, Params, Transition
 
@@ -41,7 +41,7 @@ def flow_bc(
     optimizers: Optimizers,
     *,
     steps: Samples = 10,
-    time: Annotated[str, OneOf(TIMES)] = "beta",
+    uniform_time: Switch = False,
     auxiliary_weight: NonNegative = 0.1,
     average_rate: Rate = 0.001,
 ) -> Agent:
@@ -55,10 +55,10 @@ def flow_bc(
       networks: a policy with a velocity; there is no critic.
       optimizers: of the actor.
       steps: K, Euler steps of an action.
-      time: distribution of the flow times, see `losses.flow.sample_time`.
+      uniform_time: flow times are uniform, in place of pi0's beta distribution (`losses.flow.sample_time`).
       auxiliary_weight: w, of the auxiliary head.
-      average_rate: share of the new parameters in the average; more in the first updates,
-        `(update + 1) / (update + 10)` at least being left of the old ones.
+      average_rate: share of the new parameters in the average; in the first updates it is more, so that
+        `(update + 1) / (update + 10)` is left of the old ones.
 
     Raises:
       ValueError: if the policy has no velocity, or a value is out of bounds.
@@ -75,7 +75,7 @@ def flow_bc(
     def loss(params: Params, batch: Transition, key: Key) -> tuple[jax.Array, Metrics]:
         k_time, k_noise = jax.random.split(key)
         action, prefix = batch.action, flow.encode(params, batch.observation)
-        tau = sample_time(k_time, action.shape[0], time)
+        tau = sample_time(k_time, action.shape[0], UNIFORM if uniform_time else BETA)
         noise = jax.random.normal(k_noise, action.shape, action.dtype)
         x = interpolate(action, noise, tau)
         velocity = flow.velocity(params, x, tau, prefix, flow.proprio(batch.observation))

@@ -41,9 +41,9 @@ def action_chunks(
     chunks = np.zeros((len(action), chunk, size), action.dtype)
     moving = np.setdiff1d(np.arange(size), held)
     for k in range(chunk):
-        chunks[:, k] = action[np.minimum(rows + k, last)]
-        still = np.flatnonzero(rows + k > last)
-        chunks[still[:, None], k, moving] = 0.0
+        step = action[np.minimum(rows + k, last)]
+        step[np.ix_(rows + k > last, moving)] = 0.0
+        chunks[:, k] = step
     return chunks.reshape(len(action), chunk * size)
 
 

@@ -238,7 +238,7 @@ SECTIONS = {
     "bc": {"likelihood": switch()},
     "flow_bc": {
         "steps": SAMPLES,
-        "time": choice("beta", "uniform"),
+        "uniform_time": switch(),
         "auxiliary_weight": WEIGHT,
         "average_rate": RATE,
     },
