@@ -2,10 +2,18 @@
 
 from collections.abc import Sequence
 
+import jax
 import numpy as np
 
 from rankq_jax.bounds import Count, checked
 from rankq_jax.types import Episodes
+
+
+def _lasts(episode: np.ndarray) -> np.ndarray:
+    """`[T] -> [T]`: the last row of each row's episode."""
+    lasts = np.append(np.flatnonzero(episode[1:] != episode[:-1]), len(episode) - 1)
+    found: np.ndarray = lasts[np.searchsorted(lasts, np.arange(len(episode)))]
+    return found
 
 
 @checked()
@@ -35,9 +43,7 @@ def action_chunks(
         if not 0 <= column < size:
             raise ValueError(f"held={tuple(held)} has the column {column}, and an action has 0 to {size - 1}")
     rows = np.arange(len(action))
-    changes = np.flatnonzero(episode[1:] != episode[:-1])
-    lasts = np.append(changes, len(action) - 1)  # of the episodes
-    last = lasts[np.searchsorted(lasts, rows)]
+    last = _lasts(episode)
     chunks = np.zeros((len(action), chunk, size), action.dtype)
     moving = np.setdiff1d(np.arange(size), held)
     for k in range(chunk):
@@ -48,12 +54,20 @@ def action_chunks(
 
 
 def chunked(episodes: Episodes, chunk: int, held: Sequence[int] = ()) -> Episodes:
-    """Episodes of control steps whose actions are chunks, see `action_chunks`.
+    """Episodes of control steps as rows whose actions are chunks, see `action_chunks`: one for each step.
 
-    Rewards, next observations and ends stay those of the one control step. So the rows are for imitation,
-    which reads none of them, and not for learning values.
+    A row leads to where its chunk ends: next observation, reward, success and terminal are those of the last
+    control step of the chunk. The rows of an episode overlap, so their rewards do not add up to a return.
 
     Raises:
       ValueError: as `action_chunks`.
     """
-    return episodes._replace(action=action_chunks(episodes.action, episodes.episode, chunk, held))
+    action = action_chunks(episodes.action, episodes.episode, chunk, held)
+    ends = np.minimum(np.arange(len(action)) + chunk - 1, _lasts(episodes.episode))
+    return episodes._replace(
+        action=action,
+        reward=episodes.reward[ends],
+        next_observation=jax.tree.map(lambda leaf: leaf[ends], episodes.next_observation),
+        terminated=episodes.terminated[ends],
+        success=episodes.success[ends],
+    )

@@ -7,26 +7,23 @@ from typing import Any
 
 from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.prepare import RewardTransform
-from rankq_jax.envs.tabletop.control import PERIOD
+from rankq_jax.envs.tabletop.control import ACTION, PERIOD
 from rankq_jax.envs.tabletop.demonstrations import demonstrations
 from rankq_jax.envs.tabletop.env import REWARDS, tabletop_env
 from rankq_jax.envs.tabletop.options import Options
 from rankq_jax.envs.tabletop.scene import SETTINGS
-from rankq_jax.tasks.task import Generator, Progress, Task
+from rankq_jax.tasks.task import Chunk, Generator, Progress, Task
 from rankq_jax.types import Episodes
 
-# What the name of a task ends with, and what differs then. Where an action is one control step, there are
-# demonstrations: of the domain that policies are pretrained in, and of states in place of images.
-STEPS: Mapping[str, Any] = {"chunk": 1, "horizon": 100}
+# What the name of a task ends with, and what differs then. Policies are pretrained in the domain `source`.
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "": {},
     "-state": {"image": None},
     "-grid": {"spawns": "grid72"},
     "-randomized": {"spawns": "c4", "randomized": True},
-    "-source": {"varied": True},
-    "-source-steps": {**STEPS, "varied": True, "paraphrased": True, "direction": "both"},
-    "-state-steps": {**STEPS, "image": None, "direction": "both"},
+    "-source": {"varied": True, "paraphrased": True, "direction": "both"},
 }
+STEPS: Mapping[str, Any] = {"chunk": 1, "horizon": 100}  # of the world in which the expert is recorded
 EPISODE = 28  # control steps of a demonstration, about
 EPISODES, SHARD_EPISODES = 150, 50  # of a task for each thing that is moved; of a shard
 
@@ -66,14 +63,12 @@ def _generate(options: Options, steps: int, seed: int, threads: int, progress: P
 
 
 def _generators(options: Options) -> Mapping[str, Generator]:
-    """Demonstrations, where an action is one control step."""
-    if options.chunk > 1:
-        return {}
+    """Demonstrations, a row for each control step."""
     directions = 2 if options.direction == "both" else 1
     made = Generator(
         steps=EPISODES * EPISODE * directions,
         shard_steps=SHARD_EPISODES * EPISODE,
-        make=functools.partial(_generate, options),
+        make=functools.partial(_generate, dataclasses.replace(options, **STEPS)),
         algorithm="successes of a scripted expert, half of them executed with noise and labeled without",
         env_specs=None,
     )
@@ -97,6 +92,7 @@ def task(name: str, options: Options) -> Task:
         generators=_generators(options),
         tells_success=True,
         seconds=PERIOD * options.chunk,
+        chunk=Chunk(options.chunk, held=(ACTION - 1,)),  # the gripper keeps its opening
     )
 
 

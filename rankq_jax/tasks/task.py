@@ -12,7 +12,7 @@ from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.data.rules import StepLimit
 from rankq_jax.environments import BatchEnv
 from rankq_jax.envs.maze_map import MazeMap
-from rankq_jax.specs import TaskSpec
+from rankq_jax.specs import ActionSpec, TaskSpec
 from rankq_jax.types import Episodes
 
 Progress = Callable[[int], Any]  # told the number of environment steps just taken
@@ -35,6 +35,18 @@ class Generator(NamedTuple):
     make: Callable[[int, int, int, Progress], Episodes]
     algorithm: str
     env_specs: Callable[[], tuple[EnvSpec, EnvSpec]] | None
+
+
+class Chunk(NamedTuple):
+    """An action that is several control steps of an arm, one after another.
+
+    Attributes:
+      steps: of an action.
+      held: numbers of a control step that keep their value where the arm rests; the others are 0 there.
+    """
+
+    steps: int
+    held: tuple[int, ...] = ()
 
 
 class Scene(NamedTuple):
@@ -84,6 +96,7 @@ class Task(NamedTuple):
       exact: whether a run that is resumed is the same bit for bit, see `BatchEnv.exact`.
       tells_success: whether environments say what a success is though recorded rewards are dense.
       drawn: as `environment`, with `render`; None where `environment` has it or nothing draws the task.
+      chunk: what an action is made of; its data is recorded by control steps. None: an action is one step.
       recorded: the dataset that is all there is of the task, which then has no environment to act in.
       seconds: of a step, where `BatchEnv.info` has `lifted`, whether something was picked up in it, and
         `finished`, the share of it after which it succeeded first, or 0; 0 where it has not.
@@ -107,11 +120,22 @@ class Task(NamedTuple):
     drawn: Callable[[int, int], BatchEnv] | None = None
     recorded: str = ""
     seconds: float = 0.0
+    chunk: Chunk | None = None
 
     @property
     def spec(self) -> TaskSpec:
         """Sizes and horizon; one environment is built on the first call, and none later."""
         return _spec(self.environment)
+
+    @property
+    def recorded_spec(self) -> TaskSpec:
+        """What recorded data looks like: as `spec`, with an action for each control step of a chunk."""
+        spec = self.spec
+        if self.chunk is None:
+            return spec
+        size = spec.action_size // self.chunk.steps
+        action = ActionSpec((size,), spec.action.low[:size], spec.action.high[:size])
+        return TaskSpec(spec.observation, action, spec.horizon * self.chunk.steps)
 
     @property
     def judged_by_success(self) -> bool:

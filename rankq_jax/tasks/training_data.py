@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rankq_jax.data import labels, sources
+from rankq_jax.data.chunks import chunked
 from rankq_jax.data.clipping import clipped
 from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.prepare import RewardTransform, best, best_rows, prepare
@@ -49,7 +50,7 @@ def recordings(
     Raises:
       InputError: if a source is missing, damaged or of another format.
     """
-    spec, scene = task.spec, task.scene
+    spec, scene = task.recorded_spec, task.scene
     maze = (scene.max_step, functools.partial(inside, scene.map)) if scene else (None, None)
     longest = spec.horizon + 1 if task.longest is None else task.longest
     like = None if spec.flat else spec.observation
@@ -154,8 +155,10 @@ def labeled_sources(
     """
     for source, recorded in recordings(task, dataset, keys, clip_actions):
         check_recorded(recorded, source)
+        warn_of_long_episodes(recorded, source, task.recorded_spec.horizon)
+        if task.chunk is not None:
+            recorded = recorded._replace(episodes=chunked(recorded.episodes, *task.chunk))
         episodes, origin = label_source(task, recorded, reading, source, needs_success)
-        warn_of_long_episodes(recorded, source, task.spec.horizon)
         yield Source(source, episodes, origin, recorded.clipped)
 
 

@@ -8,6 +8,7 @@ from rankq_jax.agents import reads
 from rankq_jax.configs import RunConfig, algorithms_of
 from rankq_jax.data import readings
 from rankq_jax.data.sources import minari
+from rankq_jax.errors import InputError
 from rankq_jax.tasks import Task, datasets, stored_data, training_data
 from rankq_jax.training import build
 from rankq_jax.types import Transition
@@ -48,6 +49,8 @@ def load(config: RunConfig, task: Task) -> tuple[str, Transition, readings.Summa
         name = datasets.dataset_name(task, steps, seed, kind)
         if not minari.exists(name):
             make(task, steps, seed, kind)
+    if task.chunk is not None:
+        _check_overlapping(config, name)
     transform, needs = build.reward_transform(config, task), success_needed(config)
     shared = (task, name, transform, config.discount)
     chosen: Any = {"keys": config.dataset_keys, "clip_actions": config.clip_actions}
@@ -55,6 +58,21 @@ def load(config: RunConfig, task: Task) -> tuple[str, Transition, readings.Summa
         return name, *stored_data.described(*shared, config.dataset_reading, needs, **chosen)
     found = training_data.described(*shared, config.keep_best, config.dataset_reading, needs, **chosen)
     return name, *found
+
+
+def _check_overlapping(config: RunConfig, name: str) -> None:
+    """Refuses algorithms that read what overlapping rows of control steps do not have.
+
+    Raises:
+      InputError: if one does.
+    """
+    for algorithm in algorithms_of(config):
+        for column in ("mc_return", "next_action"):
+            if reads(algorithm, column):
+                raise InputError(
+                    f"{name}: its rows are control steps whose chunks overlap, so that none has a {column}, "
+                    f"which {algorithm} reads; choose another algorithm."
+                )
 
 
 def success_needed(config: RunConfig) -> bool:
