@@ -54,7 +54,8 @@ def test_a_dataset_of_images_is_read_by_minari_and_by_the_library(monkeypatch, t
     loaded = training_data.load(task, name, task.transform, 0.99)
     np.testing.assert_array_equal(loaded.observation["image"], made.observation["image"])
     np.testing.assert_array_equal(loaded.observation["instruction"], made.observation["instruction"])
-    np.testing.assert_array_equal(loaded.action, made.action)
+    # Actions are kept away from the limits, where a squashed density is infinite.
+    np.testing.assert_allclose(loaded.action, made.action, atol=1e-4)
     assert (loaded.discount == np.float32(0.99)).all()
 
 
