@@ -60,45 +60,6 @@ class Agent(NamedTuple):
     name: str = ""
 
 
-class Prefix(NamedTuple):
-    """What a flow policy computes of an observation once, however often its velocity is asked for.
-
-    The leaves lead with `[B]`, so that prefixes are rows of a buffer like observations.
-
-    Attributes:
-      kv: `[B, L, 2, P, d]`, keys (rotated) and values of P tokens in L layers of a transformer; L is 0 where
-        there is none.
-      mask: `[B, P]` bool, which tokens there are.
-      h: `[B, H]` float32, the readout: what critics see of the observation.
-    """
-
-    kv: jax.Array
-    mask: jax.Array
-    h: jax.Array
-
-
-class Flow(NamedTuple):
-    """The velocity that a policy integrates from noise, flow time 0, to an action, flow time 1.
-
-    The parameters are a dictionary; `networks.split` parts them into those of the backbone, which only
-    `encode` reads, and those of the head.
-
-    Attributes:
-      encode: `(params, observation [B, *O]) -> Prefix`.
-      velocity: `(params, x [B, *A], tau [B], Prefix, proprio) -> [B, *A]`.
-      proprio: `observation -> [B, p]`, what the head sees beside the prefix; None: nothing.
-      predict: `(params, h [B, H]) -> action [B, *A]`, an auxiliary head that trains the readout; None in
-        place of the function where there is none.
-      refuse: `observation [B, *O] -> None`, raises a ValueError where values of data do not fit the networks.
-    """
-
-    encode: Callable[[Params, Any], Prefix]
-    velocity: Callable[[Params, jax.Array, jax.Array, Prefix, Any], jax.Array]
-    proprio: Callable[[Any], Any]
-    predict: Callable[[Params, jax.Array], jax.Array] | None = None
-    refuse: Callable[[Any], None] | None = None
-
-
 class Policy(NamedTuple):
     """A policy.
 
@@ -109,14 +70,14 @@ class Policy(NamedTuple):
       mode: `(params, observation) -> action [B, *A]`.
       log_density: `(params, observation, action [B, *A], key) -> [B]` of given actions. A key switches the
         dropout of training on, None leaves it off. None in place of the function: a deterministic policy.
-      flow: the velocity that it integrates; None: it is no flow policy.
+      flow: the `networks.Flow` that it integrates; None: it is no flow policy.
     """
 
     init: Callable[[Key, Any, Any], Params]
     sample: Callable[[Params, Any, Key], tuple[jax.Array, jax.Array]]
     mode: Callable[[Params, Any], jax.Array]
     log_density: Callable[..., jax.Array] | None = None
-    flow: Flow | None = None
+    flow: Any = None
 
 
 class Critic(NamedTuple):

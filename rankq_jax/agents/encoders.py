@@ -12,7 +12,8 @@ from rankq_jax.bounds import OneOf, refuse
 from rankq_jax.networks import Networks
 from rankq_jax.networks.encoded import ENCODER
 from rankq_jax.networks.encoders import PROJECTION
-from rankq_jax.types import Agent, Flow, Key, Metrics, Params, Transition
+from rankq_jax.networks.flows import Flow
+from rankq_jax.types import Agent, Key, Metrics, Params, Transition
 
 SEPARATE, SHARED, FROZEN = "separate", "shared", "frozen"
 HOW = (SEPARATE, SHARED, FROZEN)

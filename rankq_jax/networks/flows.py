@@ -1,7 +1,7 @@
 """Policies that integrate a velocity from noise to an action (flow matching)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -12,13 +12,53 @@ from rankq_jax.losses.flow import generate
 from rankq_jax.networks.encoded import ENCODER
 from rankq_jax.networks.initializers import Initializer
 from rankq_jax.networks.mlp import MLP, Arithmetic, network
-from rankq_jax.types import Flow, Key, Params, Policy, Prefix
+from rankq_jax.types import Key, Params, Policy
 
 HEAD = "velocity"  # names the parameters of the velocity, beside those of the backbone under ENCODER
 AUXILIARY = "auxiliary"  # names those of the auxiliary head
 STEPS = 10  # of integration (openpi; open-pi-zero)
 TIME = 32  # size of the embedding that a perceptron sees
 LONGEST, SHORTEST = 4.0, 4e-3  # periods of the embedding of a flow time, as in the code of openpi
+
+
+class Prefix(NamedTuple):
+    """What a flow policy computes of an observation once, however often its velocity is asked for.
+
+    The leaves lead with `[B]`, so that prefixes are rows of a buffer like observations.
+
+    Attributes:
+      kv: `[B, L, 2, P, d]`, keys (rotated) and values of P tokens in L layers of a transformer; L is 0 where
+        there is none.
+      mask: `[B, P]` bool, which tokens there are.
+      h: `[B, H]` float32, the readout: what critics see of the observation.
+    """
+
+    kv: jax.Array
+    mask: jax.Array
+    h: jax.Array
+
+
+class Flow(NamedTuple):
+    """The velocity that a policy integrates from noise, flow time 0, to an action, flow time 1.
+
+    The parameters are a dictionary; `networks.split` parts them into those of the backbone, which only
+    `encode` reads, and those of the head.
+
+    Attributes:
+      encode: `(params, observation [B, *O]) -> Prefix`.
+      velocity: `(params, x [B, *A], tau [B], Prefix, proprio) -> [B, *A]`.
+      proprio: `observation -> [B, p]`, what the head sees beside the prefix; None: nothing.
+      predict: `(params, h [B, H]) -> action [B, *A]`, an auxiliary head that trains the readout; None in
+        place of the function where there is none.
+      refuse: `observation [B, *O] -> None`, raises a ValueError where values of data do not fit the networks.
+    """
+
+    encode: Callable[[Params, Any], Prefix]
+    velocity: Callable[[Params, jax.Array, jax.Array, Prefix, Any], jax.Array]
+    proprio: Callable[[Any], Any]
+    predict: Callable[[Params, jax.Array], jax.Array] | None = None
+    refuse: Callable[[Any], None] | None = None
+
 
 Init = Callable[[Key, Any, Any], Params]
 

@@ -6,10 +6,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from rankq_jax.networks.flows import Prefix
 from rankq_jax.networks.mlp import Arithmetic
 from rankq_jax.networks.vla.sizes import IMAGE, INSTRUCTION, STATE, Stage, VlaSizes
 from rankq_jax.networks.vla.transformer import Layer, RMSNorm
-from rankq_jax.types import Prefix
 
 POSITIONS = nn.initializers.normal(0.02)
 

@@ -4,10 +4,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from rankq_jax.networks.flows import embed_time
+from rankq_jax.networks.flows import Prefix, embed_time
 from rankq_jax.networks.vla.sizes import VlaSizes
 from rankq_jax.networks.vla.transformer import Layer, RMSNorm
-from rankq_jax.types import Prefix
 
 
 class Expert(nn.Module):

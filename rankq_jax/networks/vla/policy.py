@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from rankq_jax.networks.encoded import ENCODER
-from rankq_jax.networks.flows import AUXILIARY, HEAD, integrating, merge
+from rankq_jax.networks.flows import AUXILIARY, HEAD, Flow, Prefix, integrating, merge
 from rankq_jax.networks.mlp import network
 from rankq_jax.networks.vla.backbone import Backbone
 from rankq_jax.networks.vla.expert import Expert
 from rankq_jax.networks.vla.sizes import INSTRUCTION, PROPRIO, VlaSizes
-from rankq_jax.types import Flow, Key, Params, Policy, Prefix
+from rankq_jax.types import Key, Params, Policy
 
 
 class Readout(nn.Module):
