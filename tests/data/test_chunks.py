@@ -27,12 +27,17 @@ def test_nothing_is_held_unless_asked_and_one_step_is_the_action():
     assert action_chunks(ACTION[:0], EPISODE[:0], 4).shape == (0, 8)
 
 
-def test_episodes_keep_all_but_their_actions():
+def test_a_row_leads_to_where_its_chunk_ends():
     flags = np.zeros(5, bool)
-    whole = Episodes(ACTION, ACTION, flags * 1.0, ACTION, flags, flags, flags, EPISODE, {})
-    found = chunked(whole, 4, (1,))
-    assert found.action.shape == (5, 8) and found.next_observation is ACTION
-    np.testing.assert_array_equal(found.action[4], [5, 50, 0, 50, 0, 50, 0, 50])
+    last, ends = np.array([False, False, True, False, True]), [1, 2, 2, 4, 4]
+    whole = Episodes(ACTION, ACTION, np.arange(5.0), {"x": 2 * ACTION}, last, flags, last, EPISODE, {})
+    found = chunked(whole, 2, (1,))
+    assert found.action.shape == (5, 4) and found.observation is ACTION
+    np.testing.assert_array_equal(found.action[4], [5, 50, 0, 50])
+    np.testing.assert_array_equal(found.next_observation["x"], 2 * ACTION[ends])
+    np.testing.assert_array_equal(found.reward, ends)
+    np.testing.assert_array_equal(found.terminated, last[ends])
+    np.testing.assert_array_equal(found.success, last[ends])
 
 
 @pytest.mark.parametrize(
