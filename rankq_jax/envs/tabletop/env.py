@@ -1,5 +1,6 @@
 """The tabletop behind `BatchEnv`: a step is a chunk of control steps, and no success ends an episode."""
 
+import functools
 from typing import Any
 
 import jax
@@ -14,6 +15,7 @@ from rankq_jax.envs.tabletop.proprioception import PROPRIO, STATE, full_state, p
 from rankq_jax.envs.tabletop.world import World
 from rankq_jax.specs import TaskSpec, unit_box, vector
 
+PICTURE = (192, 256)  # pixels of a video: height and width
 REWARDS = (0.0, 1.0)  # raw, of a failing and of a successful step
 
 
@@ -39,7 +41,7 @@ class Tables:
         self.world = World(options, rows, threads)
         self.physics = self.world.physics
         self.spec = TaskSpec(observation_spec(options), unit_box(options.chunk * ACTION), options.horizon)
-        self._palette = raycast.Palette(self.world.model, options.world)
+        self.palette = raycast.Palette(self.world.model, options.world)
         self._tokens = instructions.tokens(options.setting)
 
     def observe(self, ids: np.ndarray) -> dict[str, np.ndarray]:
@@ -51,7 +53,7 @@ class Tables:
         size = self.options.image
         if size is None:
             return {**found, "state": full_state(qpos, world.poses[ids])}
-        return {**found, "image": raycast.images(self._palette, self.physics, userdata, size, ids)}
+        return {**found, "image": raycast.images(self.palette, self.physics, userdata, size, ids)}
 
     def _updated(self, observation: Any, ids: np.ndarray) -> Any:
         """`[n, *O]`: the observations with those of the live rows `ids`."""
@@ -135,6 +137,16 @@ class Tables:
         return Snapshot(positions, velocities, warm, self.world.userdata.copy(), state.step.copy())
 
 
+def _picture(own: Tables, state: EnvState, row: int) -> np.ndarray:
+    """What the camera of a row sees, larger than policies do; see `BatchEnv.render`."""
+    ids = np.array([row])
+    own.physics.rows[:] = state.simulator
+    own.world.place_fixtures(ids)
+    own.physics.forward(ids)
+    picture: np.ndarray = raycast.images(own.palette, own.physics, own.world.userdata[ids], PICTURE, ids)[0]
+    return picture
+
+
 def _replaced(values: np.ndarray, ids: np.ndarray, new: np.ndarray) -> np.ndarray:
     found = values.copy()
     found[ids] = new
@@ -163,6 +175,7 @@ def tabletop_env(options: Options, rows: int, threads: int) -> BatchEnv:
         step=own.step,
         place=own.place,
         snapshot=own.snapshot,
+        render=functools.partial(_picture, own),
         rows=rows,
         spec=own.spec,
         info={"lifted": (), "finished": ()},
