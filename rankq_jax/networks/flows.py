@@ -149,7 +149,7 @@ def perceptron_flow(
     init_head, head = network(Rows(tuple(hidden), action_size, initializer, arithmetic))
 
     def encode(params: Params, observation: Any) -> Prefix:
-        h = observation if encoder is None else encoder.apply(params[ENCODER], observation)
+        h: Any = observation if encoder is None else encoder.apply(params[ENCODER], observation)
         return Prefix(jnp.zeros((h.shape[0], 0, 2, 0, 0)), jnp.zeros((h.shape[0], 0), bool), h)
 
     def init(key: Key, observation: Any, action: jax.Array) -> Params:
