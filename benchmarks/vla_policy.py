@@ -4,8 +4,8 @@ python -m benchmarks.vla_policy --presets=vla-xs,vla-state --batch=64
 """
 
 import argparse
+import functools
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -87,7 +87,9 @@ def work_of(preset: str, batch: int, updates: int, rows: int) -> Work:
     }
     for steps in (1, 10):
         act = jax.jit(flow_bc(networks, Optimizers.adam(3e-4), steps=steps).act_greedy)
-        runs[f"act, {steps} step{'s' * (steps > 1)}"] = partial(act, params, seen, jax.random.key(2))
+        runs[f"act, {steps} step{'s' * (steps > 1)}"] = functools.partial(
+            act, params, seen, jax.random.key(2)
+        )
     return Work(runs, updates)
 
 
