@@ -6,7 +6,7 @@ python examples/offline_to_online.py
 import rankq_jax as rq
 
 
-def main(offline_updates: int = 8_000, env_steps: int = 4_000, path: str = "policy.npz") -> None:
+def main(offline_updates: int = 8_000, env_steps: int = 6_000, path: str = "policy.npz") -> None:
     """Trains two seeds and prints their success rates."""
     task = rq.make_task("pointmaze-umaze")
     networks = rq.networks.cal_ql(task.spec, hidden=(128, 128))
