@@ -155,10 +155,11 @@ def labeled_sources(
     """
     for source, recorded in recordings(task, dataset, keys, clip_actions):
         check_recorded(recorded, source)
-        warn_of_long_episodes(recorded, source, task.recorded_spec.horizon)
+        whole = recorded
         if task.chunk is not None:
-            recorded = recorded._replace(episodes=chunked(recorded.episodes, *task.chunk))
-        episodes, origin = label_source(task, recorded, reading, source, needs_success)
+            whole = recorded._replace(episodes=chunked(recorded.episodes, *task.chunk))
+        episodes, origin = label_source(task, whole, reading, source, needs_success)
+        warn_of_long_episodes(recorded, source, task.recorded_spec.horizon)
         yield Source(source, episodes, origin, recorded.clipped)
 
 
