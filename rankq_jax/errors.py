@@ -32,6 +32,8 @@ class Stopped(KeyboardInterrupt):
     exit_status = 75  # EX_TEMPFAIL of sysexits.h: try again
 
 
+MOST_NAMES = 36  # that one line lists
+
 # What adds the names of other packages. A command replaces it by its flag.
 LOAD_PLUGINS = "load_plugins([PACKAGE])"
 PLUGINS = f" {LOAD_PLUGINS} adds those of a package, register_{{}} one of your own."
@@ -45,13 +47,16 @@ def one_line(error: object) -> str:
 def suggestion(name: str, known: Iterable[str]) -> str:
     """` Did you mean 'x'?` for the known name nearest to `name`, else the list of known names.
 
-    Where names continue `name` after a dash, all of them are meant.
+    Where names continue `name` after a dash, all of them are meant. A long list ends in a number.
     """
     names = sorted(known)
     if longer := [full for full in names if name and full.startswith(f"{name}-")]:
         return f" Did you mean {' or '.join(map(repr, longer))}?"
     near = difflib.get_close_matches(name, names, n=1)
-    return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(names)}."
+    if near:
+        return f" Did you mean {near[0]!r}?"
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f" Known: {', '.join(names[:MOST_NAMES])}{more}."
 
 
 def add_name(known: MutableMapping[str, Value], noun: str, name: str, value: Value) -> Value:

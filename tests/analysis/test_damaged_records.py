@@ -40,7 +40,7 @@ def quick(monkeypatch):
         built = type("Built", (), {"networks": type("Networks", (), {"action_size": 2})})
 
     monkeypatch.setattr(report, "restore", lambda folder: Value)
-    monkeypatch.setattr(report, "landscape", lambda value, state, *rest: np.asarray(state) + 1.0)
+    monkeypatch.setattr(report, "landscapes", lambda value, states, *rest: list(np.asarray(states) + 1.0))
 
 
 def run(folder, seed=0, algorithm="cql"):
