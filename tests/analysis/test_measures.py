@@ -67,7 +67,9 @@ def spent(folder):
 
 
 def test_a_new_measure_is_in_the_summary(tmp_path, with_effort):
-    config = SimpleNamespace(name="x", algorithm="sac", task=UMAZE.name, evaluation_episodes=4)
+    config = configs.arm("sac", UMAZE.name)
+    config.evaluation_episodes = 4
+    config = configs.parse(config)
     found = summary.summarise(spent(tmp_path / "run"), config, [0])
     assert found["final_mean_effort"] == found["offline_mean_effort"] == [1.5]
     assert "final_mean_effort: [1.5]" in summary.lines(found)
