@@ -63,4 +63,4 @@ def main(values: argparse.Namespace) -> None:
         print(f"seed {seed}: {told} ({values.episodes} episodes)")
     if frames:
         video.write(values.video, [picture for film in frames for picture in film], values.fps)
-        print(f"video: {values.video} ({len(frames)} episodes of seed {seeds[0]})")
+        print(f"video: {values.video}, of seed {seeds[0]}")

@@ -150,9 +150,9 @@ def test_make_dataset_evaluate_report_and_table(finished, tmp_path):
     refused = run("experiments.evaluate", f"--workdir={finished}", "--task=hopper-medium")
     assert_refused(refused, "--task=hopper-medium: its observations are float32[11]", "are float32[4]")
     film = tmp_path / "film.gif"
-    evaluated = run("experiments.evaluate", f"--workdir={finished}", "--episodes=3", f"--video={film}")
+    evaluated = run("experiments.evaluate", f"--workdir={finished}", "--episodes=1", f"--video={film}")
     assert evaluated.returncode == 0 and "seed 0: success rate" in evaluated.stdout
-    assert f"video: {film} (3 episodes of seed 0)" in evaluated.stdout
+    assert f"video: {film}, of seed 0" in evaluated.stdout
     with Image.open(film) as pictures:
         assert pictures.n_frames > 10 and pictures.size == (240, 180)
     reported = run("experiments.report", f"--out={tmp_path / 'report'}", finished, finished)
