@@ -169,6 +169,8 @@ def numbers(task: Task, recorded: Episodes, data: Labeled, how: Numbers) -> list
         ]
     else:
         lines += [("raw return of an episode", f"{_spread(reached)}, mean {reached.mean():.4g}")]
+        if task.tells_success:
+            lines += [("successful trajectories", _share(solved))]
     most = f"at most {100 * saturated.max():.2f} % in dimension {int(saturated.argmax())}"
     lines += [
         ("reward", _spread(data.prepared.reward)),
@@ -196,6 +198,8 @@ def _quality(task: Task, returns: np.ndarray, how: Numbers) -> str:
 
 
 def _pairs(recorded: Episodes, how: Numbers) -> list[tuple[str, str]]:
+    if not isinstance(recorded.observation, np.ndarray) or recorded.observation.ndim != 2:
+        return [("state-action coverage (SACo)", "needs observations that are vectors")]
     ruler = recorded if how.reference is None else how.reference
     bins = measures.bins_of(ruler.observation, how.bins)
     pairs = measures.distinct_pairs(recorded.observation, recorded.action, bins)

@@ -4,6 +4,7 @@ import minari
 import numpy as np
 
 from rankq_jax import tasks
+from rankq_jax.cli.main import execute
 from rankq_jax.data.episodes import last_rows, lengths
 from rankq_jax.data.generate import shards
 from rankq_jax.envs.tabletop import demonstrations as module
@@ -42,7 +43,7 @@ def test_a_generator_makes_whole_episodes_that_a_shard_keeps(monkeypatch, tmp_pa
     same(shards.load(tmp_path / "shard.npz", task.spec.observation), made, "a shard that was read")
 
 
-def test_a_dataset_of_images_is_read_by_minari_and_by_the_library(monkeypatch, tmp_path):
+def test_a_dataset_of_images_is_read_by_minari_and_by_the_library(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
     monkeypatch.setattr(module, "ROWS", 2)
     task = tasks.find("widowx-cube-stacking-source")
@@ -68,6 +69,13 @@ def test_a_dataset_of_images_is_read_by_minari_and_by_the_library(monkeypatch, t
         )
         assert loaded.reward[row] == made.reward[to]
     assert (loaded.discount == np.float32(0.99)).all()
+    # The command that describes datasets knows what only vectors have.
+    words = f"dataset inspect --task={task.name} --dataset={name} --random-episodes=0".split()
+    assert execute(words) == 0
+    said = capsys.readouterr().out
+    episodes = len(lengths(made))
+    assert f"100 % ({episodes} of {episodes})" in said  # all of them succeed
+    assert "needs observations that are vectors" in said and "\nbroken" not in said
 
 
 def test_half_of_the_episodes_are_executed_with_noise():
