@@ -70,7 +70,7 @@ def _check_overlapping(config: RunConfig, name: str) -> None:
         for column in ("mc_return", "next_action"):
             if reads(algorithm, column):
                 raise InputError(
-                    f"{name}: its rows are control steps whose chunks overlap, so that none has a {column}, "
+                    f"{name}: its rows are control steps whose chunks overlap, and no row has its {column}, "
                     f"which {algorithm} reads; choose another algorithm."
                 )
 
