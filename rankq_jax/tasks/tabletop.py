@@ -24,8 +24,8 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "-source": {"varied": True, "paraphrased": True, "direction": "both"},
 }
 STEPS: Mapping[str, Any] = {"chunk": 1, "horizon": 100}  # of the world in which the expert is recorded
-EPISODE = 28  # control steps of a demonstration, about
-EPISODES, SHARD_EPISODES = 150, 50  # of a task for each thing that is moved; of a shard
+EPISODE = 21  # control steps of a demonstration, about
+EPISODES, SHARD_EPISODES = 2_000, 50  # of a task for each thing that is moved; of a shard
 
 
 def collect(

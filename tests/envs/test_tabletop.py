@@ -109,7 +109,7 @@ def test_one_control_step_arrives(tables):
 def test_the_gripper_opens_and_closes(tables):
     state = tables.reset(streams(3, 4))
     tables.physics.rows[:] = state.simulator
-    for command, width in ((-1.0, 0.002), (1.0, 0.046)):
+    for command, width in ((-1.0, 0.010), (1.0, 0.054)):
         action = np.tile([0, 0, 0, 0, 0, 0, command], (4, 1))
         for _ in range(2):
             tables.world.control(action, None)

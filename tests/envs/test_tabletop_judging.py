@@ -9,7 +9,7 @@ import pytest
 from rankq_jax.envs.streams import streams
 from rankq_jax.envs.tabletop import arm, judging, scene, spawns
 from rankq_jax.envs.tabletop.env import Tables
-from rankq_jax.envs.tabletop.expert import Expert
+from rankq_jax.envs.tabletop.expert import CARRY, Expert
 from rankq_jax.envs.tabletop.options import Options
 from rankq_jax.envs.tabletop.scene import SETTINGS
 
@@ -136,8 +136,10 @@ def test_a_closed_gripper_holds_for_three_seconds(name):
     tables = Tables(Options(setting=name, image=None), 1, 1)
     tables.reset(streams(4, 1))
     world, expert = tables.world, Expert(tables.world)
-    while expert.phase[0] < 4:  # until it is held 10 cm up
+    while expert.phase[0] < CARRY:  # until it is held
         world.control(expert.act(), None)
+    for _ in range(3):  # to 10 cm and more
+        world.control(np.array([[0.0, 0.0, 0.8, 0.0, 0.0, 0.0, -1.0]]), None)
     still = np.array([[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0]])
     world.control(still, None)
     before = world.poses[0, 0, 2]

@@ -7,7 +7,9 @@ from rankq_jax import tasks
 from rankq_jax.cli.main import execute
 from rankq_jax.data.episodes import last_rows, lengths
 from rankq_jax.data.generate import shards
+from rankq_jax.envs.streams import streams
 from rankq_jax.envs.tabletop import demonstrations as module
+from rankq_jax.envs.tabletop.env import tabletop_env
 from rankq_jax.envs.tabletop.options import Options
 from rankq_jax.tasks import tabletop, training_data
 from rankq_jax.tasks.datasets import make_dataset
@@ -79,6 +81,16 @@ def test_a_dataset_of_images_is_read_by_minari_and_by_the_library(monkeypatch, t
 
 
 def test_half_of_the_episodes_are_executed_with_noise():
-    noise = [module._noise(np.array([0, row], np.uint64), 0) for row in range(60)]
-    silent = [not values.any() for values in noise]
-    assert 15 < sum(silent) < 45 and all(values.shape == (100, 7) for values in noise)
+    drawn = [module._draws(np.array([0, row], np.uint64), 0) for row in range(60)]
+    silent = [not noise.any() for _, noise in drawn]
+    assert 15 < sum(silent) < 45 and all(noise.shape == (100, 7) for _, noise in drawn)
+
+
+def test_recordings_begin_away_from_the_start_of_an_episode():
+    blind = Options(setting="carrot-on-plate", image=None)
+    made = module.demonstrations(blind, 0, 1)
+    tools = np.stack([next(made).observation["proprio"][0] for _ in range(12)])
+    start = tabletop_env(blind, 1, 1).reset(streams(0, 1)).observation["proprio"][0]
+    away = np.abs(tools - start)[:, :2]
+    assert away.max(axis=0).min() > 0.3 and away.max() < 0.9  # of half the width of the region, 14 and 20 cm
+    np.testing.assert_allclose(tools[:, 6], 1.0, atol=0.05)  # with an open gripper

@@ -46,7 +46,7 @@ LOW, HIGH = np.array([link.low for link in LINKS]), np.array([link.high for link
 TOOL = 0.093575  # metres from the gripper to the tool's centre point, along x
 FINGER = 0.066  # metres from the gripper to the fingers
 OPEN, CLOSED = 0.037, 0.015  # metres that a finger slides; between the pads there are 2 (q - PAD)
-PAD = 0.014
+PAD, THICK = 0.010, 0.004  # metres, and half the thickness of a finger
 START = np.array(
     [-0.0184, 0.0399, 0.2224, -0.0046, 1.3652, 0.0015]
 )  # of the Bridge data: the tool points down
@@ -80,7 +80,10 @@ def bodies() -> str:
         text += f'<joint name="{link.name}" axis="{axis}" range="{link.low} {link.high}"/>'
         text += "".join(f'<geom {shape} mass="{mass}"/>' for shape, mass in link.geoms)
     text += f'<site name="tool" pos="{TOOL} 0 0"/>'
-    for name, low, high, side in (("left", CLOSED, OPEN, -0.010), ("right", -OPEN, -CLOSED, 0.010)):
+    for name, low, high, side in (
+        ("left", CLOSED, OPEN, THICK - PAD),
+        ("right", -OPEN, -CLOSED, PAD - THICK),
+    ):
         text += _FINGER.format(name=name, at=FINGER, low=low, high=high, side=side, rgba=JOINT_COLOR)
     return text + "</body>" * (JOINTS + 1)
 

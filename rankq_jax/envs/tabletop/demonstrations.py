@@ -18,6 +18,8 @@ from rankq_jax.types import Episodes
 ROWS = 16  # tables that the expert works at, whatever the number of threads is
 LONGEST = 100  # control steps of an episode
 REST = 4  # control steps in which the arm holds still at the end
+AWAY = 3  # control steps before the recording, in which the tool is moved to somewhere else
+AWAY_MOST = np.array([1.0, 1.0, 0.25, 0.0, 0.0, 1.0])  # the largest of their actions; the gripper stays open
 NOISY = 0.5  # share of episodes that are executed with noise; what is recorded is what the expert wanted
 
 
@@ -30,12 +32,17 @@ class _Moment(NamedTuple):
     active: np.ndarray
 
 
-def _noise(stream: np.ndarray, number: int) -> np.ndarray:
-    """`[LONGEST, 7]`: what is added to the actions of an episode; 0 in those that are executed as wanted."""
+def _draws(stream: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """`[7]`: the action before the recording; `[LONGEST, 7]`: what is added to those of the episode, or 0.
+
+    If all recordings began at the same place, then where the tool is would tell where it is going, and an
+    imitator would not look at the things.
+    """
     # The counter differs from that of resets, see `batch.draws`.
     random = np.random.Generator(np.random.Philox(key=stream, counter=[0, 0, 1, number]))
+    away = np.append(AWAY_MOST * random.uniform(-1.0, 1.0, ACTION - 1), 1.0)
     noisy = random.uniform() < NOISY
-    return noisy * random.standard_normal((LONGEST, ACTION))
+    return away, noisy * random.standard_normal((LONGEST, ACTION))
 
 
 def _round(tables: Tables, number: int, seed: int, tick: Callable[[int], Any]) -> list[_Moment]:
@@ -43,7 +50,10 @@ def _round(tables: Tables, number: int, seed: int, tick: Callable[[int], Any]) -
     stream, numbers = streams(seed, tables.rows), np.full(tables.rows, number, np.int64)
     everyone = np.arange(tables.rows)
     tables.world.begin(everyone, stream, numbers)
-    noise = np.stack([_noise(stream[row], number) for row in everyone], axis=1)
+    drawn = [_draws(stream[row], number) for row in everyone]
+    away, noise = np.stack([one for one, _ in drawn]), np.stack([other for _, other in drawn], axis=1)
+    for _ in range(AWAY):
+        tables.world.control(away, None)
     expert, resting = Expert(tables.world), np.zeros(tables.rows, np.int64)
     observation, moments = tables.observe(everyone), list[_Moment]()
     for step in range(LONGEST):

@@ -1,45 +1,48 @@
-"""A scripted expert: always the same way to do a task, so that its actions have one mean."""
+"""A scripted expert: always the same way to do a task, so that its actions have one mean.
+
+Where it goes is a continuous function of where things are, and what it does next can be seen: an imitator of
+single observations has little to guess.
+"""
+
+import math
 
 import numpy as np
 
 from rankq_jax.envs.tabletop import judging
 from rankq_jax.envs.tabletop.arm import DOWN, Pose, turn
 from rankq_jax.envs.tabletop.control import ACTION, MOVE, TURN, error_to
+from rankq_jax.envs.tabletop.scene import SIDES
 from rankq_jax.envs.tabletop.world import World
 
-HIGH, RETREAT, GAP = 0.10, 0.08, 0.006  # metres: of the way over, of the way back, of the drop
-ABOVE, DESCEND, CLOSE, LIFT, OVER, LOWER, OPEN, LEAVE, DONE = range(9)  # the phases
-# Control steps after which a phase is over, whatever was reached; metres and radians at which it is reached.
-LONGEST = np.array([20, 12, 3, 8, 20, 12, 2, 6, 10**6])
-NEAR = np.array([0.010, 0.005, 0.0, 0.015, 0.010, 0.005, 0.0, 0.015, 0.0])
-TURNED = np.array([0.08, 0.08, 0.0, 1.0, 1.0, 1.0, 0.0, 1.0, 0.0])
-# What is off sideways keeps the tool higher by so much as often, beyond this many metres.
-FUNNEL, FUNNEL_FROM = 3.0, 0.006
-# Standard deviations of the noise on translations and on the turn about the vertical, and the share of it in
-# each phase: there is little where the tool is next to things.
+HIGH, GAP = 0.10, 0.006  # metres: of the way over, of the drop
+REACH, CLOSE, CARRY, OPEN, LEAVE, DONE = range(6)  # the phases
+CLOSING = 3  # control steps in which a grasp must be felt
+# Metres and radians at which a phase has reached its end.
+NEAR, TURNED, RISEN = 0.005, 0.08, 0.015
+# What is off sideways keeps the tool higher by so much as often, beyond this many metres; and what is turned
+# wrongly, in metres per radian beyond `TURNED`, if the thing is longer than wide.
+FUNNEL, FUNNEL_FROM, FUNNEL_TURN = 3.0, 0.006, 0.1
+RISE = 0.03  # metres below its way at which the tool stops moving sideways
+# Standard deviations of the noise on translations and on the turn about the vertical; its share beside things
+# and the metres from them at which it is whole.
 NOISE = np.array([0.25, 0.25, 0.25, 0.0, 0.0, 0.20, 0.0])
-SHARE = np.array([1.0, 0.3, 0.0, 0.3, 1.0, 0.3, 0.0, 0.3, 0.0])
+LEAST_SHARE, WHOLE = 0.1, 0.08
 
 
 class Expert:
-    """The expert of n rows; it sees where things are, and remembers how far it has come."""
+    """The expert of n rows; it sees where things are, and remembers the phase."""
 
     def __init__(self, world: World) -> None:
         """Starts in the first phase of every row."""
         self.world = world
         n = world.rows
-        self.phase, self.count, self.tries = (np.zeros(n, np.int64) for _ in range(3))
-        self._yaw, self._height = np.zeros(n), np.zeros(n)
+        self.phase, self.count = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        self._yaw, self._far = np.zeros(n), np.zeros(n)
         things = world.options.world.things
         self._hold, self._center, self._symmetry, self._rest, self._bottom, self._support = (
             np.array([getattr(thing, name) for thing in things])
             for name in ("hold", "center", "symmetry", "rest", "bottom", "support")
         )
-
-    def restart(self, ids: np.ndarray) -> None:
-        """Starts anew in the rows `ids`."""
-        for values in (self.phase, self.count, self.tries, self._yaw, self._height):
-            values[ids] = 0
 
     @property
     def done(self) -> np.ndarray:
@@ -48,75 +51,101 @@ class Expert:
 
     def act(self) -> np.ndarray:
         """`[n, 7]` in [-1, 1]: the next control step of the live rows."""
-        error = error_to(self.world.target.pose, self._wanted())
-        far = np.sqrt((error[:, :3] ** 2).sum(axis=1))
-        turned = np.abs(error[:, 3:]).max(axis=1)
-        reached = (far < NEAR[self.phase]) & (turned < TURNED[self.phase])
-        over = reached | (self.count >= LONGEST[self.phase])
-        if over.any():
-            self._next(np.flatnonzero(over))
-            error = error_to(self.world.target.pose, self._wanted())
+        self._advance()
+        error, off = self._error()
+        self._far = np.sqrt((error[:, :3] ** 2).sum(axis=1))
         action = np.zeros((self.world.rows, ACTION))
         action[:, :3], action[:, 3:6] = error[:, :3] / MOVE, error[:, 3:] / TURN
-        action[:, 6] = np.where((self.phase >= CLOSE) & (self.phase < OPEN), -1.0, 1.0)
+        action = np.minimum(np.maximum(action, -1.0), 1.0)
+        action[:, :2] *= off[:, None]
+        action[:, 6] = np.where((self.phase == CLOSE) | (self.phase == CARRY), -1.0, 1.0)
         self.count += 1
-        return np.minimum(np.maximum(action, -1.0), 1.0)
+        return action
 
     def noise(self, draws: np.ndarray) -> np.ndarray:
-        """`[n, 7]` standard normal numbers as the noise of the phases that the rows are in."""
-        return draws * NOISE * SHARE[self.phase][:, None]
+        """`[n, 7]` standard normal numbers as noise: there is little where the tool is next to things."""
+        still = (self.phase == CLOSE) | (self.phase == OPEN) | (self.phase == DONE)
+        share = np.where(still, 0.0, np.minimum(np.maximum(self._far / WHOLE, LEAST_SHARE), 1.0))
+        return draws * NOISE * share[:, None]
 
-    def _next(self, ids: np.ndarray) -> None:
-        """The next phase of some rows; a grasp that has missed is tried once more."""
-        world = self.world
-        holds = judging.lifted(world.options.world, world.poses, world.touch, world.source)
-        missed = (self.phase[ids] == LIFT) & ~holds[ids] & (self.tries[ids] == 0)
-        self.tries[ids] += missed
-        self.phase[ids] = np.where(missed, ABOVE, np.minimum(self.phase[ids] + 1, DONE))
-        self.count[ids] = 0
-        leaving = ids[self.phase[ids] == LEAVE]
-        self._height[leaving] = world.target.pose.position[leaving, 2] + RETREAT
+    def _advance(self) -> None:
+        """The phases in which the rows are now."""
+        world, phase = self.world, self.phase
+        error, _ = self._error()
+        near = np.sqrt((error[:, :3] ** 2).sum(axis=1)) < NEAR
+        straight = ~self._long() | (np.abs(error[:, 3:]).max(axis=1) < TURNED)
+        felt = self._felt()
+        lies = judging.succeeds(world.options.world, world.poses, world.touch, world.source)
+        late = (phase == CLOSE) & (self.count >= CLOSING)
+        following = phase.copy()
+        for at, condition, then in (  # of several, the last one counts
+            (REACH, near & straight, CLOSE),
+            (CLOSE, late, REACH),
+            (CLOSE, felt & (self.count > 0), CARRY),
+            (CARRY, near, OPEN),
+            (CARRY, ~felt, REACH),
+            (OPEN, self.count > 0, LEAVE),
+            (LEAVE, error[:, 2] < RISEN, DONE),
+            (LEAVE, (error[:, 2] < RISEN) & ~lies, REACH),
+        ):
+            following = np.where((phase == at) & condition, then, following)
+        self.count = np.where(following == phase, self.count, 0)
+        self.phase = following
 
-    def _wanted(self) -> Pose:
-        """Where the tools should be, in the frame of the arm's base."""
+    def _long(self) -> np.ndarray:
+        """`[n]` bool: whether the thing is longer than wide, so that its grasp must be straight."""
+        return self._symmetry[self.world.source] > math.pi / 2
+
+    def _felt(self) -> np.ndarray:
+        """`[n]` bool: whether both fingers touch the thing."""
+        sides = self.world.touch.sides[np.arange(self.world.rows), self.world.source]
+        felt: np.ndarray = sides[:, SIDES.index("left_finger")] & sides[:, SIDES.index("right_finger")]
+        return felt
+
+    def _error(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where the tools should be.
+
+        Returns:
+          `[n, 6]` metres and radians from where they are told to be, and `[n]` in [0, 1], how fast they may
+          move sideways.
+        """
         world, phase, row = self.world, self.phase, np.arange(self.world.rows)
         source, now, tool = world.source, world.target.pose, world.tool
         moved, other = world.poses[row, source], world.poses[row, 1 - source]
         along = judging.axis_x(moved[:, 3:])
-        grasping, placing = phase <= DESCEND, (phase == OVER) | (phase == LOWER)
+        reaching, carrying = (phase == REACH)[:, None], (phase == CARRY)[:, None]
 
         held = moved[:, :3] + along * self._hold[source][:, None]
         middle = moved[:, :3] + along * self._center[source][:, None]
         # The thing goes with the tool, however it was grasped.
         over = tool[:, :2] + other[:, :2] - middle[:, :2]
         position = now.position.copy()
-        position[:, :2] = np.where(grasping[:, None], held[:, :2], position[:, :2])
-        position[:, :2] = np.where(placing[:, None], over, position[:, :2])
+        position[:, :2] = np.where(reaching, held[:, :2], np.where(carrying, over, position[:, :2]))
+        yaw = _grasp_yaw(along, self._long(), now.rotation)
+        self._yaw = np.where(reaching[:, 0], yaw, self._yaw)
+        wanted = Pose(position, turn("z", np.cos(self._yaw), np.sin(self._yaw)) @ DOWN)
+        error = error_to(now, wanted)
 
         grasp = np.maximum(moved[:, 2], self._rest[source]) - world.height
         bottom = moved[:, 2] - self._bottom[source]
         placed = tool[:, 2] + other[:, 2] + self._support[1 - source] + GAP - bottom
-        off = np.sqrt(((position - now.position)[:, :2] ** 2).sum(axis=1))
-        funnel = FUNNEL * np.maximum(off - FUNNEL_FROM, 0.0)
-        heights = np.stack(
-            [
-                np.full(len(row), HIGH),
-                np.minimum(grasp + funnel, HIGH),
-                np.minimum(placed + funnel, HIGH),
-                self._height,
-            ]
-        )
-        choice = np.array([0, 1, -1, 0, 0, 2, -1, 3, -1])[phase]
-        position[:, 2] = np.where(choice < 0, now.position[:, 2], heights[choice, row])
-
-        yaw = _grasp_yaw(along, self._symmetry[source], now.rotation)
-        self._yaw = np.where(grasping, yaw, self._yaw)
-        return Pose(position, turn("z", np.cos(self._yaw), np.sin(self._yaw)) @ DOWN)
+        off = np.sqrt((error[:, :2] ** 2).sum(axis=1))
+        turned = np.where(self._long() & reaching[:, 0], np.abs(error[:, 3:]).max(axis=1), 0.0)
+        funnel = FUNNEL * np.maximum(off - FUNNEL_FROM, 0.0) + FUNNEL_TURN * np.maximum(turned - TURNED, 0.0)
+        end = np.where(reaching[:, 0], grasp, placed)
+        way = np.where(phase == LEAVE, HIGH, np.minimum(end + funnel, HIGH))
+        height = np.where((phase == CLOSE) | (phase == OPEN) | (phase == DONE), now.position[:, 2], way)
+        error[:, 2] = height - now.position[:, 2]
+        return error, np.minimum(np.maximum(1.0 - error[:, 2] / RISE, 0.0), 1.0)
 
 
-def _grasp_yaw(along: np.ndarray, symmetry: np.ndarray, rotation: np.ndarray) -> np.ndarray:
-    """`[n]` radians of the grasps nearest to how the tools are turned: fingers close across the x axis."""
+def _grasp_yaw(along: np.ndarray, long: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    """`[n]` radians of the grasps nearest to how the tools are turned: fingers close across the x axis.
+
+    What is as wide as long is grasped as the tool is turned. Its fingers have room for a diagonal of a cube,
+    and how a cube is turned can hardly be seen.
+    """
     yaw, now = np.arctan2(along[:, 1], along[:, 0]), np.arctan2(-rotation[:, 0, 1], rotation[:, 1, 1])
     # What is all but half a turn away is always turned the same way.
-    turns = np.ceil((now - yaw) / symmetry - 0.5 - 1e-9)
-    return yaw + symmetry * turns
+    turns = np.ceil((now - yaw) / math.pi - 0.5 - 1e-9)
+    return np.where(long, yaw + math.pi * turns, now)

@@ -91,10 +91,10 @@ def spoon() -> Thing:
     """A spoon of 14 cm: a handle to hold and a flat head."""
     rgba = "0.30 0.45 0.85 1"
     # Of 25 g, shared by volume; both parts lie on the table.
-    handle = _box((0.095, 0.012, 0.012), 0.0129, rgba, at="-0.0225 0 0")
+    handle = _box((0.095, 0.016, 0.012), 0.0146, rgba, at="-0.0225 0 0")
     size = "0.022 0.0175 0.008"
-    head = f'<geom {SOLID} type="ellipsoid" size="{size}" pos="0.048 0 0.002" mass="0.0121" rgba="{rgba}"/>'
-    center = (0.0121 * 0.048 - 0.0129 * 0.0225) / 0.025
+    head = f'<geom {SOLID} type="ellipsoid" size="{size}" pos="0.048 0 0.002" mass="0.0104" rgba="{rgba}"/>'
+    center = (0.0104 * 0.048 - 0.0146 * 0.0225) / 0.025
     return Thing(
         name="spoon",
         geoms=handle + head,
