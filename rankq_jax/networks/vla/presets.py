@@ -6,10 +6,9 @@ import numpy as np
 
 from rankq_jax.bounds import Widths, checked
 from rankq_jax.networks import initializers
-from rankq_jax.networks.critics import ensemble, state_value
 from rankq_jax.networks.encoded import encoded_critic, encoded_value
 from rankq_jax.networks.encoders import AUTO
-from rankq_jax.networks.presets import Networks, Preset, Sizes, register_networks
+from rankq_jax.networks.presets import Networks, Preset, Sizes, register_networks, with_critics
 from rankq_jax.networks.presets import sizes as sizes_of
 from rankq_jax.networks.vla.policy import Readout, vla_policy
 from rankq_jax.networks.vla.sizes import IMAGE, INSTRUCTION, PROPRIO, STATE, ReadoutName, Stage, VlaSizes
@@ -78,18 +77,8 @@ def _networks(name: str, spec: TaskSpec | int, chosen: Sizes, encoder: Any, read
     fixed = PRESETS[name]._replace(arithmetic=chosen.arithmetic, readout=readout)
     _refuse(name, fixed, spec)
     first = initializers.orthogonal(0.01)
-    critic = ensemble(
-        chosen.critic_hidden,
-        chosen.critics,
-        layer_norm=chosen.critic_layer_norm,
-        initializer=first,
-        unrolled=chosen.unrolled_critics,
-        arithmetic=chosen.arithmetic,
-    )
-    value, seen = state_value(chosen.critic_hidden, first, chosen.arithmetic), Readout(fixed)
-    return Networks(
-        vla_policy(fixed), encoded_critic(critic, seen), encoded_value(value, seen), fixed.action_size
-    )
+    made, seen = with_critics(vla_policy(fixed), chosen, first, first), Readout(fixed)
+    return made._replace(critic=encoded_critic(made.critic, seen), value=encoded_value(made.value, seen))
 
 
 def _preset(name: str) -> Preset:
