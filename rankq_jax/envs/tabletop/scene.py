@@ -116,10 +116,10 @@ def boxes(setting: Setting) -> np.ndarray:
     own, found = model(setting), []
     for thing in setting.things:
         ids = np.flatnonzero(own.geom_bodyid == own.body(thing.name).id)
-        turned = np.zeros((len(ids), 9))
-        for row, geom in zip(turned, ids, strict=True):
+        flat = np.zeros((len(ids), 9))
+        for row, geom in zip(flat, ids, strict=True):
             mujoco.mju_quat2Mat(row, own.geom_quat[geom])
-        turned = turned.reshape(-1, 3, 3)
+        turned = flat.reshape(-1, 3, 3)
         middle, half = own.geom_aabb[ids, :3], own.geom_aabb[ids, 3:]
         middle = own.geom_pos[ids] + np.einsum("gij,gj->gi", turned, middle)
         half = np.einsum("gij,gj->gi", np.abs(turned), half)
