@@ -1,7 +1,7 @@
 """Gym-MuJoCo: TD3+BC, IQL, AWAC and CQL offline, and the table of the OAP paper: docs/results/mujoco.md.
 
-The budget `cores` is two datasets and short runs for two CPU cores; `paper` is the published lengths for an
-accelerator: offline on nine datasets, OAP on the three of kind medium. Each of these has an expert, SAC from
+The budget `cores` is two datasets and short runs for two CPU cores, `short` the part of it in the document;
+`paper` is the published lengths for an accelerator: offline on nine datasets, OAP on the three of kind medium. Each of these has an expert, SAC from
 scratch as long as the online phases of the other schemes (in the paper three million steps). Medium-replay
 data is the replay of a training: write your files (see docs/datasets.md) into `DATASETS`.
 """
@@ -54,6 +54,7 @@ def _oap(
 _MEDIUM = [f"{robot}-medium" for robot in ROBOTS]
 
 BUDGETS = {
+    "short": [job for name in OFFLINE[:2] for task in SHORT for job in _offline(task, CORES, (name,))],
     "cores": [
         *(job for name in OFFLINE for task in SHORT for job in _offline(task, CORES, (name,))),
         *(job for task in SHORT for job in _oap(task, CORES, CORES_ONLINE, CORES_QUERIES)),

@@ -15,6 +15,7 @@ from rankq_jax.configs.names import unknown
 from rankq_jax.configs.run_config import ARGUMENTS, LENGTHS, SHARED, RunConfig, algorithms_of, phases_of
 from rankq_jax.configs.task import task_of
 from rankq_jax.errors import InputError
+from rankq_jax.networks import FAMILIES
 from rankq_jax.types import PREFERRED_ACTION
 
 # `task` and `algorithm` choose the defaults of other fields, which are there before a flag is read.
@@ -148,6 +149,10 @@ def _of_another(config: RunConfig, name: str) -> str:
         "dataset_seed": own,
         "dataset_kind": own,
         "init_parts": (not config.init_from, "init_from= (empty)"),
+        "readout": (
+            "readout" not in arguments(FAMILIES[config.networks]),
+            f"networks={config.networks}",
+        ),
         "clip_groups": (config.max_gradient_norm == 0, "max_gradient_norm=0"),
         "online.merged_exactly": (fixed, f"online.mixing_ratio={online.mixing_ratio}"),
         "preferences.query_interval": (preferences.all_at_once > 0, "preferences.all_at_once"),

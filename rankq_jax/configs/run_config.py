@@ -22,6 +22,7 @@ from rankq_jax.bounds import (
 from rankq_jax.configs import fields as kinds
 from rankq_jax.configs.fields import defaults_of_sections, field
 from rankq_jax.networks.mlp import LayerNorm
+from rankq_jax.networks.vla.sizes import ReadoutName as Readout
 from rankq_jax.writers import flattened
 
 # Of a phase, what says whether there is one.
@@ -164,6 +165,7 @@ class RunConfig:
     critics: Members = field(2, "The number of members of the critic ensemble.")
     critic_layer_norm: LayerNorm = field("none", "Layer normalization stands before or after each ReLU.")
     actor_dropout: Dropout = field(0.0, "The dropout rate of the policy's hidden layers.")
+    readout: Readout = field("flat", "What critics see of vla tokens: each, their mean, or the last one.")
     encoder: kinds.Encoder = field("auto", "What networks see an observation through; auto: images by a CNN.")
     encoder_filters: Widths = field((32, 32, 32, 32), "The filters of the convolutions of the CNN.")
     encoder_features: Count = field(50, "The number of features that the CNN makes of an image.")

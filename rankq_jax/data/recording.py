@@ -1,6 +1,8 @@
 """A source as it was recorded, and what its format could not say."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,12 +22,14 @@ class Origin(NamedTuple):
         another episode; None: there is no such row.
       success: where `Episodes.success` comes from: `SUCCESS_FLAGS`, `TWO_REWARDS` or `TERMINALS`.
       rewarded: whether the source holds rewards; they are 0 where it does not.
+      world: what the source says of the world that it was recorded in, by name, see `Task.world`.
     """
 
     derived: bool = False
     unknown: np.ndarray | None = None
     success: str = TERMINALS
     rewarded: bool = True
+    world: Mapping[str, Any] = MappingProxyType({})
 
 
 class Recording(NamedTuple):

@@ -4,8 +4,7 @@ from rankq_jax.networks.critics import ensemble, over_actions, state_value
 from rankq_jax.networks.deterministic import deterministic
 from rankq_jax.networks.encoded import encoded_critic, encoded_policy, encoded_value
 from rankq_jax.networks.encoders import ENCODERS, EncoderSizes, encoder_of, register_encoder
-from rankq_jax.networks.flow_preset import flow
-from rankq_jax.networks.flows import Flow, Prefix, integrating, merge, split
+from rankq_jax.networks.flows import Flow, Prefix, flow, integrating, merge, split
 from rankq_jax.networks.gaussian import gaussian, tanh_gaussian
 from rankq_jax.networks.mlp import MLP, Arithmetic
 from rankq_jax.networks.presets import (

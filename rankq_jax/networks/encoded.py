@@ -42,7 +42,7 @@ class Look(NamedTuple):
 
 def encoded_policy(policy: Policy, encoder: nn.Module) -> Policy:
     """A policy of features as a policy of observations."""
-    look, density = Look(*network(encoder)), policy.log_density
+    look, density, flow = Look(*network(encoder)), policy.log_density, policy.flow
 
     def sample(params: Params, observation: Any, key: Key) -> tuple[jax.Array, jax.Array]:
         return policy.sample(*look.parts(params, observation), key)
@@ -51,11 +51,16 @@ def encoded_policy(policy: Policy, encoder: nn.Module) -> Policy:
         assert density is not None
         return density(*look.parts(params, observation), action, key)
 
+    def encode(params: Params, observation: Any) -> Any:
+        assert flow is not None
+        return flow.encode(*look.parts(params, observation))
+
     return Policy(
         init=lambda key, observation, action: look.start(policy.init, key, observation, action),
         sample=sample,
         mode=lambda params, observation: policy.mode(*look.parts(params, observation)),
         log_density=None if density is None else log_density,
+        flow=None if flow is None else flow._replace(encode=encode),
     )
 
 

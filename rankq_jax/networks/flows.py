@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from rankq_jax.bounds import Count, checked
 from rankq_jax.losses.flow import generate
 from rankq_jax.networks.encoded import ENCODER
-from rankq_jax.networks.initializers import Initializer
+from rankq_jax.networks.initializers import Initializer, fan_in_uniform
 from rankq_jax.networks.mlp import MLP, Arithmetic, network
+from rankq_jax.networks.presets import Networks, Sizes, preset, refuse_dropout, with_critics
 from rankq_jax.types import Key, Params, Policy
 
 HEAD = "velocity"  # names the parameters of the velocity, beside those of the backbone under ENCODER
@@ -138,29 +139,32 @@ class Rows(nn.Module):
         return MLP(self.hidden, self.action_size, self.initializer, arithmetic=self.arithmetic)(inputs)
 
 
-def perceptron_flow(
-    hidden: Sequence[int],
-    action_size: int,
-    initializer: Initializer,
-    arithmetic: Arithmetic,
-    encoder: nn.Module | None,
+def _of_vectors(
+    hidden: Sequence[int], action_size: int, first: Initializer, arithmetic: Arithmetic
 ) -> Policy:
-    """A flow policy whose velocity is a perceptron of the encoder's features; None: of the vector itself."""
-    init_head, head = network(Rows(tuple(hidden), action_size, initializer, arithmetic))
+    """A flow policy whose velocity is a perceptron of the observation, a vector."""
+    init_head, head = network(Rows(tuple(hidden), action_size, first, arithmetic))
 
     def encode(params: Params, observation: Any) -> Prefix:
-        h: Any = observation if encoder is None else encoder.apply(params[ENCODER], observation)
-        return Prefix(jnp.zeros((h.shape[0], 0, 2, 0, 0)), jnp.zeros((h.shape[0], 0), bool), h)
+        del params
+        rows = observation.shape[0]
+        return Prefix(jnp.zeros((rows, 0, 2, 0, 0)), jnp.zeros((rows, 0), bool), observation)
 
     def init(key: Key, observation: Any, action: jax.Array) -> Params:
-        k_encoder, k_head = jax.random.split(key)
-        backbone = {} if encoder is None else {ENCODER: encoder.init(k_encoder, observation)}
-        h = encode(backbone, observation).h
-        noise = jnp.zeros((h.shape[0], action_size))
-        return merge(backbone, {HEAD: init_head(k_head, noise, noise[:, 0], h)})
+        noise = jnp.zeros((observation.shape[0], action_size))
+        return {HEAD: init_head(key, noise, noise[:, 0], observation)}
 
     def velocity(params: Params, x: jax.Array, tau: jax.Array, prefix: Prefix, proprio: Any) -> jax.Array:
         del proprio
         return head(params[HEAD], x, tau, prefix.h)
 
     return integrating(Flow(encode, velocity, proprio=lambda observation: None), init, action_size)
+
+
+@preset
+def flow(sizes: Sizes) -> Networks:
+    """A perceptron as the velocity of a flow policy, weights uniform by fan-in; this project's own."""
+    refuse_dropout(sizes)
+    first = fan_in_uniform()
+    policy = _of_vectors(sizes.actor_hidden, sizes.action_size, first, sizes.arithmetic)
+    return with_critics(policy, sizes, first, first)

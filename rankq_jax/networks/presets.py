@@ -156,7 +156,8 @@ def encoded(networks: Networks, encoder: Any) -> Networks:
     )
 
 
-def _networks(policy: Policy, sizes: Sizes, critic: Initializer, value: Initializer) -> Networks:
+def with_critics(policy: Policy, sizes: Sizes, critic: Initializer, value: Initializer) -> Networks:
+    """A policy beside a critic and a state value of those sizes and first weights."""
     members = ensemble(
         sizes.critic_hidden,
         sizes.critics,
@@ -169,7 +170,12 @@ def _networks(policy: Policy, sizes: Sizes, critic: Initializer, value: Initiali
     return Networks(policy, members, state, sizes.action_size)
 
 
-def _no_dropout(sizes: Sizes) -> None:
+def refuse_dropout(sizes: Sizes) -> None:
+    """Refuses dropout in a policy that has none.
+
+    Raises:
+      ValueError: names the argument.
+    """
     if sizes.actor_dropout > 0.0:
         raise ValueError("actor_dropout is for the Gaussian policies of the families iql and awac")
 
@@ -177,10 +183,10 @@ def _no_dropout(sizes: Sizes) -> None:
 @preset
 def cal_ql(sizes: Sizes) -> Networks:
     """SAC, CQL, Cal-QL and RankQ: tanh-Gaussian, orthogonal weights, a small last layer (Cal-QL code)."""
-    _no_dropout(sizes)
+    refuse_dropout(sizes)
     first = initializers.orthogonal(0.01)
     policy = tanh_gaussian(sizes.actor_hidden, sizes.action_size, first, arithmetic=sizes.arithmetic)
-    return _networks(policy, sizes, first, first)
+    return with_critics(policy, sizes, first, first)
 
 
 @preset
@@ -194,7 +200,7 @@ def iql(sizes: Sizes) -> Networks:
         dropout=sizes.actor_dropout,
         arithmetic=sizes.arithmetic,
     )
-    return _networks(policy, sizes, first, first)
+    return with_critics(policy, sizes, first, first)
 
 
 @preset
@@ -210,34 +216,34 @@ def awac(sizes: Sizes) -> Networks:
         dropout=sizes.actor_dropout,
         arithmetic=sizes.arithmetic,
     )
-    return _networks(policy, sizes, first, first)
+    return with_critics(policy, sizes, first, first)
 
 
 @preset
 def td3(sizes: Sizes) -> Networks:
     """Deterministic, weights uniform by fan-in (TD3+BC code)."""
-    _no_dropout(sizes)
+    refuse_dropout(sizes)
     first = initializers.fan_in_uniform()
     policy = deterministic(sizes.actor_hidden, sizes.action_size, first, sizes.arithmetic)
-    return _networks(policy, sizes, first, first)
+    return with_critics(policy, sizes, first, first)
 
 
 @preset
 def rebrac(sizes: Sizes) -> Networks:
     """Deterministic, last layers uniform in +-1e-3 (policy) and +-3e-3 (critics), as in the ReBRAC code."""
-    _no_dropout(sizes)
+    refuse_dropout(sizes)
     first = initializers.small_output(1e-3)
     policy = deterministic(sizes.actor_hidden, sizes.action_size, first, sizes.arithmetic)
     critic = initializers.small_output(3e-3)
-    return _networks(policy, sizes, critic, critic)
+    return with_critics(policy, sizes, critic, critic)
 
 
 @preset
 def rlpd(sizes: Sizes) -> Networks:
     """Tanh-Gaussian without learned scalars, Xavier-uniform weights (RLPD code)."""
-    _no_dropout(sizes)
+    refuse_dropout(sizes)
     first = initializers.xavier()
     policy = tanh_gaussian(
         sizes.actor_hidden, sizes.action_size, first, learned_scale=False, arithmetic=sizes.arithmetic
     )
-    return _networks(policy, sizes, first, first)
+    return with_critics(policy, sizes, first, first)

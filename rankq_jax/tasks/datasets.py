@@ -10,6 +10,7 @@ from typing import Any
 from rankq_jax import files
 from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.generate import shards, store
+from rankq_jax.data.sources.minari_metadata import WORLD
 from rankq_jax.data.sources.root import dataset_folder
 from rankq_jax.envs.streams import stream_seed
 from rankq_jax.errors import InputError, suggestion
@@ -116,6 +117,7 @@ def make_dataset(
             generator.env_specs() if generator.env_specs else None,
             author={"rankq_jax"},
             algorithm_name=generator.algorithm,
+            **({WORLD: dict(task.world)} if task.world else {}),
             description=f"{task.name}, {kind}: {steps} steps, seed {seed}",
         )
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from rankq_jax.data.episodes import concatenate
 from rankq_jax.data.prepare import RewardTransform
+from rankq_jax.envs.tabletop.camera import FOVY
 from rankq_jax.envs.tabletop.control import ACTION, PERIOD
 from rankq_jax.envs.tabletop.demonstrations import demonstrations
 from rankq_jax.envs.tabletop.env import REWARDS, tabletop_env
+from rankq_jax.envs.tabletop.looks import EYE_RANGE, VARIED_EYE, Look, shifted
 from rankq_jax.envs.tabletop.options import Options
 from rankq_jax.envs.tabletop.scene import SETTINGS
 from rankq_jax.tasks.task import Chunk, Generator, Progress, Task
@@ -75,6 +77,16 @@ def _generators(options: Options) -> Mapping[str, Generator]:
     return {"expert": made}
 
 
+def _world(options: Options) -> Mapping[str, Any]:
+    """What a recording tells of its pictures; one without pictures tells nothing."""
+    if options.image is None:
+        return {}
+    look = shifted(Look(), options.gap)
+    apart = EYE_RANGE if options.randomized else VARIED_EYE if options.varied else 0.0
+    x, y, z = look.eye
+    return {"camera": f"({x:.3f}, {y:.3f}, {z:.3f}) m +- {apart:g} m, {FOVY:g} degrees", "gap": options.gap}
+
+
 def task(name: str, options: Options) -> Task:
     """A world as a task: raw rewards 0 and 1, paid in every chunk that ends with a success.
 
@@ -92,6 +104,7 @@ def task(name: str, options: Options) -> Task:
         generators=_generators(options),
         tells_success=True,
         seconds=PERIOD * options.chunk,
+        world=_world(options),
         chunk=Chunk(options.chunk, held=(ACTION - 1,)),  # the gripper keeps its opening
     )
 

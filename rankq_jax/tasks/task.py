@@ -98,6 +98,8 @@ class Task(NamedTuple):
       drawn: as `environment`, with `render`; None where `environment` has it or nothing draws the task.
       chunk: what an action is made of; its data is recorded by control steps. None: an action is one step.
       recorded: the dataset that is all there is of the task, which then has no environment to act in.
+      world: what a recording tells of the world that it was made in, by name, so that one from another world
+        is refused: numbers and words, as JSON has them.
       seconds: of a step, where `BatchEnv.info` has `lifted`, whether something was picked up in it, and
         `finished`, the share of it after which it succeeded first, or 0; 0 where it has not.
     """
@@ -121,6 +123,7 @@ class Task(NamedTuple):
     recorded: str = ""
     seconds: float = 0.0
     chunk: Chunk | None = None
+    world: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def spec(self) -> TaskSpec:

@@ -68,7 +68,7 @@ def recordings(
         sizes = spec.observation_size, spec.action_size
         allowed = Recorded(plain, *sizes, *maze)
         allowed = allowed._replace(limits=task.limits, longest=longest, origin=origin)
-        yield source, allowed._replace(clipped=rows, spec=spec)
+        yield source, allowed._replace(clipped=rows, spec=spec, world=task.world)
 
 
 def label(task: Task, recorded: Episodes, reading: str) -> Episodes:

@@ -6,6 +6,7 @@ from typing import Any
 import optax
 
 from rankq_jax.agents import AGENTS, Optimizers, clip_members, jitter_colors, shift_images, train_encoder
+from rankq_jax.bounds import arguments
 from rankq_jax.configs import RunConfig
 from rankq_jax.data import mixture
 from rankq_jax.errors import InputError
@@ -66,17 +67,19 @@ def networks_of(config: RunConfig, spec: TaskSpec | int) -> Networks:
     Raises:
       InputError: if one of their values is refused.
     """
-    execution, encoder = execution_of(config.execution), dict[str, Any]()
+    execution, family, further = execution_of(config.execution), FAMILIES[config.networks], dict[str, Any]()
     if config.encoder != "auto" or (isinstance(spec, TaskSpec) and not spec.flat):
         names = ("encoder", "encoder_filters", "encoder_features")
-        encoder = {name: getattr(config, name) for name in names}
+        further = {name: getattr(config, name) for name in names}
+    if "readout" in arguments(family):
+        further["readout"] = config.readout
     try:
-        return FAMILIES[config.networks](
+        return family(
             spec,
             **{name: getattr(config, name) for name in SIZES},
             unrolled_critics=execution.critics == "unrolled",
             arithmetic=arithmetic_of(execution),
-            **encoder,
+            **further,
         )
     except ValueError as error:
         raise InputError(f"config.networks={config.networks}: {error}.") from error

@@ -24,7 +24,7 @@ from rankq_jax.parallel import Layout, batch_over_devices, seeds_over_devices
 from rankq_jax.phases import Phase
 from rankq_jax.specs import seen
 from rankq_jax.tasks import Task
-from rankq_jax.training.agents import agent_of, batch_rows, check, lifted, networks_of, refuse_data
+from rankq_jax.training.agents import agent_of, batch_rows, check, lifted, networks_of
 from rankq_jax.training.devices import Devices, devices_of
 from rankq_jax.types import PREFERRED_ACTION, Agent, Episodes, Schedule, Transition
 
@@ -195,12 +195,7 @@ def capacity(config: RunConfig) -> int:
 
 
 def world(config: RunConfig, built: Experiment, dataset: Transition) -> Setup:
-    """The environments of all seeds and the data they learn from.
-
-    Raises:
-      InputError: if observations of the dataset have what the networks do not know, such as other words.
-    """
-    refuse_data(built.networks, dataset)
+    """The environments of all seeds and the data they learn from."""
     task, seeds, transform = built.task, len(built.seeds), reward_transform(config, built.task)
 
     def label(episodes: Episodes) -> Transition:

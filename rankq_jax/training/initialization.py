@@ -13,7 +13,7 @@ from rankq_jax.configs.run_config import phases_of
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import Task
 from rankq_jax.training import restore
-from rankq_jax.training.agents import agent_of
+from rankq_jax.training.agents import SIZES, agent_of
 from rankq_jax.training.build import Experiment
 from rankq_jax.training.restore import Restored
 from rankq_jax.training.workdir import PART, SOURCE
@@ -92,12 +92,23 @@ def initialize(
     try:
         found = transfer(agent_of(config, name, built.networks, {}), new, old, config.init_parts == "policy")
     except ValueError as error:
-        raise InputError(f"config.init_from={folder}: {error}.") from error
+        differing = _of_networks(other.config, config)
+        raise InputError(f"config.init_from={folder}: {error}{differing}.") from error
     notes = other.notes
     counts = f"{notes['updates']} updates and {notes['env_steps']} environment steps"
     parts = f"{', '.join(found.copied)}; initialized: {', '.join(found.initialized) or 'nothing'}"
     begun = state._replace(agent=layout.split(_owned(found.state)))
     return begun, f"weights of {folder} after {counts}: {parts}"
+
+
+def _of_networks(other: RunConfig, config: RunConfig) -> str:
+    """In which fields the networks of two configurations differ, in parentheses; empty where in none."""
+    found = [
+        f"config.{name} is {there!r} there and {here!r} here"
+        for name in ("networks", "readout", "encoder", *SIZES)
+        if (there := getattr(other, name)) != (here := getattr(config, name))
+    ]
+    return f" ({', '.join(found)})" if found else ""
 
 
 def _owned(state: Any) -> Any:

@@ -25,6 +25,7 @@ from rankq_jax.training import (
     success_weight,
     workdir,
 )
+from rankq_jax.training.agents import refuse_data
 from rankq_jax.training.resume import TrainingRun, train_with_restarts
 from rankq_jax.training.stopping import Requests
 from rankq_jax.training.summary import join, summarise
@@ -66,6 +67,7 @@ def train(
         elsewhere = processes.first() and _said_of_devices(config, folder, about)
         with processes.first_alone("the dataset is there"):
             name, dataset, described = datasets.load(config, built.task)
+            refuse_data(built.networks, dataset)
             if described and processes.first():
                 print(f"data: {described}", flush=True)
             about["dataset"] = {"name": name, "fingerprint": workdir.fingerprint(dataset)}

@@ -33,6 +33,8 @@ WRONG = {
     f"train {CONFIG} -workdir=x": "Did you mean '--workdir'?",
     f"train {CONFIG} --accept-change": "Did you mean '--accept-changes'?",
     f"train {CONFIG} --accept_changes=yes": "--accept-changes: takes no value",
+    f"train {CONFIG} --config.readout=men": "Did you mean 'mean'? It must be one of flat, mean, last",
+    f"train {CONFIG} --config.readout=mean": "config.networks=cal_ql leaves it without effect",
     f"train {CONFIG} --processes=two": "--processes=two: must be a whole number",
     "train --env=pointmaze-umaze": "--config=NAME:pointmaze-umaze",
     "train --task=pointmaze-umaze": "--config=NAME:pointmaze-umaze",

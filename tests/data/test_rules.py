@@ -114,6 +114,22 @@ def test_a_recording_that_breaks_one_rule(name, spoil, row, words):
         check_recording(data, "file", 3, 2, 0.2, room)
 
 
+def test_a_recording_of_another_world_is_refused():
+    def judged(told, needed):
+        subject = recorded(walks())
+        subject = subject._replace(world=needed, origin=subject.origin._replace(world=told))
+        (found,) = [one for rule, one in findings(RECORDING_RULES, subject) if rule.name == "world"]
+        return found.ok, subject
+
+    camera = {"camera": "left", "gap": 0.5}
+    assert [judged(*pair)[0] for pair in ((camera, camera), ({}, camera), (camera, {}))] == [True, None, None]
+    assert judged({"other": 1, "gap": 0.5}, camera)[0] is True
+    _, subject = judged({**camera, "gap": 0.0}, camera)
+    words = r"^x: field 'gap' is 0\.0 where the task has 0\.5, .* \(rule 'world'\); choose the"
+    with pytest.raises(InputError, match=words):
+        check_recorded(subject, "x")
+
+
 def test_the_message_is_one_line_with_everything_in_it():
     data = changed(walks(), "action", (5, 0), 2.0)
     with pytest.raises(InputError) as refused:

@@ -15,6 +15,7 @@ import pytest
 from rankq_jax.data import sources
 from rankq_jax.data.sources import remote
 from rankq_jax.data.sources.minari import dataset_folder, exists, gather, load_minari
+from rankq_jax.data.sources.minari_metadata import read_world
 from rankq_jax.errors import InputError
 from tests.data import recordings
 
@@ -300,3 +301,11 @@ def test_sources_of_different_tasks(walks, tmp_path):
     own = recordings.save(tmp_path / "own.npz", recordings.own())
     with pytest.raises(InputError, match=rf"{own}: field 'observation' has 2 values .*walks-v0 has 1"):
         sources.load(f"{walks},{own}")
+
+
+def test_a_world_that_is_no_dictionary(tmp_path):
+    (tmp_path / "metadata.json").write_text('{"world": [1, 2]}')
+    with pytest.raises(InputError, match=r"x: field 'world' is \[1, 2\], no dictionary"):
+        read_world(Path("x"), tmp_path)
+    (tmp_path / "metadata.json").write_text("{}")
+    assert read_world(Path("x"), tmp_path) == {}

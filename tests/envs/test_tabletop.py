@@ -191,7 +191,14 @@ def test_tasks_of_the_tabletop_are_found():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("setting", "cubes"), ("image", (50, 50)), ("spawns", "grid"), ("gap", 1.5), ("direction", "back")],
+    [
+        ("setting", "cubes"),
+        ("image", (50, 50)),
+        ("spawns", "grid"),
+        ("gap", 1.5),
+        ("direction", "back"),
+        ("rule", "simple"),
+    ],
 )
 def test_a_world_that_there_is_not_is_refused(field, value):
     with pytest.raises(InputError, match=f"^{field}="):

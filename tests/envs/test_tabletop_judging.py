@@ -102,6 +102,64 @@ def test_each_clause_of_a_spoon_in_a_bowl(touch, bowl, expected):
     assert judging.succeeds(setting, poses, touch, np.array([0])).tolist() == [expected]
 
 
+# Half sizes of boxes by the sizes of `objects.py`. The spoon's box has its middle 2 mm above the origin, the
+# carrot's 4 mm above and 2.25 mm along x, the bowl's 17.5 mm above.
+ON = (0.3, 0.0, 0.004)  # where a plate lies
+DOWN = (0.0, 0.0, 1.0, 0.0)  # turned over, about y
+
+
+@pytest.mark.parametrize(
+    ("name", "moved", "other", "touch", "expected"),
+    [
+        # Cubes: beside by at most 15 sqrt 2 + 3 = 24.213 mm, above by more than 0 and at most 50 mm.
+        ("cube-stacking", at(0.3, 0.0242, 0.045), at(0.3, 0, 0.015), contacts(), True),
+        ("cube-stacking", at(0.3, 0.0243, 0.045), at(0.3, 0, 0.015), contacts(), False),
+        ("cube-stacking", at(0.3, 0, 0.0649), at(0.3, 0, 0.015), contacts(), True),
+        ("cube-stacking", at(0.3, 0, 0.0651), at(0.3, 0, 0.015), contacts(), False),
+        ("cube-stacking", at(0.3, 0, 0.0151), at(0.3, 0, 0.015), contacts(), True),
+        ("cube-stacking", at(0.3, 0, 0.0149), at(0.3, 0, 0.015), contacts(), False),
+        # They have to touch, and nobody else matters.
+        ("cube-stacking", at(0.3, 0, 0.045), at(0.3, 0, 0.015), contacts(each_other=False), False),
+        ("cube-stacking", at(0.3, 0, 0.045), at(0.3, 0, 0.015), contacts(table=True, gripper=True), True),
+        # The plate's half diagonal is 60 sqrt 2 = 84.853 mm; heights are 16 + 4 + 20 = 40 mm.
+        ("carrot-on-plate", at(0.3 - 0.00225, 0.0878, 0.02), at(*ON), contacts(), True),
+        ("carrot-on-plate", at(0.3 - 0.00225, 0.0879, 0.02), at(*ON), contacts(), False),
+        ("carrot-on-plate", at(0.3, 0, 0.0399), at(*ON), contacts(), True),
+        ("carrot-on-plate", at(0.3, 0, 0.0401), at(*ON), contacts(), False),
+        # Upside down the middle of its box is 4 mm below its origin, and on the other side along x.
+        ("carrot-on-plate", at(0.3, 0, 0.0479, DOWN), at(*ON), contacts(), True),
+        ("carrot-on-plate", at(0.3, 0, 0.0481, DOWN), at(*ON), contacts(), False),
+        ("carrot-on-plate", at(0.3 + 0.00225, 0.0878, 0.03, DOWN), at(*ON), contacts(), True),
+        ("carrot-on-plate", at(0.3 - 0.00225, 0.0878, 0.03, DOWN), at(*ON), contacts(), False),
+        # A spoon need not touch: 8 + 17.5 + 20 = 45.5 mm above the bowl's middle of 17.5 mm.
+        ("spoon-in-bowl", at(0.3, 0, 0.0609), at(0.3, 0, 0.0), contacts(each_other=False), True),
+        ("spoon-in-bowl", at(0.3, 0, 0.0611), at(0.3, 0, 0.0), contacts(each_other=False), False),
+        ("spoon-in-bowl", at(0.3, 0, 0.0156), at(0.3, 0, 0.0), contacts(), True),
+        ("spoon-in-bowl", at(0.3, 0, 0.0154), at(0.3, 0, 0.0), contacts(), False),
+        ("spoon-in-bowl", at(0.3 + 0.09, 0, 0.03), at(0.3, 0, 0.0), contacts(), False),
+    ],
+)
+def test_each_clause_of_the_rule_of_simpler(name, moved, other, touch, expected):
+    poses = np.array([[moved, other]])
+    assert judging.succeeds(SETTINGS[name], poses, touch, np.array([0]), "simpler").tolist() == [expected]
+    if name == "cube-stacking":  # the cubes are the same either way
+        assert judging.succeeds(SETTINGS[name], poses[:, ::-1], touch, np.array([1]), "simpler").tolist() == [
+            expected
+        ]
+
+
+@pytest.mark.parametrize(("rule", "expected"), [("contacts", False), ("simpler", True)])
+def test_the_rule_is_an_option_of_the_world(rule, expected):
+    tables = Tables(Options(setting="carrot-on-plate", image=None, rule=rule), 1, 1)
+    tables.reset(streams(0, 1))
+    leaning = at(0.375, 0.0, 0.018, (math.cos(0.06), 0.0, math.sin(0.06), 0.0))  # one end on the table
+    tables.physics.qpos[0, scene.place_of(0)] = leaning
+    tables.physics.qpos[0, scene.place_of(1)] = at(*ON)
+    tables.physics.qvel[0] = 0.0
+    still = np.array([[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]])
+    assert tables.world.control(still, None).success.tolist() == [expected]
+
+
 def test_a_thing_is_lifted_when_both_fingers_hold_it_three_centimetres_up():
     setting = SETTINGS["cube-stacking"]
     for height, fingers, expected in (

@@ -123,6 +123,7 @@ SHARED = {
     "critics": whole(1, 10_000, 1, 2, 10),
     "critic_layer_norm": choice("none", "before", "after"),
     "actor_dropout": real(0.0, 1.0, 0.0, 0.1, below=True),
+    "readout": choice("flat", "mean", "last"),
     "encoder": choice("auto", "identity"),
     "encoder_filters": widths(),
     "encoder_features": whole(1, INT32, 8, 50),

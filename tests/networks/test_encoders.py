@@ -10,7 +10,7 @@ import pytest
 from rankq_jax.agents import AGENTS, Optimizers, shift_images, train_encoder
 from rankq_jax.agents.encoders import SharedWithoutCritic
 from rankq_jax.lifting import jit_agent
-from rankq_jax.networks import FAMILIES, VLA_PRESETS, encoder_of, register_encoder
+from rankq_jax.networks import FAMILIES, VLA_PRESETS, encoder_of, merge, register_encoder, split
 from rankq_jax.networks.encoders import ENCODERS, EncoderSizes, Flatten
 from rankq_jax.networks.scorer import encoded_scorer, scorer
 from rankq_jax.specs import TaskSpec, unit_box, vector
@@ -148,6 +148,19 @@ def test_features_stand_in_the_order_of_the_names(key):
     features = jax.jit(lambda seen: encoder.apply(encoder.init(key, seen), seen))(seen)
     assert features.shape == (ROWS, 4 + 3)
     np.testing.assert_array_equal(features[:, 4:], seen["proprio"])
+
+
+def test_a_flow_of_features_has_its_encoder_in_the_backbone(key):
+    policy, seen = FAMILIES["flow"](BOTH, **TINY).policy, observations(0)
+    backbone, head = split(policy.init(key, seen, jnp.zeros((ROWS, 2))))
+    assert list(backbone) == ["encoder"] and list(head) == ["velocity"]
+    prefix = policy.flow.encode(backbone, seen)
+    assert prefix.h.shape == (ROWS, 4 + 3) and prefix.kv.size == 0
+    x, whole = jnp.zeros((ROWS, 2)), merge(backbone, head)
+    for k in range(10):  # Euler steps from the mean of the noise
+        tau = jnp.full((ROWS,), k / 10)
+        x = x + policy.flow.velocity(head, x, tau, prefix, policy.flow.proprio(seen)) / 10
+    np.testing.assert_allclose(policy.mode(whole, seen), jnp.clip(x, -1.0, 1.0), atol=1e-5)
 
 
 def test_a_scorer_sees_images(key):

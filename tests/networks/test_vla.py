@@ -13,8 +13,8 @@ def count(tree):
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
-def shapes(preset):
-    policy = FAMILIES[preset](spec_of(preset)).policy
+def shapes(preset, **arguments):
+    policy = FAMILIES[preset](spec_of(preset), **arguments).policy
     return jax.eval_shape(policy.init, jax.random.key(0), observations(preset, 1), jnp.zeros((1, 28)))
 
 
@@ -25,9 +25,36 @@ def test_the_numbers_of_parameters(preset, backbone, head):
     """Check A11; the auxiliary head of imitation is no part of the policy."""
     first, rest = split(shapes(preset))
     assert count(first) == backbone and count(rest["velocity"]) == head
-    assert count(rest["auxiliary"]) == VLA_PRESETS[preset].readout * 28 + 28
+    assert count(rest["auxiliary"]) == VLA_PRESETS[preset].flat_readout * 28 + 28
     assert backbone + head == {"vla-s": 1_311_511, "vla-xs": 158_527}[preset]
     assert merge(first, rest).keys() == shapes(preset).keys()
+
+
+@pytest.mark.parametrize(("preset", "width", "readout"), [("vla-s", 128, "mean"), ("vla-xs", 64, "last")])
+def test_a_readout_that_is_pooled_is_as_wide_as_a_token(preset, width, readout):
+    flat, first = split(shapes(preset))[0], shapes(preset, readout=readout)
+    learned = {"vla-s": (128, 48, 16, 256), "vla-xs": (64, 12, 8, 128)}[preset]
+    w, tokens, each, h = learned  # two dense layers and a normalization less
+    less = (w + 1) * each + (tokens * each + 1) * h + 2 * h
+    assert count(first["encoder"]) == count(flat) - less
+    assert count(first["auxiliary"]) == (width + 1) * 28
+    networks, seen = FAMILIES[preset](spec_of(preset), (8,), readout=readout), observations(preset, 1)
+    critic = jax.eval_shape(networks.critic.init, jax.random.key(0), seen, jnp.zeros((1, 28)))
+    entries = [leaf.shape for leaf in jax.tree.leaves({k: v for k, v in critic.items() if k != "encoder"})]
+    assert (2, width + 7 + 28, 8) in entries  # two members see the readout, the robot's own state, the chunk
+
+
+@pytest.mark.parametrize("readout", ["mean", "last"])
+def test_a_pooled_readout_by_hand(network, readout):
+    _, params, seen = network
+    sizes = VLA_PRESETS["vla-xs"]._replace(readout=readout)
+    flow = FAMILIES["vla-xs"](spec_of("vla-xs"), readout=readout).policy.flow
+    prefix = jax.jit(flow.encode)(params, seen)
+    assert prefix.h.shape == (ROWS, 64) and len(set(np.sum(seen["instruction"] > 0, axis=1))) > 1
+    for row in range(ROWS):
+        own = {name: leaf[row] for name, leaf in seen.items()}
+        _, h = joint(params, sizes, own, np.zeros(28), 0.0)
+        np.testing.assert_allclose(prefix.h[row], h, atol=1e-4)
 
 
 def test_a_state_in_place_of_an_image():

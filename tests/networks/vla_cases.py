@@ -131,6 +131,10 @@ def joint(params, sizes, observation, x, tau):
             new.append(_after(token, np.concatenate(mixed), layers[i]))
         tokens = new
     out = [_dense(_norm(t, head["norm"]["scale"]), head["velocity"]) for t in tokens[prefix + 1 :]]
+    valid = [token for token, real in zip(tokens[:prefix], there, strict=False) if real]
+    if sizes.readout != "flat":
+        pooled = sum(valid) / len(valid) if sizes.readout == "mean" else valid[-1]
+        return np.concatenate(out), _norm(pooled, back["norm"]["scale"])
     each = [_dense(_norm(t, back["norm"]["scale"]), back["token_readout"]) for t in tokens[:scenes]]
     h = _layer_norm(_dense(np.concatenate(each), back["readout"]), back["readout_norm"])
     return np.concatenate(out), h
@@ -148,7 +152,7 @@ TINY = VlaSizes(
     expert_width=8,
     expert_mlp=8,
     token_readout=2,
-    readout=6,
+    flat_readout=6,
     chunk=2,
     step_size=3,
     proprio=2,

@@ -1,7 +1,10 @@
 """Demonstrations of the tabletop: successes only, clean labels, the same with any number of threads."""
 
+import json
+
 import minari
 import numpy as np
+import pytest
 
 from rankq_jax import tasks
 from rankq_jax.cli.main import execute
@@ -11,6 +14,7 @@ from rankq_jax.envs.streams import streams
 from rankq_jax.envs.tabletop import demonstrations as module
 from rankq_jax.envs.tabletop.env import tabletop_env
 from rankq_jax.envs.tabletop.options import Options
+from rankq_jax.errors import InputError
 from rankq_jax.tasks import tabletop, training_data
 from rankq_jax.tasks.datasets import make_dataset
 from rankq_jax.testing.comparing import same
@@ -71,6 +75,12 @@ def test_a_dataset_of_images_is_read_by_minari_and_by_the_library(monkeypatch, t
         )
         assert loaded.reward[row] == made.reward[to]
     assert (loaded.discount == np.float32(0.99)).all()
+    # It tells the camera of its task, at 1 cm about 0, -16 and 36 cm, and is no data of a task with another.
+    told = json.loads((tmp_path / name / "data" / "metadata.json").read_text())["world"]
+    assert told == {"camera": "(0.000, -0.160, 0.360) m +- 0.01 m, 42.1 degrees", "gap": 0.0}
+    other = tasks.find("widowx-cube-stacking")
+    with pytest.raises(InputError, match=r"'camera' is '.*\+- 0\.01 m.*' where the task has '.*\+- 0 m,.*'"):
+        training_data.load(other, name, other.transform, 0.99)
     # The command that describes datasets knows what only vectors have.
     words = f"dataset inspect --task={task.name} --dataset={name} --random-episodes=0".split()
     assert execute(words) == 0
@@ -94,3 +104,14 @@ def test_recordings_begin_away_from_the_start_of_an_episode():
     away = np.abs(tools - start)[:, :2]
     assert away.max(axis=0).min() > 0.3 and away.max() < 0.9  # of half the width of the region, 14 and 20 cm
     np.testing.assert_allclose(tools[:, 6], 1.0, atol=0.05)  # with an open gripper
+
+
+def test_what_a_recording_tells_of_its_camera():
+    def world(**changes):
+        return tabletop.task("x", Options(**changes)).world
+
+    shifted = world(gap=0.5)  # by half of 3, -3 and 2 cm
+    assert shifted == {"camera": "(0.015, -0.175, 0.370) m +- 0 m, 42.1 degrees", "gap": 0.5}
+    assert "+- 0.05 m" in world(randomized=True)["camera"]
+    assert world(image=None, gap=0.5) == {}
+    assert len({str(world(**each)) for each in ({}, {"varied": True}, {"gap": 1.0})}) == 3

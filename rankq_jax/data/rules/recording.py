@@ -57,6 +57,18 @@ def _shapes_of_arrays(recording: Recorded, spec: TaskSpec) -> Finding:
     return Finding(True, describe_observation(spec.observation))
 
 
+def _world(recording: Recorded) -> Finding:
+    told, needed = recording.origin.world, recording.world
+    common = [name for name in needed if name in told]
+    for name in common:
+        if told[name] != needed[name]:
+            problem = f"field {name!r} is {told[name]!r} where the task has {needed[name]!r},"
+            return Finding(False, f"{name}: {told[name]}", problem)
+    if not common:
+        return Finding(None, "not judged: neither the task nor the source needs to say")
+    return Finding(True, ", ".join(f"{name}: {needed[name]}" for name in common))
+
+
 def _finite(recording: Recorded) -> Finding:
     data = recording.episodes
     fields = {**named("observation", data.observation), "action": data.action, "reward": data.reward}
@@ -160,6 +172,12 @@ RULES = (
         _shapes,
         "choose the dataset of this task",
         basic=True,
+    ),
+    Rule(
+        "world",
+        "What the source says of the world that it was recorded in holds for that of the task.",
+        _world,
+        "choose the dataset of this task, or the task of this dataset",
     ),
     Rule(
         "finite",

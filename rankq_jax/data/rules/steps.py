@@ -1,6 +1,7 @@
 """What a task allows a recording to do, and the rules about its steps and their number."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -43,6 +44,7 @@ class Recorded(NamedTuple):
       origin: where columns of the recording come from.
       spec: of the task; None: observations are vectors of `observation_size` numbers.
       clipped: number of the rows whose actions were clipped.
+      world: of the task, see `Task.world`.
     """
 
     episodes: Episodes
@@ -55,6 +57,7 @@ class Recorded(NamedTuple):
     origin: Origin = Origin()
     clipped: int = 0
     spec: TaskSpec | None = None
+    world: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def flat(self) -> bool:

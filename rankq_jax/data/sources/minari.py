@@ -12,7 +12,7 @@ import numpy as np
 from rankq_jax.data.recording import SUCCESS_FLAGS, TERMINALS, Origin, Recording
 from rankq_jax.data.sources import columns, observations, selection
 from rankq_jax.data.sources.containers import cause
-from rankq_jax.data.sources.minari_metadata import check_declared, read_metadata
+from rankq_jax.data.sources.minari_metadata import check_declared, read_metadata, read_world
 from rankq_jax.data.sources.remote import download
 from rankq_jax.data.sources.root import dataset_folder, exists
 from rankq_jax.data.sources.selection import Wanted
@@ -73,6 +73,7 @@ def read_minari(dataset: str, wanted: Wanted) -> Recording:
     try:
         inside = _data_folder(folder)
         check_declared(folder, inside)
+        world = read_world(folder, inside)
         data = minari.MinariDataset(inside)
 
         def parts() -> Iterator[Episodes]:
@@ -98,7 +99,8 @@ def read_minari(dataset: str, wanted: Wanted) -> Recording:
         ) from error
     if episodes is None:
         raise InputError(f"{folder}: field 'episodes' is empty; delete it and make it again.")
-    return Recording(episodes, Origin(derived=True, success=SUCCESS_FLAGS if labeled else TERMINALS))
+    success = SUCCESS_FLAGS if labeled else TERMINALS
+    return Recording(episodes, Origin(derived=True, success=success, world=world))
 
 
 def gather(parts: Iterable[Episodes], capacity: int) -> Episodes | None:

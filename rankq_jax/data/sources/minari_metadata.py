@@ -8,6 +8,7 @@ from rankq_jax.data.sources import columns, packages
 from rankq_jax.data.sources.hdf5 import check_tree
 from rankq_jax.data.sources.limits import Budget
 
+WORLD = "world"  # an entry of the metadata that is our own
 _LONGEST_METADATA = 4 * 2**20  # bytes; spaces of pictures take one million
 
 
@@ -34,6 +35,22 @@ def read_metadata(folder: Path, inside: Path) -> dict[str, Any]:
     if not isinstance(metadata, dict):
         raise columns.refusal(str(folder), "metadata.json", "is no dictionary", "get the dataset again")
     return metadata
+
+
+def read_world(folder: Path, inside: Path) -> dict[str, Any]:
+    """What the metadata say of the world that the data was recorded in; empty where they say nothing.
+
+    Args:
+      folder: as `read_metadata`.
+      inside: as `read_metadata`.
+
+    Raises:
+      InputError: if it is no dictionary.
+    """
+    found = read_metadata(folder, inside).get(WORLD, {})
+    if not isinstance(found, dict):
+        raise columns.refusal(str(folder), WORLD, f"is {found!r:.40}, no dictionary", "get the dataset again")
+    return found
 
 
 def check_declared(folder: Path, inside: Path) -> None:

@@ -5,12 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rankq_jax.envs.tabletop.scene import SIDES, Setting
+from rankq_jax.envs.tabletop.scene import SIDES, Setting, boxes
 
 TOUCH = 0.05  # newtons that count, of all contacts of two bodies: a resting cube has eight of 0.03
 LIFT = 0.03  # metres above rest of a thing that was picked up
 STACK, BESIDE = 0.006, 0.020  # metres that a stacked cube may lie off, upward and sideways
 WITHIN = 0.055  # metres from a bowl's axis
+SIMPLER_BESIDE, SIMPLER_ABOVE = 0.003, 0.02  # metres that the rule of SIMPLER adds to the sizes of boxes
 TILT, RAISED = math.cos(math.radians(15.0)), 0.01  # of a bowl that stands
 
 
@@ -58,7 +59,30 @@ def _lies_well(setting: Setting, moved: np.ndarray, other: np.ndarray) -> np.nda
     return (beside <= WITHIN) & stands
 
 
-def succeeds(setting: Setting, poses: np.ndarray, touch: Contacts, source: np.ndarray) -> np.ndarray:
+def _middles(setting: Setting, poses: np.ndarray) -> np.ndarray:
+    """`[n, 2, 3]` metres: where the middles of the boxes around both things are."""
+    offset, real, axis = boxes(setting)[:, 0], poses[:, :, 3:4], poses[:, :, 4:]
+    turn = 2.0 * np.cross(axis, offset)
+    found: np.ndarray = poses[:, :, :3] + offset + real * turn + np.cross(axis, turn)
+    return found
+
+
+def _succeeds_in_simpler(
+    setting: Setting, poses: np.ndarray, touch: Contacts, source: np.ndarray
+) -> np.ndarray:
+    """`[n]` bool by the rule of ManiSkill's tasks of Bridge: who else touches the thing does not matter."""
+    row, half = np.arange(len(poses)), boxes(setting)[:, 1]
+    middle = _middles(setting, poses)
+    off = middle[row, source] - middle[row, 1 - source]
+    diagonal = np.hypot(half[:, 0], half[:, 1])[1 - source]
+    beside = np.hypot(off[:, 0], off[:, 1]) <= diagonal + SIMPLER_BESIDE
+    above = (off[:, 2] > 0.0) & (off[:, 2] <= half[:, 2].sum() + SIMPLER_ABOVE)
+    return beside & above & (touch.each_other | (setting.rule == "inside"))
+
+
+def succeeds(
+    setting: Setting, poses: np.ndarray, touch: Contacts, source: np.ndarray, rule: str = "contacts"
+) -> np.ndarray:
     """Whether the thing lies on the other one, and neither the table nor the arm holds it up.
 
     Args:
@@ -66,10 +90,13 @@ def succeeds(setting: Setting, poses: np.ndarray, touch: Contacts, source: np.nd
       poses: `[n, 2, 7]` of both things.
       touch: who touches whom.
       source: `[n]` int: which of the things is moved.
+      rule: see `Options`.
 
     Returns:
       `[n]` bool.
     """
+    if rule == "simpler":
+        return _succeeds_in_simpler(setting, poses, touch, source)
     row = np.arange(len(poses))
     free = ~touch.sides[row, source].any(axis=1)
     return touch.each_other & free & _lies_well(setting, poses[row, source], poses[row, 1 - source])

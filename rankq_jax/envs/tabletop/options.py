@@ -8,6 +8,7 @@ from rankq_jax.errors import InputError
 
 Spawns = Literal["nominal", "grid72", "c4"]
 Direction = Literal["forward", "backward", "both"]
+Rule = Literal["contacts", "simpler"]
 SIZES = ((48, 64), (96, 128))
 
 
@@ -25,6 +26,8 @@ class Options:
       gap: g, how far camera, colors and light are from that domain, from 0 to 1.
       direction: which thing is put on which; only cubes can be stacked backward.
       paraphrased: whether instructions are worded in several ways.
+      rule: what a success is: by contacts (arXiv 2603.18532) and by how things lie, or as in SIMPLER (its
+        tasks in ManiSkill), by boxes around things, for comparisons; things in the gripper may count there.
       chunk: control steps of an action.
       horizon: actions of an episode.
     """
@@ -37,6 +40,7 @@ class Options:
     gap: float = 0.0
     direction: Direction = "forward"
     paraphrased: bool = False
+    rule: Rule = "contacts"
     chunk: int = 4
     horizon: int = 25
 
@@ -51,6 +55,7 @@ class Options:
             ("image", (None, *SIZES)),
             ("spawns", get_args(Spawns)),
             ("direction", get_args(Direction)),
+            ("rule", get_args(Rule)),
         ):
             if (value := getattr(self, field)) not in known:
                 raise InputError(f"{field}={value!r}: choose one of {', '.join(map(str, known))}.")

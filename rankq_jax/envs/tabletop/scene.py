@@ -4,6 +4,7 @@ import functools
 from typing import NamedTuple
 
 import mujoco
+import numpy as np
 
 from rankq_jax.envs.tabletop import arm, episode, objects
 from rankq_jax.envs.tabletop.camera import FOVY
@@ -107,6 +108,24 @@ def mjcf(setting: Setting) -> str:
 def model(setting: Setting) -> mujoco.MjModel:
     """The model of a task. It is shared: nobody writes to it."""
     return mujoco.MjModel.from_xml_string(mjcf(setting))
+
+
+@functools.cache
+def boxes(setting: Setting) -> np.ndarray:
+    """`[2, 2, 3]` metres: middle and half size of the box around each thing, in the frame of its body."""
+    own, found = model(setting), []
+    for thing in setting.things:
+        ids = np.flatnonzero(own.geom_bodyid == own.body(thing.name).id)
+        flat = np.zeros((len(ids), 9))
+        for row, geom in zip(flat, ids, strict=True):
+            mujoco.mju_quat2Mat(row, own.geom_quat[geom])
+        turned = flat.reshape(-1, 3, 3)
+        middle, half = own.geom_aabb[ids, :3], own.geom_aabb[ids, 3:]
+        middle = own.geom_pos[ids] + np.einsum("gij,gj->gi", turned, middle)
+        half = np.einsum("gij,gj->gi", np.abs(turned), half)
+        low, high = (middle - half).min(axis=0), (middle + half).max(axis=0)
+        found.append([(low + high) / 2.0, (high - low) / 2.0])
+    return np.array(found)
 
 
 def place_of(thing: int) -> slice:

@@ -99,7 +99,7 @@ class World:
         self.physics.step(servos, SUBSTEPS, ids)
         touch, poses = self.touch, self.poses
         return Judged(
-            judging.succeeds(self.options.world, poses, touch, self.source),
+            judging.succeeds(self.options.world, poses, touch, self.source, self.options.rule),
             judging.lifted(self.options.world, poses, touch, self.source),
         )
 

@@ -55,11 +55,24 @@ def _patches(x: jax.Array, size: int) -> jax.Array:
     return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows // size, columns // size, -1)
 
 
-class Backbone(nn.Module):
-    """Tokens that attend to each other in both directions, and a learned readout of those of the image.
+def _mean(x: jax.Array, mask: jax.Array) -> jax.Array:
+    """`[B, P, W], [B, P] -> [B, W]`: the mean over the tokens that there are."""
+    share = mask / mask.sum(axis=1, keepdims=True)
+    return jnp.sum(x * share[:, :, None], axis=1)
 
-    The readout flattens the tokens of the image (or of the state), because a mean over tokens loses places.
-    Words reach it through attention.
+
+def _last(x: jax.Array, mask: jax.Array) -> jax.Array:
+    """`[B, P, W], [B, P] -> [B, W]`: the last token that there is."""
+    place = mask.shape[1] - 1 - jnp.argmax(mask[:, ::-1], axis=1)
+    return jnp.take_along_axis(x, place[:, None, None], axis=1)[:, 0]
+
+
+class Backbone(nn.Module):
+    """Tokens that attend to each other in both directions, and a readout of them.
+
+    A `flat` readout is learned: it flattens the tokens of the image (or of the state), because a mean over
+    tokens loses places. Words reach it through attention. `mean` is the mean over all tokens that there are,
+    `last` the last one of them, both normalized as large models normalize what their transformer returns.
 
     Attributes:
       sizes: see `VlaSizes`.
@@ -82,13 +95,15 @@ class Backbone(nn.Module):
             layer = Layer(sizes.heads, sizes.head_dim, sizes.mlp, sizes.arithmetic, name=f"layer_{index}")
             x, kv = layer(x, seen)
             layers.append(kv)
-        each = RMSNorm(name="norm")(x[:, :scenes])
+        kv, norm = jnp.stack(layers, axis=1), RMSNorm(name="norm")
+        if sizes.readout != "flat":
+            pool = _mean if sizes.readout == "mean" else _last
+            return Prefix(kv, mask, norm(pool(x.astype(jnp.float32), mask)))
+        each = norm(x[:, :scenes])
         each = nn.Dense(sizes.token_readout, dtype=dtype, precision=precision, name="token_readout")(each)
         flat = each.reshape(each.shape[0], -1)
-        h = nn.Dense(sizes.readout, dtype=dtype, precision=precision, name="readout")(flat)
-        return Prefix(
-            jnp.stack(layers, axis=1), mask, nn.LayerNorm(name="readout_norm")(h.astype(jnp.float32))
-        )
+        h = nn.Dense(sizes.flat_readout, dtype=dtype, precision=precision, name="readout")(flat)
+        return Prefix(kv, mask, nn.LayerNorm(name="readout_norm")(h.astype(jnp.float32)))
 
     def _scene(self, observation: Any) -> jax.Array:
         """`[B, P, W]`: the tokens of the image, or those of the state."""

@@ -6,13 +6,12 @@ import numpy as np
 
 from rankq_jax.bounds import Widths, checked
 from rankq_jax.networks import initializers
-from rankq_jax.networks.critics import ensemble, state_value
 from rankq_jax.networks.encoded import encoded_critic, encoded_value
 from rankq_jax.networks.encoders import AUTO
-from rankq_jax.networks.presets import Networks, Preset, Sizes, register_networks
+from rankq_jax.networks.presets import Networks, Preset, Sizes, register_networks, with_critics
 from rankq_jax.networks.presets import sizes as sizes_of
 from rankq_jax.networks.vla.policy import Readout, vla_policy
-from rankq_jax.networks.vla.sizes import IMAGE, INSTRUCTION, PROPRIO, STATE, Stage, VlaSizes
+from rankq_jax.networks.vla.sizes import IMAGE, INSTRUCTION, PROPRIO, STATE, ReadoutName, Stage, VlaSizes
 from rankq_jax.specs import TaskSpec, describe_array, describe_observation
 
 # Layouts whose numbers of parameters are stated: 862,800 + 448,711, and 104,088 + 54,439.
@@ -27,7 +26,7 @@ PRESETS = {
         expert_width=96,
         expert_mlp=256,
         token_readout=16,
-        readout=256,
+        flat_readout=256,
     ),
     "vla-xs": VlaSizes(image=(48, 64), stem=(Stage(4, 4, 16), Stage(2, 2, 32), Stage(2, 2, 64))),
     "vla-state": VlaSizes(image=None),
@@ -71,37 +70,37 @@ def _refuse(name: str, sizes: VlaSizes, spec: TaskSpec | int) -> None:
         )
 
 
-def _networks(name: str, spec: TaskSpec | int, chosen: Sizes, encoder: Any) -> Networks:
+def _networks(name: str, spec: TaskSpec | int, chosen: Sizes, encoder: Any, readout: str) -> Networks:
     if encoder != AUTO or chosen.actor_dropout > 0.0:
         field = "actor_dropout" if encoder == AUTO else "encoder"
         raise ValueError(f"{name} has its own backbone; leave {field} out")
-    fixed = PRESETS[name]._replace(arithmetic=chosen.arithmetic)
+    fixed = PRESETS[name]._replace(arithmetic=chosen.arithmetic, readout=readout)
     _refuse(name, fixed, spec)
     first = initializers.orthogonal(0.01)
-    critic = ensemble(
-        chosen.critic_hidden,
-        chosen.critics,
-        layer_norm=chosen.critic_layer_norm,
-        initializer=first,
-        unrolled=chosen.unrolled_critics,
-        arithmetic=chosen.arithmetic,
-    )
-    value, seen = state_value(chosen.critic_hidden, first, chosen.arithmetic), Readout(fixed)
-    return Networks(
-        vla_policy(fixed), encoded_critic(critic, seen), encoded_value(value, seen), fixed.action_size
-    )
+    made, seen = with_critics(vla_policy(fixed), chosen, first, first), Readout(fixed)
+    return made._replace(critic=encoded_critic(made.critic, seen), value=encoded_value(made.value, seen))
 
 
 def _preset(name: str) -> Preset:
-    """A preset, registered under its name, with the arguments of `presets.sizes`.
+    """A preset, registered under its name, with the arguments of `presets.sizes` and its `readout`.
 
     Widths, dropout and encoders are the preset's own; the others belong to critics.
     """
 
-    def call(spec: TaskSpec | int, hidden: Widths = (256, 256), **arguments: Any) -> Networks:
-        return _networks(name, spec, sizes_of(spec, hidden, **arguments), arguments.get("encoder", AUTO))
+    def call(
+        spec: TaskSpec | int,
+        hidden: Widths = (256, 256),
+        *,
+        readout: ReadoutName = "flat",
+        **arguments: Any,
+    ) -> Networks:
+        chosen = sizes_of(spec, hidden, **arguments)
+        return _networks(name, spec, chosen, arguments.get("encoder", AUTO), readout)
 
-    call.__doc__ = f"The vision-language-action policy {name} of `PRESETS`."
+    call.__doc__ = (
+        f"The vision-language-action policy {name} of `PRESETS`.\n\nArgs:\n  readout: what the tokens of its "
+        "transformer become for critics, see `Backbone`."
+    )
     return register_networks(name, checked(sizes_of)(call))
 
 

@@ -1,10 +1,13 @@
 """The sizes of a vision-language-action policy."""
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
+from rankq_jax.bounds import OneOf
 from rankq_jax.networks.mlp import FLOAT32, Arithmetic
 
 IMAGE, STATE, INSTRUCTION, PROPRIO = "image", "state", "instruction", "proprio"  # arrays of an observation
+READOUTS = ("flat", "mean", "last")
+ReadoutName = Annotated[str, OneOf(READOUTS)]
 
 
 class Stage(NamedTuple):
@@ -37,8 +40,9 @@ class VlaSizes(NamedTuple):
       head_dim: d, of queries, keys and values.
       expert_width: of the tokens of the action expert.
       expert_mlp: width of its hidden layers.
-      token_readout: numbers that each token of the image or state gives to the readout.
-      readout: H, numbers of the readout.
+      readout: what the transformer's tokens become for others, see `Backbone`.
+      token_readout: numbers that each token of the image or state gives to a flat readout.
+      flat_readout: H, numbers of a flat readout; others have W, those of a token.
       chunk: C, steps of an action.
       step_size: numbers of a step.
       proprio: numbers of the robot's own state.
@@ -57,8 +61,9 @@ class VlaSizes(NamedTuple):
     head_dim: int = 32
     expert_width: int = 48
     expert_mlp: int = 96
+    readout: ReadoutName = "flat"
     token_readout: int = 8
-    readout: int = 128
+    flat_readout: int = 128
     chunk: int = 4
     step_size: int = 7
     proprio: int = 7
