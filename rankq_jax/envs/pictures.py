@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 
 from rankq_jax.envs import raycast
-from rankq_jax.envs.raycast import Camera, Hits, Light
+from rankq_jax.envs.raycast import Camera, Hits
 
 AMBIENT, DIFFUSE = 0.45, 0.55  # shares of the light
 SKY = np.array([[191.0, 214.0, 235.0], [107.0, 143.0, 184.0]])  # at the horizon, and above
@@ -109,8 +109,7 @@ def draw(
     _mark(hits, color, camera, markers or [])
     towards = camera.frame[:, 2] + np.array([0.0, 0.0, 1.0])
     towards /= np.linalg.norm(towards)
-    numbers = (np.full((1, 3), AMBIENT), np.array([DIFFUSE]), towards[None])
-    image = raycast.illuminate(color, hits.normal, Light(*(each.astype(np.float32) for each in numbers)))
+    image = raycast.illuminate(color, hits.normal, AMBIENT, DIFFUSE, towards)
     sky = hits.geom < 0
     image[sky] = SKY[0] + np.clip(hits.direction[sky, 2:], 0.0, 1.0) * (SKY[1] - SKY[0])
     return image.reshape(*size, 3)

@@ -5,6 +5,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 GROUPS = (True, True, True, False, False, False)  # of geoms that are seen, as in MuJoCo's viewer
 
@@ -37,20 +38,6 @@ class Hits(NamedTuple):
     geom: np.ndarray
     normal: np.ndarray
     direction: np.ndarray
-
-
-class Light(NamedTuple):
-    """The light of pictures, in float32.
-
-    Attributes:
-      ambient: `[..., 1, 3]` red, green and blue from everywhere.
-      brightness: `[..., 1]` of the light from one direction.
-      towards: `[..., 1, 3]` unit vector towards it.
-    """
-
-    ambient: np.ndarray
-    brightness: np.ndarray
-    towards: np.ndarray
 
 
 def looking(position: np.ndarray, at: np.ndarray, fovy: float = 45.0) -> Camera:
@@ -117,16 +104,20 @@ def project(points: np.ndarray, camera: Camera, size: tuple[int, int]) -> np.nda
     return np.stack([width / 2 + focal * x, height / 2 + focal * y], axis=-1)
 
 
-def illuminate(color: np.ndarray, normal: np.ndarray, light: Light) -> np.ndarray:
+def illuminate(
+    color: np.ndarray, normal: np.ndarray, ambient: ArrayLike, brightness: ArrayLike, towards: np.ndarray
+) -> np.ndarray:
     """`[..., P, 3]` uint8: color times light, from everywhere and from one direction.
 
     Args:
-      color: `[..., P, 3]` float32 in [0, 1].
+      color: `[..., P, 3]` in [0, 1].
       normal: `[..., P, 3]` of the surfaces.
-      light: on all of them.
+      ambient: number or `[..., 1, 3]`, red, green and blue of the light from everywhere.
+      brightness: number or `[..., 1]`, of the light from one direction.
+      towards: `[3]` or `[..., 1, 3]`, unit vector towards it.
     """
-    normal = normal.astype(np.float32)
-    facing = sum(normal[..., i] * light.towards[..., i] for i in range(3))
-    direct = light.brightness * np.maximum(facing, np.float32(0.0))
-    lit = color * (light.ambient + direct[..., None])
+    values = (color, normal, ambient, brightness, towards)
+    color, normal, ambient, brightness, towards = (np.asarray(each, np.float32) for each in values)
+    facing = sum(normal[..., i] * towards[..., i] for i in range(3))
+    lit = color * (ambient + (brightness * np.maximum(facing, np.float32(0.0)))[..., None])
     return np.minimum(lit * np.float32(255.0) + np.float32(0.5), np.float32(255.0)).astype(np.uint8)

@@ -7,7 +7,7 @@ import numpy as np
 
 from rankq_jax.envs import raycast
 from rankq_jax.envs.physics import Physics
-from rankq_jax.envs.raycast import Camera, Hits, Light
+from rankq_jax.envs.raycast import Camera, Hits
 from rankq_jax.envs.tabletop import episode, scenes
 from rankq_jax.envs.tabletop.camera import FOVY
 from rankq_jax.envs.tabletop.scene import CLUTTER, Setting
@@ -71,8 +71,8 @@ class Palette:
         x, y = (eye[:, i : i + 1] + hits.distance * hits.direction[:, :, i] for i in (0, 1))
         pattern = scenes.shade(episode.whole(userdata, "scene"), x, y)
         color *= np.where(hits.geom == self.table, pattern, np.float32(1.0))[:, :, None]
-        parts = (episode.part(userdata, name)[:, None] for name in ("ambient", "brightness", "light"))
-        return raycast.illuminate(color, hits.normal, Light(*(part.astype(np.float32) for part in parts)))
+        light = (episode.part(userdata, name)[:, None] for name in ("ambient", "brightness", "light"))
+        return raycast.illuminate(color, hits.normal, *light)
 
 
 def images(
