@@ -19,7 +19,7 @@ from rankq_jax.tasks.tabletop import options_of
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
 SEED = 5
-# Of the 72 starts of the grid those in which the things lie in cells 0 and 1, 2 and 3, 4 and 5, 6 and 7, 8 and 7.
+# Of the 72 starts of the grid those with things in cells 0 and 1, 2 and 3, 4 and 5, 6 and 7, 8 and 7.
 GRID = [0, 18, 36, 54, 71]
 
 
