@@ -52,7 +52,7 @@ def _images(task: Task, episodes: Episodes) -> bytes | None:
     strips = measures.strips(episodes, EPISODES)
     if not strips:
         return None
-    steps, solved = lengths(episodes), measures.successes(episodes)[list(strips)]
+    steps, solved = lengths(episodes), measures.successes(episodes)[list(strips)].tolist()
     # A white edge parts the images.
     edges = ((0, 0), (0, 0), (0, 2), (0, 0))
     wide = [np.concatenate(np.pad(strip, edges, constant_values=255), axis=1) for strip in strips.values()]
