@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -122,6 +123,17 @@ def test_the_commands_of_the_readme_exist():
         configs.read([f"--config={path}"])
     for path in re.findall(r"\]\((\w[\w/]*\.md)\)", text):
         assert (ROOT / path).exists(), path
+
+
+def test_the_pictures_of_the_arm_are_drawn_by_a_script(tmp_path):
+    script = runpy.run_path(str(ROOT / "docs" / "make_pictures.py"))
+    script["main"](tmp_path, scenes=2)
+    drawn = {path.name for path in tmp_path.iterdir()}
+    linked = re.findall(r"\]\(pictures/([\w.-]+)\)", (ROOT / "docs" / "vla.md").read_text())
+    assert drawn == set(linked) and len(drawn) == 4
+    for name in drawn:
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+        assert (ROOT / "docs" / "pictures" / name).stat().st_size < 60_000
 
 
 def test_the_pins_are_names_and_versions_alone():

@@ -6,6 +6,7 @@ import numpy as np
 
 from rankq_jax.data.episodes import last_rows
 from rankq_jax.envs.maze_map import MazeMap, free_cells
+from rankq_jax.specs import entries, is_image
 from rankq_jax.types import Episodes
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no digit of a row is lost by it
@@ -23,6 +24,27 @@ def successes(episodes: Episodes) -> np.ndarray:
 
 def _index(episodes: Episodes) -> np.ndarray:
     return np.cumsum(np.append(0, last_rows(episodes)[:-1]))[: len(episodes.episode)]
+
+
+def strips(episodes: Episodes, most: int) -> dict[int, np.ndarray]:
+    """`{index: [3, H, W, C]}`: the first, the middle and the last image of episodes.
+
+    Args:
+      episodes: any; there is nothing where their observations have no image.
+      most: episodes at most, evenly spread from the first to the last one.
+    """
+    before, after = entries(episodes.observation), entries(episodes.next_observation)
+    name = next((name for name, leaf in before.items() if len(leaf) and is_image(leaf[0])), None)
+    if name is None:
+        return {}
+    last = np.flatnonzero(last_rows(episodes))
+    first = np.append(0, last[:-1] + 1)
+    shown = np.unique(np.linspace(0, len(last) - 1, most).round().astype(int))
+    middle = (first + last + 1) // 2
+    return {
+        int(i): np.stack([before[name][first[i]], before[name][middle[i]], after[name][last[i]]])
+        for i in shown
+    }
 
 
 def saturated(action: np.ndarray, limit: float) -> np.ndarray:

@@ -139,6 +139,27 @@ def distributions(
     return png(figure, tight=True)
 
 
+def sheet(images: Mapping[str, np.ndarray], columns: int, solved: Sequence[bool] = ()) -> bytes:
+    """Images with a title each, row by row.
+
+    Args:
+      images: `{title: [H, W, C]}` uint8, all of one size; of other than three channels the first is drawn.
+      columns: images of a row.
+      solved: for each image, whether its title is green or red; black if there is none.
+    """
+    height, width, channels = next(iter(images.values())).shape
+    rows = -(-len(images) // columns)
+    figure = Figure(figsize=(9.0, 9.0 / columns * rows * height / width + 0.25 * rows))
+    colours = ["tab:green" if each else "tab:red" for each in solved] or ["black"] * len(images)
+    for place, ((title, image), colour) in enumerate(zip(images.items(), colours, strict=True)):
+        axes = figure.add_subplot(rows, columns, place + 1)
+        shown = image if channels == 3 else image[..., 0]
+        axes.imshow(shown, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes.set_title(title, fontsize=8, color=colour, pad=3)
+        axes.set_axis_off()
+    return png(figure, tight=True)
+
+
 def landscapes(places: Mapping[str, Landscape]) -> bytes:
     """Value surface, gradient field and gradient ascent at a few states, one panel each.
 

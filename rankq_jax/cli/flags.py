@@ -105,7 +105,7 @@ INSPECT = (
     flag("--reward-bias", "added to the scaled reward; the task's if left out", type=real),
     flag("--discount", "per environment step", type=inside, default=0.99),
     flag("--out", "folder that index.html is written to", type=Path),
-    flag("--picture", "PNG file: the coverage of a maze, else the distributions", type=Path),
+    flag("--picture", "PNG file: the coverage of a maze, images, else the distributions", type=Path),
     flag("--reference", "dataset whose state-action pairs are the whole (SACo)"),
     flag("--bins", "per dimension, by which state-action pairs are told apart", type=count, default=10),
     flag("--minimal-return", "of a minimal policy (TQ); 0 in a sparse task", type=real),

@@ -9,7 +9,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from rankq_jax import tasks
+from rankq_jax.analysis import datasets as measures
 from rankq_jax.analysis import page, pictures
 from rankq_jax.cli import inspection
 from rankq_jax.cli.inspection import Judged
@@ -19,6 +22,8 @@ from rankq_jax.data.rules import Labeled
 from rankq_jax.errors import InputError, suggestion
 from rankq_jax.tasks import Task, training_data
 from rankq_jax.types import Episodes
+
+EPISODES = 8  # of which images are drawn
 
 
 def _check(values: argparse.Namespace) -> None:
@@ -42,6 +47,21 @@ def _print(rows: Sequence[Sequence[str]]) -> None:
     print()
 
 
+def _images(task: Task, episodes: Episodes) -> bytes | None:
+    """A sheet of some episodes' first, middle and last images; None where observations have no image."""
+    strips = measures.strips(episodes, EPISODES)
+    if not strips:
+        return None
+    steps, solved = lengths(episodes), measures.successes(episodes)[list(strips)].tolist()
+    # A white edge parts the images.
+    edges = ((0, 0), (0, 0), (0, 2), (0, 0))
+    wide = [np.concatenate(np.pad(strip, edges, constant_values=255), axis=1) for strip in strips.values()]
+    judges = task.success is not None or task.tells_success
+    words = [", success" if each else ", failure" for each in solved] if judges else [""] * len(wide)
+    titles = [f"episode {i}, {steps[i]} steps{word}" for i, word in zip(strips, words, strict=True)]
+    return pictures.sheet(dict(zip(titles, wide, strict=True)), 2, solved if judges else ())
+
+
 def _reference(task: Task, values: argparse.Namespace) -> Episodes | None:
     if not values.reference:
         return None
@@ -58,6 +78,8 @@ def _draw(task: Task, recorded: Episodes, data: Labeled, picture: Path | None) -
     if task.scene is not None:
         coverage = pictures.coverage(task.scene, recorded.observation[:, :2])
         drawn.append(("Coverage", coverage, "Visited positions in the maze"))
+    if (images := _images(task, data.episodes)) is not None:
+        drawn.append(("Images", images, "First, middle and last image of some episodes"))
     steps = {"recorded": lengths(recorded), "labeled": lengths(data.episodes)}
     returns, success = data.prepared.extras["mc_return"], data.prepared.extras["success"] > 0
     distributions = pictures.distributions(steps, returns, success, recorded.action)

@@ -31,6 +31,7 @@ LENGTHS, RANDOM_POLICY, IMITATION = (
         ("imitation", "Behavior cloning of AntMaze play data succeeds in 0 to 5 %."),
     )
 )
+QUANTILES = (0.01, 0.5, 0.99)  # of actions
 NOT_RUN = Finding(None, "not judged; --random-episodes=20 runs it")
 
 
@@ -176,6 +177,7 @@ def numbers(task: Task, recorded: Episodes, data: Labeled, how: Numbers) -> list
         ("reward", _spread(data.prepared.reward)),
         ("return-to-go, success", _spread(returns[success])),
         ("return-to-go, failure", _spread(returns[~success])),
+        *_quantiles(recorded.action),
         (f"saturated actions (|a| > {SATURATED:g})", f"{100 * saturated.mean():.2f} %, {most}"),
     ]
     if task.scene is not None:
@@ -212,6 +214,12 @@ def _pairs(recorded: Episodes, how: Numbers) -> list[tuple[str, str]]:
         (f"distinct state-action pairs ({how.bins} bins)", f"{pairs}, {share:.4f} of the transitions"),
         ("state-action coverage (SACo)", coverage),
     ]
+
+
+def _quantiles(action: np.ndarray) -> list[tuple[str, str]]:
+    """Quantiles of each dimension, which show where actions have no effect or always saturate."""
+    rows = [(share, np.quantile(action, share, axis=0)) for share in QUANTILES if len(action)]
+    return [(f"action quantile {100 * share:g} %", ", ".join(f"{x:.2g}" for x in row)) for share, row in rows]
 
 
 def _share(flags: np.ndarray) -> str:

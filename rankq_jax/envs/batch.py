@@ -8,8 +8,9 @@ import mujoco
 import numpy as np
 
 from rankq_jax.environments import BatchEnv, EnvState, Snapshot, Step
-from rankq_jax.envs import raycast
+from rankq_jax.envs import pictures
 from rankq_jax.envs.physics import Physics
+from rankq_jax.envs.raycast import Camera
 from rankq_jax.envs.streams import draws
 from rankq_jax.specs import TaskSpec, unit_box, vector
 
@@ -76,7 +77,7 @@ class Simulation(NamedTuple):
     derived: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     configure: Callable[[Mapping[str, np.ndarray], np.ndarray], None] | None = None
-    camera: raycast.Camera | None = None
+    camera: Camera | None = None
 
 
 def sparse(success: np.ndarray, rewards: tuple[float, float], terminates: bool) -> Outcome:
@@ -220,7 +221,7 @@ class _Rows:
             for name, values in self.physics.fields.items():
                 getattr(model, name)[:] = values[row]
         qpos = state.simulator[row, self.columns["qpos"]]
-        return raycast.picture(model, qpos, self._goals(state)[row], self.simulation.camera)
+        return pictures.picture(model, qpos, self._goals(state)[row], self.simulation.camera)
 
 
 def batch_env(simulation: Simulation, rows: int, threads: int) -> BatchEnv:

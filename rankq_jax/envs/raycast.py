@@ -1,22 +1,21 @@
-"""Pictures of MuJoCo models by its own ray casting: without OpenGL, and the same on every machine."""
+"""Cameras, what their rays meet first, and the light on it: without OpenGL, and the same on every machine."""
 
+import functools
+import math
 from typing import NamedTuple
 
-import mujoco
 import numpy as np
+from numpy.typing import ArrayLike
 
-AMBIENT, DIFFUSE = 0.45, 0.55  # shares of the light
-SKY = (np.array([0.75, 0.84, 0.92]), np.array([0.42, 0.56, 0.72]))  # at the horizon, and above
-SIZE = (180, 240)  # pixels of `picture`: height and width
-SQUARE = 0.5  # side of the squares on the ground, in shares of the model's extent
+GROUPS = (True, True, True, False, False, False)  # of geoms that are seen, as in MuJoCo's viewer
 
 
 class Camera(NamedTuple):
-    """Where a picture is taken from.
+    """Where pictures are taken from: one camera, or several with leading dimensions.
 
     Attributes:
-      position: `[3]`, in metres.
-      frame: `[3, 3]`, columns: right, up and backward.
+      position: `[..., 3]`, in metres.
+      frame: `[..., 3, 3]`, columns: right, up and backward, as MuJoCo's cameras have them.
       fovy: vertical field of view, in degrees.
     """
 
@@ -25,167 +24,100 @@ class Camera(NamedTuple):
     fovy: float = 45.0
 
 
-class Marker(NamedTuple):
-    """A sphere that is drawn and is no part of the model.
-
-    Attributes:
-      center: `[3]`, in metres.
-      radius: in metres.
-      color: `[3]`, red, green and blue in [0, 1].
-    """
-
-    center: np.ndarray
-    radius: float
-    color: np.ndarray
-
-
 class Hits(NamedTuple):
-    """What the rays of a picture meet first.
+    """What the rays of cameras meet first.
 
     Attributes:
-      geom: `[P]` int32, index of the geom; -1 for the sky.
-      distance: `[P]`, in metres; inf for the sky.
-      normal: `[P, 3]`, of the surface.
-      direction: `[P, 3]`, unit vectors of the rays.
+      distance: `[..., P]`, in metres; -1 for the sky.
+      geom: `[..., P]` int, index of the geom; -1 for the sky.
+      normal: `[..., P, 3]`, of the surface; 0 for the sky.
+      direction: `[..., P, 3]`, unit vectors of the rays.
     """
 
-    geom: np.ndarray
     distance: np.ndarray
+    geom: np.ndarray
     normal: np.ndarray
     direction: np.ndarray
 
 
 def looking(position: np.ndarray, at: np.ndarray, fovy: float = 45.0) -> Camera:
-    """A camera at a position that looks at a point, both `[3]`, and not straight up or down."""
-    backward = np.asarray(position, np.float64) - at
-    backward = backward / np.linalg.norm(backward)
-    right = np.cross([0.0, 0.0, 1.0], backward)
-    right = right / np.linalg.norm(right)
-    return Camera(
-        np.asarray(position, np.float64), np.stack([right, np.cross(backward, right), backward], 1), fovy
-    )
+    """A level camera at a position that looks at a point, both `[3]`, and not straight up or down."""
+    position = np.asarray(position, np.float64)
+    back = position - at
+    back = back / math.sqrt(float(back @ back))
+    right = np.array([-back[1], back[0], 0.0]) / math.hypot(back[0], back[1])
+    return Camera(position, np.stack([right, np.cross(back, right), back], axis=1), fovy)
 
 
 def overview(center: np.ndarray, width: float) -> Camera:
     """A view of a square on the ground with a center `[2]` or `[3]` and sides of `width` metres, from the
     south and 65 degrees above."""
-    slope = np.deg2rad(65.0)
+    slope = math.radians(65.0)
     middle = np.append(center[:2], 0.0)
-    return looking(middle + 1.45 * width * np.array([0.0, -np.cos(slope), np.sin(slope)]), middle)
+    return looking(middle + 1.45 * width * np.array([0.0, -math.cos(slope), math.sin(slope)]), middle)
 
 
-def usual(model: mujoco.MjModel, data: mujoco.MjData) -> Camera:
-    """The first camera of a model; without one a view of the whole model."""
-    if model.ncam:
-        frame = data.cam_xmat[0].reshape(3, 3).copy()
-        return Camera(data.cam_xpos[0].copy(), frame, float(model.cam_fovy[0]))
-    return overview(model.stat.center, model.stat.extent)
+def _focal(camera: Camera, height: int) -> float:
+    """The distance of the image from the eye, in pixels."""
+    return height / 2 / math.tan(math.radians(camera.fovy) / 2)
 
 
-def spheres(model: mujoco.MjModel, data: mujoco.MjData) -> list[Marker]:
-    """The sites of a model that are visible spheres."""
-    shown = (model.site_type == mujoco.mjtGeom.mjGEOM_SPHERE) & (model.site_rgba[:, 3] > 0)
-    return [
-        Marker(data.site_xpos[i].copy(), float(model.site_size[i, 0]), model.site_rgba[i, :3].astype(float))
-        for i in np.flatnonzero(shown & (model.site_group <= 2))
-    ]
+@functools.cache
+def _inside(size: tuple[int, int], focal: float) -> np.ndarray:
+    """`[P, 3]`: the rays of a camera in its frame."""
+    height, width = size
+    down, right = np.meshgrid(np.arange(height) + 0.5, np.arange(width) + 0.5, indexing="ij")
+    vectors = np.stack([right - width / 2, height / 2 - down, np.full(down.shape, -focal)], axis=-1)
+    found = (vectors / np.sqrt((vectors**2).sum(axis=-1, keepdims=True))).reshape(-1, 3)
+    found.setflags(write=False)  # every caller gets the same one
+    return found
 
 
-def cast(model: mujoco.MjModel, data: mujoco.MjData, camera: Camera, height: int, width: int) -> Hits:
-    """Casts one ray through the middle of each of the `height * width` pixels, row by row from the top."""
-    half = np.tan(np.deg2rad(camera.fovy) / 2.0)
-    up = half * (1.0 - (2.0 * np.arange(height) + 1.0) / height)
-    right = half * ((2.0 * np.arange(width) + 1.0) / width - 1.0) * width / height
-    x, y = np.meshgrid(right, up)
-    local = np.stack([x.ravel(), y.ravel(), np.full(x.size, -1.0)], axis=1)
-    direction = local @ camera.frame.T
-    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    count = len(direction)
-    geom, distance, normal = np.zeros(count, np.int32), np.zeros(count), np.zeros(3 * count)
-    groups = np.array([1, 1, 1, 0, 0, 0], np.uint8)  # those that MuJoCo's viewer shows
-    mujoco.mj_multiRay(
-        model, data, camera.position, direction.ravel(), groups, 1, -1, geom, distance, normal, count,
-        mujoco.mjMAXVAL,
-    )  # fmt: skip
-    distance[geom < 0] = np.inf
-    return Hits(geom, distance, normal.reshape(-1, 3), direction)
-
-
-def _colors(model: mujoco.MjModel, hits: Hits, camera: Camera) -> np.ndarray:
-    """`[P, 3]`, before the light: of materials, else of geoms; planes have squares."""
-    rgba = model.geom_rgba.copy()
-    material = model.geom_matid
-    # A material counts where the geom keeps the default color.
-    default = (rgba == np.array([0.5, 0.5, 0.5, 1.0], np.float32)).all(axis=1) & (material >= 0)
-    rgba[default] = model.mat_rgba[material[default]]
-    color = rgba[hits.geom, :3].astype(np.float64)
-    plane = (hits.geom >= 0) & (model.geom_type[hits.geom] == mujoco.mjtGeom.mjGEOM_PLANE)
-    point = camera.position[:2] + hits.distance[plane, None] * hits.direction[plane, :2]
-    odd = np.floor(point / (SQUARE * 0.5 * max(model.stat.extent, 1e-3))).sum(axis=1) % 2
-    color[plane] *= np.where(odd, 0.8, 1.0)[:, None]
-    return color
-
-
-def _spheres(hits: Hits, color: np.ndarray, camera: Camera, markers: list[Marker]) -> Hits:
-    """The hits where markers hide them; writes the markers' colors."""
-    distance, normal, geom = hits.distance.copy(), hits.normal.copy(), hits.geom.copy()
-    for marker in markers:
-        offset = camera.position - marker.center
-        along = hits.direction @ offset
-        under = along**2 - (offset @ offset - marker.radius**2)
-        near = -along - np.sqrt(np.maximum(under, 0.0))
-        seen = (under > 0) & (near > 0) & (near < distance)
-        distance[seen] = near[seen]
-        point = offset + near[seen, None] * hits.direction[seen]
-        normal[seen], color[seen], geom[seen] = point / marker.radius, marker.color, 0
-    return Hits(geom, distance, normal, hits.direction)
-
-
-def draw(
-    model: mujoco.MjModel,
-    data: mujoco.MjData,
-    camera: Camera,
-    height: int,
-    width: int,
-    markers: list[Marker] | None = None,
-) -> np.ndarray:
-    """A picture `[height, width, 3]` uint8 of a model in a state of which `mj_forward` was computed.
+def rays(camera: Camera, size: tuple[int, int]) -> np.ndarray:
+    """`[..., P, 3]`: unit vectors through the middle of the pixels, row by row from the top.
 
     Args:
-      model: the model.
-      data: its state.
-      camera: where the picture is taken from; light comes from there and from above.
-      height: pixels.
-      width: pixels.
-      markers: spheres in the picture.
+      camera: one or several.
+      size: height and width in pixels, P of them.
     """
-    hits = cast(model, data, camera, height, width)
-    color = _colors(model, hits, camera)
-    hits = _spheres(hits, color, camera, markers or [])
-    light = camera.frame[:, 2] + np.array([0.0, 0.0, 1.0])
-    facing = np.abs(hits.normal @ (light / np.linalg.norm(light)))
-    color *= (AMBIENT + DIFFUSE * facing)[:, None]
-    steep = np.clip(hits.direction[:, 2:], 0.0, 1.0)
-    sky = SKY[0] + steep * (SKY[1] - SKY[0])
-    color = np.where((hits.geom >= 0)[:, None], color, sky)
-    return (255.0 * np.clip(color, 0.0, 1.0)).astype(np.uint8).reshape(height, width, 3)
+    inside, axes = _inside(size, _focal(camera, size[0])), camera.frame[..., None, :, :]
+    # Multiplied out, so that a camera's rays do not depend on how many cameras there are.
+    across: np.ndarray = inside[:, :1] * axes[..., 0] + inside[:, 1:2] * axes[..., 1]
+    return across + inside[:, 2:] * axes[..., 2]
 
 
-def picture(
-    model: mujoco.MjModel, qpos: np.ndarray, goal: np.ndarray, camera: Camera | None = None
-) -> np.ndarray:
-    """A picture `[180, 240, 3]` uint8 of a model in a position, with its visible spheres.
+def project(points: np.ndarray, camera: Camera, size: tuple[int, int]) -> np.ndarray:
+    """Where points are seen.
 
     Args:
-      model: the model.
-      qpos: `[nq]`.
-      goal: `[G]`; a sphere that is called `target` is drawn at a goal of two numbers.
-      camera: where it is taken from; None takes the usual one.
+      points: `[..., 3]` in metres.
+      camera: one.
+      size: height and width of the image.
+
+    Returns:
+      `[..., 2]` pixels to the right of the left edge and down from the upper one.
     """
-    data = mujoco.MjData(model)
-    data.qpos[:] = qpos
-    mujoco.mj_forward(model, data)
-    target = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_SITE, "target")
-    if target >= 0 and len(goal) == 2:
-        data.site_xpos[target, :2] = goal
-    return draw(model, data, camera or usual(model, data), *SIZE, spheres(model, data))
+    height, width = size
+    focal = _focal(camera, height)
+    at = (points - camera.position) @ camera.frame
+    x, y = -at[..., 0] / at[..., 2], at[..., 1] / at[..., 2]
+    return np.stack([width / 2 + focal * x, height / 2 + focal * y], axis=-1)
+
+
+def illuminate(
+    color: np.ndarray, normal: np.ndarray, ambient: ArrayLike, brightness: ArrayLike, towards: np.ndarray
+) -> np.ndarray:
+    """`[..., P, 3]` uint8: color times light, from everywhere and from one direction.
+
+    Args:
+      color: `[..., P, 3]` in [0, 1].
+      normal: `[..., P, 3]` of the surfaces.
+      ambient: number or `[..., 1, 3]`, red, green and blue of the light from everywhere.
+      brightness: number or `[..., 1]`, of the light from one direction.
+      towards: `[3]` or `[..., 1, 3]`, unit vector towards it.
+    """
+    values = (color, normal, ambient, brightness, towards)
+    color, normal, ambient, brightness, towards = (np.asarray(each, np.float32) for each in values)
+    facing = sum(normal[..., i] * towards[..., i] for i in range(3))
+    lit = color * (ambient + (brightness * np.maximum(facing, np.float32(0.0)))[..., None])
+    return np.minimum(lit * np.float32(255.0) + np.float32(0.5), np.float32(255.0)).astype(np.uint8)

@@ -32,6 +32,26 @@ def test_lengths_returns_and_successes_by_hand():
     np.testing.assert_array_equal(datasets.successes(episodes()), [True, False])
 
 
+def test_strips_are_the_first_the_middle_and_the_last_image():
+    shown, after = (np.arange(start, start + 5, dtype=np.uint8)[:, None, None, None] for start in (10, 20))
+    images = episodes()._replace(observation={"image": shown}, next_observation={"image": after})
+    found = datasets.strips(images, 8)
+    # Three steps begin at 10, 11 and 12 and end at 22; two begin at 13 and 14 and end at 24.
+    assert {index: strip.ravel().tolist() for index, strip in found.items()} == {
+        0: [10, 11, 22],
+        1: [13, 14, 24],
+    }
+    assert list(datasets.strips(images, 1)) == [0]
+    assert datasets.strips(episodes(), 8) == {}
+
+
+def test_a_sheet_is_drawn_of_grey_and_of_colored_images():
+    for channels in (1, 3, 4):
+        images = {str(i): np.full((4, 6, channels), 40 * i, np.uint8) for i in range(3)}
+        assert pictures.sheet(images, 2).startswith(PNG)
+        assert pictures.sheet(images, 2, [True, False, True]).startswith(PNG)
+
+
 def test_of_no_episodes_there_is_nothing():
     none = Episodes(*(leaf[:0] for leaf in episodes()[:-1]), info={})
     for measure in (lengths, datasets.returns, datasets.successes):

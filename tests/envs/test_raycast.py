@@ -4,7 +4,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from rankq_jax.envs import raycast
+from rankq_jax.envs import pictures, raycast
 from rankq_jax.envs.filming import filmed
 from rankq_jax.envs.streams import streams
 from rankq_jax.tasks import find
@@ -40,7 +40,7 @@ def test_a_camera_sees_what_it_looks_at():
 def test_rays_meet_a_sphere_the_ground_and_the_sky(ball):
     model, data = ball
     camera = raycast.looking(np.array([0.0, -4.0, 1.0]), np.array([0.0, 0.0, 1.0]), fovy=60.0)
-    hits = raycast.cast(model, data, camera, 41, 61)
+    hits = pictures.cast(model, data, camera, (41, 61))
     geom, distance = hits.geom.reshape(41, 61), hits.distance.reshape(41, 61)
     normal = hits.normal.reshape(41, 61, 3)
     assert geom[20, 30] == 1 and geom[40, 30] == 0 and geom[0, 30] == -1
@@ -58,16 +58,16 @@ def test_rays_meet_a_sphere_the_ground_and_the_sky(ball):
 def test_colors_light_and_markers(ball):
     model, data = ball
     camera = raycast.looking(np.array([0.0, -4.0, 1.0]), np.array([0.0, 0.0, 1.0]), fovy=60.0)
-    bare = raycast.draw(model, data, camera, 41, 61)
+    bare = pictures.draw(model, data, camera, (41, 61))
     assert bare.shape == (41, 61, 3) and bare.dtype == np.uint8
     red = bare[20, 30]
     assert red[0] > 150 and red[1] == red[2] == 0
     assert bare[0, 30, 2] > bare[0, 30, 0]  # the sky is blue
     assert len(np.unique(bare[36:, :, 0])) > 1  # squares on the ground
-    marked = raycast.draw(model, data, camera, 41, 61, raycast.spheres(model, data))
+    marked = pictures.draw(model, data, camera, (41, 61), pictures.spheres(model, data))
     assert marked[20, 30, 2] > 150 and marked[20, 30, 0] == 0
-    behind = raycast.Marker(np.array([0.0, 3.0, 1.0]), 0.3, np.array([0.0, 1.0, 0.0]))
-    np.testing.assert_array_equal(raycast.draw(model, data, camera, 41, 61, [behind]), bare)
+    behind = pictures.Marker(np.array([0.0, 3.0, 1.0]), 0.3, np.array([0.0, 1.0, 0.0]))
+    np.testing.assert_array_equal(pictures.draw(model, data, camera, (41, 61), [behind]), bare)
 
 
 @pytest.mark.parametrize("name", ["pointmaze-umaze", "adroit-relocate", "hopper-medium"])

@@ -7,8 +7,9 @@ import sys
 import numpy as np
 import pytest
 
+from rankq_jax.envs import raycast
 from rankq_jax.envs.streams import streams
-from rankq_jax.envs.tabletop import arm, camera, episode, instructions, raycast, scenes
+from rankq_jax.envs.tabletop import arm, camera, episode, instructions, paint, scenes
 from rankq_jax.envs.tabletop.env import Tables, tabletop_env
 from rankq_jax.envs.tabletop.options import Options
 from rankq_jax.errors import InputError
@@ -25,17 +26,17 @@ def userdata(options, rows, seed=0):
 
 def test_a_point_of_the_table_falls_on_its_pixel():
     point = np.array([0.30, 0.0, 0.0])
-    at = camera.project(point, camera.EYE, camera.AXES, SIZE)
+    at = raycast.project(point, camera.NOMINAL, SIZE)
     np.testing.assert_allclose(at, [65.2, 54.7], atol=0.5)
     # The ray through the middle of that pixel meets the table near the point.
-    ray = camera.rays(SIZE)[54 * 128 + 65] @ camera.AXES.T
+    ray = raycast.rays(camera.NOMINAL, SIZE)[54 * 128 + 65]
     met = camera.EYE + ray * (camera.EYE[2] / -ray[2])
     np.testing.assert_allclose(met, point, atol=0.004)
 
 
 def test_the_camera_sees_the_things_where_they_are():
     tables, told = userdata(Options(image=None), 2)
-    hits = raycast.look(tables.physics, told, SIZE, np.arange(2))
+    hits = paint.look(tables.physics, told, SIZE, np.arange(2))
     bodies = tables.world.model.geom_bodyid[hits.geom]
     for row in range(2):
         for thing, name in enumerate(("green_cube", "yellow_cube")):
@@ -43,7 +44,7 @@ def test_the_camera_sees_the_things_where_they_are():
             if len(rows) < 20:  # hidden by the arm
                 continue
             middle = np.array([columns.mean(), rows.mean()]) + 0.5
-            expected = camera.project(tables.world.poses[row, thing, :3], camera.EYE, camera.AXES, SIZE)
+            expected = raycast.project(tables.world.poses[row, thing, :3], camera.NOMINAL, SIZE)
             np.testing.assert_allclose(middle, expected, atol=2.0)
 
 
@@ -51,7 +52,7 @@ def test_an_image_is_color_times_light():
     options = Options(image=SIZE)
     tables, told = userdata(options, 1)
     image = tables.observe(np.arange(1))["image"][0]
-    hits = raycast.look(tables.physics, told, SIZE, np.arange(1))
+    hits = paint.look(tables.physics, told, SIZE, np.arange(1))
     table = (hits.geom[0] == tables.world.model.geom("table").id).reshape(SIZE)
     # The table's normal points up: ambient light and brightness times the height of the light.
     light = 0.45 + 0.6 * 0.84 / np.sqrt(0.2**2 + 0.5**2 + 0.84**2)
@@ -61,7 +62,7 @@ def test_an_image_is_color_times_light():
 
 
 def test_a_hue_shifted_by_a_third_swaps_the_colors():
-    turn = raycast.hue_turn(np.array([0.0, 1 / 3]))
+    turn = paint.hue_turn(np.array([0.0, 1 / 3]))
     np.testing.assert_allclose(turn[0], np.eye(3), atol=1e-12)
     np.testing.assert_allclose(turn[1] @ [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], atol=1e-12)
 
@@ -158,7 +159,7 @@ def test_words_have_numbers_and_unknown_ones_are_refused():
 COMPARE = """
 import numpy as np
 from rankq_jax.envs.streams import streams
-from rankq_jax.envs.tabletop import raycast
+from rankq_jax.envs.tabletop import paint
 from rankq_jax.envs.tabletop.env import Tables
 from rankq_jax.envs.tabletop.options import Options
 from rankq_jax.envs.tabletop.renderer import Renderer
@@ -166,8 +167,8 @@ for setting in ("cube-stacking", "carrot-on-plate", "spoon-in-bowl"):
     tables = Tables(Options(setting=setting, image=None, randomized=True, spawns="c4"), 2, 1)
     state = tables.reset(streams(0, 2))
     world = tables.world
-    cast = raycast.look(tables.physics, world.userdata, (96, 128), np.arange(2)).geom.reshape(2, 96, 128)
-    renderer = Renderer(world.model, raycast.Palette(world.model, tables.options.world), (96, 128))
+    cast = paint.look(tables.physics, world.userdata, (96, 128), np.arange(2)).geom.reshape(2, 96, 128)
+    renderer = Renderer(world.model, paint.Palette(world.model, tables.options.world), (96, 128))
     drawn = renderer.geoms(state.simulator)
     body = np.append(world.model.geom_bodyid, -1)
     for name in (*(thing.name for thing in tables.options.world.things), "gripper", "world"):

@@ -75,6 +75,9 @@ def test_the_numbers_of_two_walks(tmp_path):
     assert found["return-to-go, failure"] == "-2 to -2, median -2"
     # five of seven in the first dimension, none in the second
     assert found["saturated actions (|a| > 0.999)"] == "35.71 %, at most 71.43 % in dimension 0"
+    # sorted: -1, 0.5, 0.5, 1, 1, 1, 1; six hundredths of the way from the first to the second one
+    assert found["action quantile 1 %"] == "-0.91, 0"
+    assert found["action quantile 50 %"] == found["action quantile 99 %"] == "1, 0"
     assert found["visited free cells"] == "3 of 7"
     assert found["trajectory quality (TQ)"].startswith("0.2500 ")  # 0.5 of 2
     # halves: the first walk is one pair, the second two, by the sign of the action

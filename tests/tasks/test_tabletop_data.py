@@ -83,10 +83,12 @@ def test_a_dataset_of_images_is_read_by_minari_and_by_the_library(monkeypatch, t
         training_data.load(other, name, other.transform, 0.99)
     # The command that describes datasets knows what only vectors have.
     words = f"dataset inspect --task={task.name} --dataset={name} --random-episodes=0".split()
-    assert execute(words) == 0
+    assert execute([*words, f"--picture={tmp_path / 'sheet.png'}"]) == 0
     said = capsys.readouterr().out
     episodes = len(lengths(made))
     assert f"100 % ({episodes} of {episodes})" in said  # all of them succeed
+    assert sum(line.startswith("action quantile") for line in said.splitlines()) == 3
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
     assert "needs observations that are vectors" in said and "\nbroken" not in said
 
 

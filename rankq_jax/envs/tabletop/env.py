@@ -8,7 +8,7 @@ import numpy as np
 
 from rankq_jax.environments import BatchEnv, EnvState, Snapshot, Step
 from rankq_jax.envs.batch import bounded
-from rankq_jax.envs.tabletop import episode, instructions, raycast
+from rankq_jax.envs.tabletop import episode, instructions, paint
 from rankq_jax.envs.tabletop.control import ACTION
 from rankq_jax.envs.tabletop.options import Options
 from rankq_jax.envs.tabletop.proprioception import PROPRIO, STATE, full_state, proprio
@@ -41,7 +41,7 @@ class Tables:
         self.world = World(options, rows, threads)
         self.physics = self.world.physics
         self.spec = TaskSpec(observation_spec(options), unit_box(options.chunk * ACTION), options.horizon)
-        self.palette = raycast.Palette(self.world.model, options.world)
+        self.palette = paint.Palette(self.world.model, options.world)
         self._tokens = instructions.tokens(options.setting)
 
     def observe(self, ids: np.ndarray) -> dict[str, np.ndarray]:
@@ -53,7 +53,7 @@ class Tables:
         size = self.options.image
         if size is None:
             return {**found, "state": full_state(qpos, world.poses[ids])}
-        return {**found, "image": raycast.images(self.palette, self.physics, userdata, size, ids)}
+        return {**found, "image": paint.images(self.palette, self.physics, userdata, size, ids)}
 
     def _updated(self, observation: Any, ids: np.ndarray) -> Any:
         """`[n, *O]`: the observations with those of the live rows `ids`."""
@@ -143,7 +143,7 @@ def _picture(own: Tables, state: EnvState, row: int) -> np.ndarray:
     own.physics.rows[:] = state.simulator
     own.world.place_fixtures(ids)
     own.physics.forward(ids)
-    picture: np.ndarray = raycast.images(own.palette, own.physics, own.world.userdata[ids], PICTURE, ids)[0]
+    picture: np.ndarray = paint.images(own.palette, own.physics, own.world.userdata[ids], PICTURE, ids)[0]
     return picture
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rankq_jax.envs import raycast
 from rankq_jax.envs.tabletop import camera, episode
 from rankq_jax.envs.tabletop.options import Options
 from rankq_jax.envs.tabletop.scenes import SCENES
@@ -37,7 +38,7 @@ class Look(NamedTuple):
 
     height: float = 0.0
     eye: np.ndarray = camera.EYE
-    axes: np.ndarray = camera.AXES
+    axes: np.ndarray = camera.NOMINAL.frame
     ambient: np.ndarray = np.full(3, AMBIENT)
     brightness: float = BRIGHTNESS
     light: np.ndarray = LIGHT
@@ -73,7 +74,7 @@ def draw_look(options: Options, random: np.random.Generator) -> Look:
         )
     if options.randomized:
         eye = camera.EYE + random.uniform(-EYE_RANGE, EYE_RANGE, 3)
-        aim = camera.aimed(eye, camera.look_at())
+        aim = raycast.looking(eye, camera.look_at()).frame
         look = Look(
             height=random.uniform(-HEIGHT_RANGE, HEIGHT_RANGE),
             eye=eye,

@@ -5,8 +5,9 @@ import copy
 import mujoco
 import numpy as np
 
+from rankq_jax.envs.raycast import GROUPS
 from rankq_jax.envs.tabletop import episode
-from rankq_jax.envs.tabletop.raycast import GROUPS, Palette
+from rankq_jax.envs.tabletop.paint import Palette
 
 
 class Renderer:

@@ -5,7 +5,8 @@ import math
 
 import numpy as np
 
-from rankq_jax.envs.tabletop import camera
+from rankq_jax.envs import raycast
+from rankq_jax.envs.tabletop.camera import NOMINAL as CAMERA
 from rankq_jax.envs.tabletop.options import Options
 from rankq_jax.envs.tabletop.scene import FREE, Setting
 
@@ -29,7 +30,7 @@ PAIRS = np.array(list(itertools.permutations(CELLS, 2)))
 def _visible(places: np.ndarray) -> bool:
     height, width = FRAME
     points = np.concatenate([places, np.zeros((2, 1))], axis=1)
-    share = camera.project(points, camera.EYE, camera.AXES, FRAME) / (width, height)
+    share = raycast.project(points, CAMERA, FRAME) / (width, height)
     return bool(((share >= MARGIN) & (share <= 1.0 - MARGIN)).all())
 
 

@@ -1,36 +1,20 @@
-"""Pictures without a graphics card: MuJoCo casts a ray for each pixel, and numpy colors what it hits."""
+"""The images of observations: what the rays of the episodes' cameras hit, in the colors of the episodes."""
 
 import math
-from typing import NamedTuple
 
 import mujoco
 import numpy as np
 
+from rankq_jax.envs import raycast
 from rankq_jax.envs.physics import Physics
+from rankq_jax.envs.raycast import Camera, Hits
 from rankq_jax.envs.tabletop import episode, scenes
-from rankq_jax.envs.tabletop.camera import rays
+from rankq_jax.envs.tabletop.camera import FOVY
 from rankq_jax.envs.tabletop.scene import CLUTTER, Setting
 
-GROUPS = (True, True, True, False, False, False)  # of geoms that are seen
 SURFACES = ("table", "wall", "floor")
 SKY = np.array([0.80, 0.84, 0.88])
 BLOCK = 16  # rows at once, which bounds the memory
-
-
-class Hits(NamedTuple):
-    """What the rays of m rows hit.
-
-    Attributes:
-      vectors: `[m, pixels, 3]` unit vectors.
-      distance: `[m, pixels]` metres.
-      geom: `[m, pixels]` int; -1: nothing.
-      normal: `[m, pixels, 3]`.
-    """
-
-    vectors: np.ndarray
-    distance: np.ndarray
-    geom: np.ndarray
-    normal: np.ndarray
 
 
 def look(physics: Physics, userdata: np.ndarray, size: tuple[int, int], ids: np.ndarray) -> Hits:
@@ -42,12 +26,9 @@ def look(physics: Physics, userdata: np.ndarray, size: tuple[int, int], ids: np.
       size: height and width in pixels.
       ids: `[m]` in increasing order.
     """
-    inside = rays(size)
-    axes = episode.part(userdata, "axes").reshape(-1, 1, 3, 3)
-    # Multiplied out, so that a row does not depend on how many there are.
-    vectors = inside[:, :1] * axes[..., 0] + inside[:, 1:2] * axes[..., 1] + inside[:, 2:] * axes[..., 2]
-    eye = episode.part(userdata, "eye")[:, None]
-    return Hits(vectors, *physics.cast(eye, vectors, GROUPS, ids))
+    eye, axes = episode.part(userdata, "eye"), episode.part(userdata, "axes").reshape(-1, 3, 3)
+    direction = raycast.rays(Camera(eye, axes, FOVY), size)
+    return Hits(*physics.cast(eye[:, None], direction, raycast.GROUPS, ids), direction)
 
 
 def hue_turn(turns: np.ndarray) -> np.ndarray:
@@ -83,21 +64,15 @@ class Palette:
         return found
 
     def paint(self, hits: Hits, userdata: np.ndarray) -> np.ndarray:
-        """`[m, pixels, 3]` uint8: color times light, from everywhere and from one direction."""
+        """`[m, pixels, 3]` uint8: what `look` has found, in the colors and the light of the episodes."""
         rows = np.arange(len(userdata))[:, None]
         color = self.colors(userdata).astype(np.float32)[rows, hits.geom]
         eye = episode.part(userdata, "eye")
-        x, y = (eye[:, i : i + 1] + hits.distance * hits.vectors[:, :, i] for i in (0, 1))
+        x, y = (eye[:, i : i + 1] + hits.distance * hits.direction[:, :, i] for i in (0, 1))
         pattern = scenes.shade(episode.whole(userdata, "scene"), x, y)
         color *= np.where(hits.geom == self.table, pattern, np.float32(1.0))[:, :, None]
-        light = episode.part(userdata, "light")[:, None].astype(np.float32)
-        normal = hits.normal.astype(np.float32)
-        facing = sum(normal[:, :, i] * light[:, :, i] for i in range(3))
-        brightness = episode.part(userdata, "brightness")[:, None].astype(np.float32)
-        direct = brightness * np.maximum(facing, np.float32(0.0))
-        ambient = episode.part(userdata, "ambient")[:, None].astype(np.float32)
-        lit = color * (ambient + direct[:, :, None])
-        return np.minimum(lit * np.float32(255.0) + np.float32(0.5), np.float32(255.0)).astype(np.uint8)
+        light = (episode.part(userdata, name)[:, None] for name in ("ambient", "brightness", "light"))
+        return raycast.illuminate(color, hits.normal, *light)
 
 
 def images(
