@@ -1,9 +1,10 @@
 """Gym-MuJoCo: TD3+BC, IQL, AWAC and CQL offline, and the table of the OAP paper: docs/results/mujoco.md.
 
 The budget `cores` is two datasets and short runs for two CPU cores, `short` the part of it in the document;
-`paper` is the published lengths for an accelerator: offline on nine datasets, OAP on the three of kind medium. Each of these has an expert, SAC from
-scratch as long as the online phases of the other schemes (in the paper three million steps). Medium-replay
-data is the replay of a training: write your files (see docs/datasets.md) into `DATASETS`.
+`paper` is the published lengths for an accelerator: offline on nine datasets, OAP on the three of kind
+medium. Each of these has an expert, SAC from scratch as long as the online phases of the other schemes (in
+the paper three million steps). Medium-replay data is the replay of a training: write your files (see
+docs/datasets.md) into `DATASETS`.
 """
 
 from collections.abc import Mapping

@@ -216,6 +216,15 @@ def test_the_grid_has_every_pair_of_cells_once():
     assert {y for pair in pairs for y in pair[1::2]} == {-0.07, 0.0, 0.07}
 
 
+def test_things_of_the_grid_may_push_each_other_aside():
+    tables = Tables(Options(setting="spoon-in-bowl", spawns="grid72", image=None), 3, 1)
+    tables.reset(np.array([[0, 0], [0, 1], [0, 2]], np.uint64))  # the third spoon lies across the bowl
+    poses, rest = tables.world.poses, [thing.rest for thing in SETTINGS["spoon-in-bowl"].things]
+    np.testing.assert_allclose(poses[:, :, :2], spawns.PAIRS[:3], atol=0.01)
+    risen = (poses[:, :, 2] - rest).max(axis=1)
+    assert (risen[:2] < 1e-3).all() and risen[2] > 0.01  # one lies upon the other's edge
+
+
 @pytest.mark.parametrize(("name", "half"), [("nominal", (0.09, 0.12)), ("c4", (0.15, 0.15))])
 def test_things_lie_apart_and_inside_their_region(name, half):
     options, random = Options(setting="carrot-on-plate", spawns=name), np.random.default_rng(0)

@@ -19,7 +19,8 @@ EYE_RANGE, AIM_RANGE = 0.05, math.radians(2.0)
 VARIED_EYE, VARIED_HUE, VARIED_AMBIENT, VARIED_BRIGHTNESS = 0.01, 0.04, 0.10, 0.15
 # The whole gap between the domains, g = 1.
 GAP_EYE, GAP_TURN = np.array([0.03, -0.03, 0.02]), math.radians(3.0)
-GAP_HUE, GAP_LIGHT = 0.15, math.radians(60.0)
+# Turned by more, or the other way, a yellow cube would look more like the green one than like itself.
+GAP_HUE, GAP_LIGHT = -0.10, math.radians(60.0)
 
 
 class Look(NamedTuple):

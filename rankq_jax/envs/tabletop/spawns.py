@@ -14,6 +14,7 @@ NOMINAL = ((0.22, 0.40), (-0.12, 0.12))  # metres along x and y
 ANYWHERE = ((0.15, 0.45), (-0.15, 0.15))  # RankQ, table C.4: 0.30 and 0, 0.15 to each side
 APART, CLEAR = 0.08, 0.005  # metres between the middles of things at least, and between the things
 MARGIN = 0.05  # share of an image at each edge in which no thing lies
+GRID = "grid72"
 GRID_MIDDLE, GRID_PITCH, GRID_SIDE = (0.31, 0.0), 0.07, 3
 GRID_STRIDE = 12  # cells that a row goes on by with each episode
 FRAME = (480, 640)  # any size of the camera's shape
@@ -59,7 +60,7 @@ def draw(options: Options, random: np.random.Generator, row: int, episode: int) 
       episode: number of the episode of the row.
     """
     setting = options.world
-    if options.spawns == "grid72":
+    if options.spawns == GRID:
         pair = PAIRS[(row + GRID_STRIDE * episode) % len(PAIRS)]
         return poses(setting, pair, np.zeros(2))
     region = np.array(NOMINAL if options.spawns == "nominal" else ANYWHERE)

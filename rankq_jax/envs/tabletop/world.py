@@ -12,6 +12,7 @@ from rankq_jax.envs.tabletop.control import SUBSTEPS, Target
 from rankq_jax.envs.tabletop.looks import Look, draw_look, write_look
 from rankq_jax.envs.tabletop.options import Options
 from rankq_jax.envs.tabletop.scene import ARM_POSITIONS
+from rankq_jax.envs.tabletop.spawns import GRID
 
 SETTLE, MOVED = 125, 0.01  # physics steps of 4 ms, and metres that nothing moves by meanwhile
 LIFTED_BY = 0.1  # radians by which the joints of a randomized start differ
@@ -129,7 +130,8 @@ class World:
             before = self.poses.copy()
             physics.step(servos, SETTLE, pending)
             off = np.abs(self.poses[:, :, :3] - before[:, :, :3]).max(axis=(1, 2))
-            pending = pending[off[pending] > MOVED]
+            # What is random is drawn again; things in cells of the grid may push each other aside.
+            pending = pending[(off[pending] > MOVED) & (options.spawns != GRID)]
         self._finish(ids, [random[int(i)] for i in ids])
 
     def _finish(self, ids: np.ndarray, random: Sequence[np.random.Generator]) -> None:
