@@ -42,21 +42,25 @@ def flow_bc(
     *,
     steps: Samples = 10,
     uniform_time: Switch = False,
-    auxiliary_weight: NonNegative = 0.1,
+    auxiliary_weight: NonNegative = 1.0,
+    foresight_weight: NonNegative = 4.0,
     average_rate: Rate = 0.001,
 ) -> Agent:
     """Behavior cloning of a flow policy by flow matching (RankQ, Eq. B.1; pi0, arXiv 2410.24164).
 
-    `mean_b L_FM + w ||f(h) - a||^2 / D`: the velocity at a random time between noise and the recorded action,
-    and, where the networks have one, an auxiliary head f that makes the readout h know the action. A moving
-    average of the parameters acts.
+    `mean_b L_FM + w ||f(h) - a||^2 / D + u ||g(h) - q'||^2 / p`: the velocity at a random time between noise
+    and the recorded action, and, where the networks have them, auxiliary heads that make the readout h know
+    the action, and the robot's own state q' after it. That is where the recording went: it trains the
+    backbone to see places, which actions at their bounds do not tell. A moving average of the parameters
+    acts.
 
     Args:
       networks: a policy with a velocity; there is no critic.
       optimizers: of the actor.
       steps: K, Euler steps of an action.
       uniform_time: flow times are uniform, in place of pi0's beta distribution (`losses.flow.sample_time`).
-      auxiliary_weight: w, of the auxiliary head.
+      auxiliary_weight: w, of the auxiliary head that knows the action.
+      foresight_weight: u, of the one that knows the robot's next state.
       average_rate: share of the new parameters in the average; in the first updates it is more, so that
         `(update + 1) / (update + 10)` is left of the old ones.
 
@@ -82,8 +86,11 @@ def flow_bc(
         matching = jnp.mean(flow_matching(velocity, action, noise))
         if flow.predict is None:
             return matching, {"flow_matching": matching}
-        error = jnp.mean(jnp.square(flow.predict(params, prefix.h) - action))
-        return matching + auxiliary_weight * error, {"flow_matching": matching, "auxiliary": error}
+        guess, ahead = flow.predict(params, prefix.h)
+        error = jnp.mean(jnp.square(guess - action))
+        foresight = jnp.mean(jnp.square(ahead - flow.proprio(batch.next_observation)))
+        total = matching + auxiliary_weight * error + foresight_weight * foresight
+        return total, {"flow_matching": matching, "auxiliary": error, "foresight": foresight}
 
     step = gradient_step(loss, optimizer)
 

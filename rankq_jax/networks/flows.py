@@ -16,7 +16,7 @@ from rankq_jax.networks.presets import Networks, Sizes, preset, refuse_dropout, 
 from rankq_jax.types import Key, Params, Policy
 
 HEAD = "velocity"  # names the parameters of the velocity, beside those of the backbone under ENCODER
-AUXILIARY = "auxiliary"  # names those of the auxiliary head
+AUXILIARY = "auxiliary"  # names those of the auxiliary heads
 STEPS = 10  # of integration (openpi; open-pi-zero)
 TIME = 32  # size of the embedding that a perceptron sees
 LONGEST, SHORTEST = 4.0, 4e-3  # periods of the embedding of a flow time, as in the code of openpi
@@ -49,15 +49,15 @@ class Flow(NamedTuple):
       encode: `(params, observation [B, *O]) -> Prefix`.
       velocity: `(params, x [B, *A], tau [B], Prefix, proprio) -> [B, *A]`.
       proprio: `observation -> [B, p]`, what the head sees beside the prefix; None: nothing.
-      predict: `(params, h [B, H]) -> action [B, *A]`, an auxiliary head that trains the readout; None in
-        place of the function where there is none.
+      predict: `(params, h [B, H]) -> action [B, *A], next proprio [B, p]`, auxiliary heads that train the
+        readout; None in place of the function where there are none.
       refuse: `observation [B, *O] -> None`, raises a ValueError where values of data do not fit the networks.
     """
 
     encode: Callable[[Params, Any], Prefix]
     velocity: Callable[[Params, jax.Array, jax.Array, Prefix, Any], jax.Array]
     proprio: Callable[[Any], Any]
-    predict: Callable[[Params, jax.Array], jax.Array] | None = None
+    predict: Callable[[Params, jax.Array], tuple[jax.Array, jax.Array]] | None = None
     refuse: Callable[[Any], None] | None = None
 
 

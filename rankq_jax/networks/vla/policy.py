@@ -37,11 +37,12 @@ def vla_policy(sizes: VlaSizes) -> Policy:
     """A flow policy of observations `{image or state, instruction, proprio}` and flat chunks `[B, C S]`.
 
     The parameters are those of the backbone (`ENCODER`), those of the velocity (`HEAD`), and those of the
-    auxiliary head, a linear map from the readout to a chunk (`AUXILIARY`), which only imitation uses.
+    auxiliary heads, a linear map from the readout to a chunk and the arm's next state (`AUXILIARY`), which only
+    imitation uses.
     """
     init_backbone, look = network(Backbone(sizes))
     init_expert, move = network(Expert(sizes))
-    init_auxiliary, guess = network(nn.Dense(sizes.action_size))
+    init_auxiliary, guess = network(nn.Dense(sizes.action_size + sizes.proprio))
 
     def init(key: Key, observation: Any, action: jax.Array) -> Params:
         del action
@@ -58,8 +59,9 @@ def vla_policy(sizes: VlaSizes) -> Policy:
     def velocity(params: Params, x: jax.Array, tau: jax.Array, prefix: Prefix, proprio: Any) -> jax.Array:
         return move(params[HEAD], x, tau, prefix, proprio)
 
-    def predict(params: Params, h: jax.Array) -> jax.Array:
-        return guess(params[AUXILIARY], h)
+    def predict(params: Params, h: jax.Array) -> tuple[jax.Array, jax.Array]:
+        found = guess(params[AUXILIARY], h)
+        return found[:, : sizes.action_size], found[:, sizes.action_size :]
 
     flow = Flow(
         encode,
