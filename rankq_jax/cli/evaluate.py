@@ -1,6 +1,6 @@
 """Evaluates the newest checkpoint of a run, or its best one, with the greedy policy.
 
-rankq evaluate --workdir=DIR --episodes=100 [--video=FILE.gif]
+rankq evaluate --workdir=DIR --episodes=100 [--video=FILE.gif] [--config.ALGORITHM.ARGUMENT=VALUE]
 """
 
 import argparse
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rankq_jax.cli import video
+from rankq_jax.configs.changes import arguments_in
 from rankq_jax.envs.filming import filmed
 from rankq_jax.envs.rollout import opened
 from rankq_jax.envs.streams import stream_seed
@@ -17,6 +18,7 @@ from rankq_jax.errors import InputError
 from rankq_jax.evaluation import evaluate, for_all_rows
 from rankq_jax.lifting import jit_act
 from rankq_jax.tasks import Task, find
+from rankq_jax.training.acting import with_arguments
 from rankq_jax.training.restore import Restored, restore
 
 FILMED = 3  # episodes of a video
@@ -44,7 +46,8 @@ def main(values: argparse.Namespace) -> None:
     """Prints the means of each seed over the episodes that the values of the flags ask for."""
     if values.video is not None:
         video.check(values.video)
-    restored = restore(values.workdir, values.best)
+    given = arguments_in(values.words)
+    restored = with_arguments(restore(values.workdir, values.best), given)
     task, seeds = _task(values, restored), restored.built.seeds
     make, frames = task.environment, list[list[np.ndarray]]()
     if values.video is not None:
