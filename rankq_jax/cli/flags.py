@@ -40,7 +40,11 @@ IMPORT = flag("--import", "package with agents, tasks or datasets of your own; r
               dest="imports", action="append", default=[], metavar="MODULE")  # fmt: skip
 TRAIN = (
     flag("--workdir", "where results go; a new temporary folder if left out", type=Path),
-    flag("--init-from", "a run whose weights this one begins with, config.init_from", metavar="DIR"),
+    flag(
+        "--init-from",
+        "a run, a file of weights or pretrained:NAME that this one begins with, config.init_from",
+        metavar="DIR",
+    ),
     switch("--show", "print the resolved values with their sources; train nothing"),
     switch("--accept-changes", "go on in a workdir though its configuration, code or dataset has changed"),
     flag("--coordinator", "of process 0, which the others join", metavar="HOST:PORT"),
@@ -48,12 +52,13 @@ TRAIN = (
     flag("--process", "which of them this is, from 0", type=whole),
     switch("--distributed", "find the processes by what started them (Slurm, TPU)"),
 )
-_RUN = (
-    flag("--workdir", "folder of the run", type=Path, required=True),
-    switch("--best", "take the checkpoint of the best evaluation, not the newest"),
-)
+_BEST = switch("--best", "take the checkpoint of the best evaluation, not the newest")
+_WEIGHTS = flag("--weights", "in place of --workdir: a file of `rankq export`, or pretrained:NAME",
+                metavar="FILE")  # fmt: skip
 EVALUATE = (
-    *_RUN,
+    flag("--workdir", "folder of the run", type=Path),
+    _BEST,
+    _WEIGHTS,
     flag("--task", "another task than the run's, with the same observations and actions"),
     flag("--episodes", "per seed; 100 if left out", type=count, default=100),
     flag("--seed", "of the start states, which training evaluations do not use", type=natural, default=0),
@@ -62,9 +67,11 @@ EVALUATE = (
          type=count, default=25),
 )  # fmt: skip
 EXPORT = (
-    *_RUN,
+    flag("--workdir", "folder of the run", type=Path, required=True),
+    _BEST,
     flag("--out", "file to write, ending in .npz", type=Path, required=True),
     flag("--seed", "seed of the run whose policy is exported; the first if left out", type=natural),
+    switch("--float16", "parameters of a flow policy in half the bytes"),
 )
 REPORT = (
     flag("--out", "folder that index.html is written to", type=Path, required=True),

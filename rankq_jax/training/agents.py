@@ -19,6 +19,7 @@ from rankq_jax.types import Agent, Schedule, Transition
 
 # Fields that networks have as arguments of the same name.
 SIZES = ("actor_hidden", "critic_hidden", "critics", "critic_layer_norm", "actor_dropout")
+ENCODER_SIZES = ("encoder", "encoder_filters", "encoder_features")
 
 
 def check(condition: bool, message: str) -> None:
@@ -68,8 +69,7 @@ def networks_of(config: RunConfig, spec: TaskSpec | int) -> Networks:
     """
     execution, encoder = execution_of(config.execution), dict[str, Any]()
     if config.encoder != "auto" or (isinstance(spec, TaskSpec) and not spec.flat):
-        names = ("encoder", "encoder_filters", "encoder_features")
-        encoder = {name: getattr(config, name) for name in names}
+        encoder = {name: getattr(config, name) for name in ENCODER_SIZES}
     try:
         return FAMILIES[config.networks](
             spec,
