@@ -59,8 +59,8 @@ def _task(values: argparse.Namespace, restored: Restored) -> Task:
     for what, there, here in zip(("observations", "actions"), own.spec.words, task.spec.words, strict=True):
         if there != here:
             raise InputError(
-                f"--task={task.name}: its {what} are {here}, those of {source} are {there}; choose a task with "
-                "the same."
+                f"--task={task.name}: its {what} are {here}, those of {source} are {there}; choose a task "
+                "with the same."
             )
     return task
 

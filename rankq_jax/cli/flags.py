@@ -9,6 +9,7 @@ from rankq_jax.cli.parser import of
 from rankq_jax.launch.job import ATTEMPTS
 
 whole, natural, count = (of(Interval(low, integer=True)) for low in (-math.inf, 0, 1))
+share = of(Interval(0.0, 1.0))
 real, not_negative, inside = of(Interval()), of(Interval(0.0)), of(Interval(0.0, 1.0, above=True, below=True))
 
 
@@ -66,6 +67,19 @@ EVALUATE = (
     flag("--fps", "environment steps that the video shows each second; 25 if left out",
          type=count, default=25),
 )  # fmt: skip
+CALIBRATE = (
+    flag("--workdir", "folder of the run", type=Path),
+    _BEST,
+    _WEIGHTS,
+    flag("--setting", "of the tabletop, e.g. cube-stacking", required=True),
+    flag("--variant", "of the world, e.g. randomized; none if left out", default=""),
+    flag("--low", "smallest success rate of the band; 0.15 if left out", type=share, default=0.15),
+    flag("--high", "largest success rate of the band; 0.25 if left out", type=share, default=0.25),
+    flag("--halvings", "of the range of gaps, at most; 6 if left out", type=natural, default=6),
+    flag("--episodes", "of an evaluation; 100 if left out", type=count, default=100),
+    flag("--seed", "of the start states, the same for every gap", type=natural, default=0),
+    flag("--out", "JSON file for the gap and all that was tried", type=Path),
+)
 EXPORT = (
     flag("--workdir", "folder of the run", type=Path, required=True),
     _BEST,

@@ -37,6 +37,11 @@ COMMANDS = {
     "evaluate": Command(
         "Evaluates a checkpoint with the greedy policy.", "cli.evaluate", flags.EVALUATE, changes=True
     ),
+    "calibrate": Command(
+        "Finds the domain gap at which a policy succeeds as often as wanted.",
+        "cli.calibrate",
+        flags.CALIBRATE,
+    ),
     "export": Command("Writes the greedy policy as a small file.", "cli.export", flags.EXPORT),
     "report": Command("Writes a page about runs or sweeps.", "cli.report", flags.REPORT),
     "table": Command("Writes the tables of finished runs.", "cli.table", flags.TABLE),

@@ -100,8 +100,8 @@ def initialize(
     """`state` with what a checkpoint of `config.init_from` gives it, and what that was, in words.
 
     The seed i takes the weights of the other run's seed i, and begins again with its first one where it has
-    fewer seeds. All seeds take those of a file. Replay buffers, counts and random numbers are those of the new
-    run.
+    fewer seeds. All seeds take those of a file. Replay buffers, counts and random numbers are those of the
+    new run.
 
     Args:
       config: of the new run.
