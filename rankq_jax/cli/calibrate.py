@@ -7,6 +7,7 @@ The policy acts greedily in one step of integration from zero noise.
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 from scipy.stats import binomtest
 
@@ -55,7 +56,7 @@ def main(values: argparse.Namespace) -> None:
         ]
         asked = ("setting", "variant", "low", "high", "halvings", "episodes", "seed")
         source = values.weights or str(values.workdir)
-        about = {"policy": source, **{name: getattr(values, name) for name in asked}}
+        about = {"policy": Path(source).name, **{name: getattr(values, name) for name in asked}}
         write_json(values.out, {**found._asdict(), **about, "tried": tried})
         print(f"written: {values.out}")
 

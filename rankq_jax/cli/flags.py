@@ -86,6 +86,7 @@ EXPORT = (
     flag("--out", "file to write, ending in .npz", type=Path, required=True),
     flag("--seed", "seed of the run whose policy is exported; the first if left out", type=natural),
     switch("--float16", "parameters of a flow policy in half the bytes"),
+    flag("--calibration", "JSON file of `rankq calibrate` that the weights of a flow policy keep", type=Path),
 )
 REPORT = (
     flag("--out", "folder that index.html is written to", type=Path, required=True),

@@ -124,7 +124,7 @@ def test_the_command_calibrates(file, tmp_path, capsys, monkeypatch):
     assert main.execute([*words, f"--out={tmp_path / 'gap.json'}"]) == 0
     assert "chosen: gap 0.7500: success 0.150, in the band 0.15 to 0.25" in capsys.readouterr().out
     about = json.loads((tmp_path / "gap.json").read_text())
-    assert (about["gap"], about["inside"], about["setting"]) == (0.75, True, "cube-stacking")
+    assert (about["gap"], about["inside"], about["policy"]) == (0.75, True, "tiny.npz")
     assert [one["gap"] for one in about["tried"]] == [0.0, 1.0, 0.5, 0.75]
     np.testing.assert_allclose(
         about["tried"][2]["interval"], [0.309, 0.498], atol=1e-3

@@ -113,8 +113,10 @@ def test_a_file_of_weights_acts_as_the_run(run, file, tmp_path):
     np.testing.assert_allclose(rq.load_weights(file)(SEEN), greedy(restored, 1), atol=1e-6)
     one = acting.with_arguments(restored, {"flow_bc.steps": "1"})
     np.testing.assert_allclose(rq.load_weights(file, arguments={"steps": 1})(SEEN), greedy(one, 1), atol=1e-6)
-    half = tmp_path / "half.npz"
-    main.execute(["export", f"--workdir={run}", f"--out={half}", "--float16"])
+    half, known = tmp_path / "half.npz", tmp_path / "gap.json"
+    known.write_text('{"gap": 0.5}')
+    main.execute(["export", f"--workdir={run}", f"--out={half}", "--float16", f"--calibration={known}"])
+    assert load_weights(half).provenance["calibration"] == {"gap": 0.5}
     for name, leaf in by_name(restored.params).items():
         np.testing.assert_array_equal(load_weights(half).parameters[name], np.float32(np.float16(leaf[0])))
 
