@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rankq_jax.agents.spec import AgentSpec
     from rankq_jax.environments import BatchEnv
     from rankq_jax.errors import InputError, NumericsError
-    from rankq_jax.library import load_dataset, make_task, save_policy, train
+    from rankq_jax.library import load_dataset, load_weights, make_task, save_policy, train
     from rankq_jax.loop import (
         Collected,
         Evaluated,
@@ -46,7 +46,7 @@ _MODULES = ("agents", "lifting", "losses", "networks", "parallel", "testing")
 _PLACES = {
     "rankq_jax.agents": ("AgentSpec", "Optimizers"),
     "rankq_jax.errors": ("InputError", "NumericsError"),
-    "rankq_jax.library": ("load_dataset", "make_task", "save_policy", "train"),
+    "rankq_jax.library": ("load_dataset", "load_weights", "make_task", "save_policy", "train"),
     "rankq_jax.loop": (
         "Collected", "Evaluated", "Evaluating", "IterationEnd", "Run", "Updated", "lift", "offline_to_online",
     ),
@@ -91,6 +91,7 @@ __all__ = [
     "load_dataset",
     "load_plugins",
     "load_policy",
+    "load_weights",
     "losses",
     "make_task",
     "networks",

@@ -112,6 +112,49 @@ def _probes(observation: Any, normalized: Normalized | None) -> Any:
     return jax.tree.map(drawn, observation, mean, deviation)
 
 
+def index_of(seed: int | None, seeds: Sequence[int]) -> int:
+    """The index of a seed among those of a run; of None it is 0.
+
+    Raises:
+      InputError: if the run has no such seed.
+    """
+    if seed is not None and seed not in seeds:
+        raise InputError(f"seed={seed}: the run has the seeds {', '.join(map(str, seeds))}; choose one.")
+    return 0 if seed is None else list(seeds).index(seed)
+
+
+def integrates(params: Params) -> bool:
+    """Whether parameters are those of a flow policy, which numpy does not act with."""
+    inner = params.inner if isinstance(params, Normalized) else params
+    return isinstance(inner, Mapping) and HEAD in inner
+
+
+def by_name(params: Params) -> dict[str, Any]:
+    """The arrays of parameters by their names, the parts of a name with slashes between."""
+    return {
+        "/".join(str(getattr(part, "key", getattr(part, "name", part))) for part in path): leaf
+        for path, leaf in jax.tree_util.tree_leaves_with_path(params)
+    }
+
+
+def fitted(example: Params, found: Mapping[str, np.ndarray]) -> Params:
+    """Parameters with the structure of `example` from arrays by name.
+
+    Raises:
+      ValueError: if a parameter is missing, one too many, or has another shape; names it.
+    """
+    wanted = by_name(example)
+    if wrong := sorted(set(wanted) ^ set(found)):
+        here = "only the networks here have" if wrong[0] in wanted else "only the file has"
+        raise ValueError(f"{here} a parameter {wrong[0]}")
+    for name, leaf in wanted.items():
+        if (theirs := found[name].shape) != leaf.shape:
+            raise ValueError(
+                f"the parameter {name} has the shape {list(theirs)} in the file and {list(leaf.shape)} here"
+            )
+    return jax.tree.unflatten(jax.tree.structure(example), [found[name] for name in wanted])
+
+
 def greedy_of(agent: Agent, params: Params, seeds: int, index: int) -> Greedy:
     """The greedy actions of one seed, as the agent of all seeds computes them.
 
@@ -158,16 +201,14 @@ def to_numpy(
       InputError: if there is no such seed, the network is a flow policy or no perceptron, by itself or behind
         the encoder `cnn`, or no squashing gives the agent's actions.
     """
-    if seed is not None and seed not in seeds:
-        raise InputError(f"seed={seed}: the run has the seeds {', '.join(map(str, seeds))}; choose one.")
-    index = 0 if seed is None else list(seeds).index(seed)
+    index = index_of(seed, seeds)
     inner, normalized, encoder = jax.tree.map(lambda leaf: np.asarray(leaf)[index], params), None, None
     if isinstance(inner, Normalized):
         normalized, inner = inner, inner.inner
-    if isinstance(inner, Mapping) and HEAD in inner:
+    if integrates(inner):
         raise InputError(
             f"the policy of {agent.name} integrates a velocity (flow matching), which an exported one cannot "
-            "hold; act with the run itself."
+            "hold; act with the run itself, or let `rankq export` write its weights."
         )
     if isinstance(inner, Mapping) and ENCODER in inner:
         encoder = _encoder(inner[ENCODER], spec.observation)

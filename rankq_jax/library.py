@@ -1,9 +1,10 @@
 """What a program calls: tasks and datasets by name, a run with a workdir, and policies as files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from rankq_jax import configs, tasks
@@ -14,13 +15,19 @@ from rankq_jax.data.prepare import RewardTransform
 from rankq_jax.data.sources import minari
 from rankq_jax.errors import InputError
 from rankq_jax.exporting import to_numpy
+from rankq_jax.lifting import jit_act
 from rankq_jax.loop import Run
+from rankq_jax.specs import seen
 from rankq_jax.tasks import Task, stored_data, training_data
 from rankq_jax.tasks.datasets import dataset_name, default_steps
+from rankq_jax.trained_policies import load_weights as read_weights
+from rankq_jax.trained_policies import located
 from rankq_jax.trained_policies import save_policy as write_policy
 from rankq_jax.training import datasets
+from rankq_jax.training.acting import with_arguments
 from rankq_jax.training.train import finished
 from rankq_jax.training.train import train as train_config
+from rankq_jax.training.weights import as_restored
 from rankq_jax.types import Episodes, Transition
 
 
@@ -143,3 +150,31 @@ def save_policy(run: Run, path: str | Path, seed: int | None = None) -> None:
     provenance = {"updates": progress.updates, "env_steps": progress.env_steps}
     params, task = agent.params(run.state.agent), run.task
     write_policy(to_numpy(agent, params, run.setup.seeds, seed, task.spec, task.name, provenance), target)
+
+
+def load_weights(
+    path: str | Path, *, task: str | None = None, arguments: Mapping[str, Any] | None = None
+) -> Callable[[Any], np.ndarray]:
+    """The greedy policy of a file that `rankq export` has written of a flow policy, computed by JAX.
+
+    Args:
+      path: the file, or `pretrained:NAME` for one that the package comes with.
+      task: the task that the networks are built for; None takes that of the file.
+      arguments: other values of arguments of its algorithm, e.g. `{"steps": 1}` for one step of integration.
+
+    Returns:
+      `observation [n, *O] -> action [n, A]` in [-1, 1]; each new n is compiled once.
+
+    Raises:
+      InputError: if the file is damaged, or what it holds does not fit the task or the arguments.
+    """
+    found = read_weights(located(str(path)))
+    given = {f"{found.algorithm}.{name}": str(value) for name, value in (arguments or {}).items()}
+    restored = with_arguments(as_restored(found, task), given)
+    step, key = jit_act(restored.agent.act_greedy), jax.random.key(0)[None]
+
+    def policy(observation: Any) -> np.ndarray:
+        grouped = jax.tree.map(lambda leaf: np.asarray(leaf)[None], observation)
+        return np.asarray(step(restored.params, seen(grouped), key, np.int32(0)))[0]
+
+    return policy

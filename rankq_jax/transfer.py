@@ -62,6 +62,37 @@ def transfer(agent: Agent, new: Any, old: Any, policy_only: bool = False) -> Tra
     return Transferred(type(new)(**parts), tuple(copied), tuple(initialized))
 
 
+def begin(agent: Agent, new: Any, params: Any) -> Transferred:
+    """Puts parameters of a policy wherever a state holds their like: what is trained, averages and targets.
+
+    Optimizers and all else stay as they are.
+
+    Args:
+      agent: the agent that goes on.
+      new: its first state.
+      params: what `Agent.params` returns, of another state, with the same leading axes.
+
+    Raises:
+      ValueError: if nothing of the state is like the parameters.
+    """
+    if isinstance(new, Normalized):
+        found = begin(agent, new.inner, params.inner)
+        return found._replace(state=params._replace(inner=found.state))
+    parts, copied, initialized = {}, list[str](), list[str]()
+    for name, part in new._asdict().items():
+        trained = isinstance(part, Trainable) and _alike(part.params, params)
+        if trained:
+            initialized.append(f"{name}'s optimizer")
+        if trained or _alike(part, params):
+            copied.append(name)
+        elif name not in KEPT:
+            initialized.append(name)
+        parts[name] = part._replace(params=params) if trained else params if name in copied else part
+    if not copied:
+        raise ValueError(f"a {type(new).__name__} holds no parameters like those of the policy")
+    return Transferred(type(new)(**parts), tuple(copied), tuple(initialized))
+
+
 def _acts(name: str, state: Any, acting: set[int]) -> bool:
     """Whether a field holds parameters that acting needs, or their target."""
     part = getattr(state, name.removeprefix("target_"), None)

@@ -9,6 +9,7 @@ from rankq_jax.cli.parser import of
 from rankq_jax.launch.job import ATTEMPTS
 
 whole, natural, count = (of(Interval(low, integer=True)) for low in (-math.inf, 0, 1))
+share = of(Interval(0.0, 1.0))
 real, not_negative, inside = of(Interval()), of(Interval(0.0)), of(Interval(0.0, 1.0, above=True, below=True))
 
 
@@ -40,7 +41,11 @@ IMPORT = flag("--import", "package with agents, tasks or datasets of your own; r
               dest="imports", action="append", default=[], metavar="MODULE")  # fmt: skip
 TRAIN = (
     flag("--workdir", "where results go; a new temporary folder if left out", type=Path),
-    flag("--init-from", "a run whose weights this one begins with, config.init_from", metavar="DIR"),
+    flag(
+        "--init-from",
+        "a run, a file of weights or pretrained:NAME that this one begins with, config.init_from",
+        metavar="DIR",
+    ),
     switch("--show", "print the resolved values with their sources; train nothing"),
     switch("--accept-changes", "go on in a workdir though its configuration, code or dataset has changed"),
     flag("--coordinator", "of process 0, which the others join", metavar="HOST:PORT"),
@@ -48,12 +53,13 @@ TRAIN = (
     flag("--process", "which of them this is, from 0", type=whole),
     switch("--distributed", "find the processes by what started them (Slurm, TPU)"),
 )
-_RUN = (
-    flag("--workdir", "folder of the run", type=Path, required=True),
-    switch("--best", "take the checkpoint of the best evaluation, not the newest"),
-)
+_BEST = switch("--best", "take the checkpoint of the best evaluation, not the newest")
+_WEIGHTS = flag("--weights", "in place of --workdir: a file of `rankq export`, or pretrained:NAME",
+                metavar="FILE")  # fmt: skip
 EVALUATE = (
-    *_RUN,
+    flag("--workdir", "folder of the run", type=Path),
+    _BEST,
+    _WEIGHTS,
     flag("--task", "another task than the run's, with the same observations and actions"),
     flag("--episodes", "per seed; 100 if left out", type=count, default=100),
     flag("--seed", "of the start states, which training evaluations do not use", type=natural, default=0),
@@ -61,10 +67,26 @@ EVALUATE = (
     flag("--fps", "environment steps that the video shows each second; 25 if left out",
          type=count, default=25),
 )  # fmt: skip
+CALIBRATE = (
+    flag("--workdir", "folder of the run", type=Path),
+    _BEST,
+    _WEIGHTS,
+    flag("--setting", "of the tabletop, e.g. cube-stacking", required=True),
+    flag("--variant", "of the world, e.g. randomized; none if left out", default=""),
+    flag("--low", "smallest success rate of the band; 0.15 if left out", type=share, default=0.15),
+    flag("--high", "largest success rate of the band; 0.25 if left out", type=share, default=0.25),
+    flag("--halvings", "of the range of gaps, at most; 6 if left out", type=natural, default=6),
+    flag("--episodes", "of an evaluation; 100 if left out", type=count, default=100),
+    flag("--seed", "of the start states, the same for every gap", type=natural, default=0),
+    flag("--out", "JSON file for the gap and all that was tried", type=Path),
+)
 EXPORT = (
-    *_RUN,
+    flag("--workdir", "folder of the run", type=Path, required=True),
+    _BEST,
     flag("--out", "file to write, ending in .npz", type=Path, required=True),
     flag("--seed", "seed of the run whose policy is exported; the first if left out", type=natural),
+    switch("--float16", "parameters of a flow policy in half the bytes"),
+    flag("--calibration", "JSON file of `rankq calibrate` that the weights of a flow policy keep", type=Path),
 )
 REPORT = (
     flag("--out", "folder that index.html is written to", type=Path, required=True),

@@ -22,17 +22,26 @@ class Command(NamedTuple):
       module: whose `main` takes the values of the flags and returns an exit status, or None for 0.
       flags: those that it has.
       fields: whether it reads the words of a configuration.
+      changes: whether it reads `--config.FIELD=VALUE` only.
     """
 
     about: str
     module: str
     flags: Sequence[flags.Flag]
     fields: bool = False
+    changes: bool = False
 
 
 COMMANDS = {
     "train": Command("Trains an agent offline, then online.", "cli.train", flags.TRAIN, fields=True),
-    "evaluate": Command("Evaluates a checkpoint with the greedy policy.", "cli.evaluate", flags.EVALUATE),
+    "evaluate": Command(
+        "Evaluates a checkpoint with the greedy policy.", "cli.evaluate", flags.EVALUATE, changes=True
+    ),
+    "calibrate": Command(
+        "Finds the domain gap at which a policy succeeds as often as wanted.",
+        "cli.calibrate",
+        flags.CALIBRATE,
+    ),
     "export": Command("Writes the greedy policy as a small file.", "cli.export", flags.EXPORT),
     "report": Command("Writes a page about runs or sweeps.", "cli.report", flags.REPORT),
     "table": Command("Writes the tables of finished runs.", "cli.table", flags.TABLE),
@@ -60,7 +69,7 @@ def usage(group: str = "") -> str:
 def parser(name: str) -> Parser:
     """The parser of a command."""
     it = COMMANDS[name]
-    made = Parser(name, it.about, it.fields)
+    made = Parser(name, it.about, it.fields, it.changes)
     for flag in (flags.IMPORT, *it.flags):
         made.add(*flag)
     return made

@@ -16,28 +16,33 @@ FIELDS = """
 
 --config=NAME:TASK[,WORD] names a configuration and a task, e.g. rankq:pointmaze-umaze,smoke;
 --config.FIELD=VALUE changes a field, any number of times."""
+# Of a command that lets arguments of the algorithm differ.
+CHANGES = """
+
+--config.ALGORITHM.ARGUMENT=VALUE changes how the policy acts, e.g. --config.flow_bc.steps=1."""
 
 
 class Parser(argparse.ArgumentParser):
     """The flags of one command. Errors are `InputError`s, and `--help` is a flag like others."""
 
-    def __init__(self, name: str, about: str = "", fields: bool = False) -> None:
+    def __init__(self, name: str, about: str = "", fields: bool = False, changes: bool = False) -> None:
         """Has `--help` and nothing else.
 
         Args:
           name: of the command, e.g. `dataset make`.
           about: what `--help` begins with.
           fields: whether it also reads a configuration: `--config=...` and `--config.FIELD=VALUE`.
+          changes: whether it reads `--config.FIELD=VALUE` only.
         """
         super().__init__(
             prog=f"rankq {name}",
             usage=USAGE if fields else None,
-            description=about + FIELDS if fields else about,
+            description=about + (FIELDS if fields else CHANGES if changes else ""),
             allow_abbrev=False,
             add_help=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        self.name, self.fields, self.expected = name, fields, ""
+        self.name, self.fields, self.changes, self.expected = name, fields, changes, ""
         self.add_argument(*HELP, action="store_true", help="show this and exit")
 
     def add(self, name: str, help: str, how: Mapping[str, Any]) -> None:
@@ -78,7 +83,8 @@ class Parser(argparse.ArgumentParser):
             name, equals, value = word.partition("=")
             if word == "--":
                 return [*own, word, *rest], fields
-            if self.fields and (name == "--config" or name.startswith("--config.")):
+            of_field = name.startswith("--config.") and (self.fields or self.changes)
+            if of_field or (self.fields and name == "--config"):
                 if not equals and rest and not rest[0].startswith("--"):
                     word = f"{name}={rest.pop(0)}"
                 fields.append(word)

@@ -18,6 +18,7 @@ from rankq_jax import bounds
 from rankq_jax.agents import AGENTS
 from rankq_jax.configs import checks, layers
 from rankq_jax.configs.arms import ARMS, CONFIGS, DEFAULT_TASK, Product
+from rankq_jax.configs.changes import assigned
 from rankq_jax.configs.domains.values import Layer
 from rankq_jax.configs.fields import nested
 from rankq_jax.configs.names import unknown
@@ -175,15 +176,12 @@ def _split(words: Sequence[str]) -> tuple[str, dict[str, str]]:
     """What `--config` names, and the text of each field that is given."""
     name, given = "", {}
     for word in words:
-        key, equals, text = word.lstrip("-").partition("=")
+        key, _, text = word.lstrip("-").partition("=")
         if key == "config":
             name = text
-        elif not key.startswith("config."):
-            raise InputError(f"{word}: is no word of a configuration; write --config.FIELD=VALUE.")
-        elif not equals:
-            raise InputError(f"--{key}: has no value; write --{key}=VALUE.")
         else:
-            given[key.removeprefix("config.")] = text
+            field, given_text = assigned(word)
+            given[field] = given_text
     if not name:
         raise InputError(f"--config: missing; give --config=NAME:TASK, e.g. --config=rankq:{DEFAULT_TASK}.")
     return name, given

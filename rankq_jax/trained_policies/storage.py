@@ -1,9 +1,11 @@
 """Exported policies as files: written all or nothing, and read without trusting them."""
 
+import contextlib
 import io
 import json
 import math
 import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ FORMAT = 2  # 1 had no field `format`, and neither sizes nor statistics
 WITH_ENCODER = 3  # as 2, with an encoder
 MOST_BYTES = 1 << 26  # of a file, and of what it declares: 16 million weights
 MOST_MEMBERS = 100
+PARAMETERS = "parameters/"  # begins the names of fields of files of weights
 _ABOUT = {"algorithm": str, "task": str, "squash": str, "observation_size": int, "action_size": int}
 _LAYERS = [f"{part}_{index}" for index in range(MOST_LAYERS) for part in ("kernel", "bias")]
 _FIELDS = ("format", "about", "provenance", "mean", "deviation", *_LAYERS, *encoders.FIELDS)
@@ -65,8 +68,26 @@ def load_policy(path: Path | str) -> TrainedPolicy:
     Raises:
       InputError: if there is no such file, or it is damaged, of another format or no policy.
     """
+    with reading(path):
+        content = content_of(Path(path))
+        return _policy(arrays_in(content, _problem_of_name, MOST_MEMBERS))
+
+
+def _problem_of_name(name: str) -> str:
+    if name.startswith(PARAMETERS):
+        return "it holds parameters of networks; load_weights reads them"
+    return "" if name in _FIELDS else f"a policy has no field {name[:40]!r}"
+
+
+@contextlib.contextmanager
+def reading(path: Path | str) -> Iterator[None]:
+    """Inside, a file is read; what is wrong with it ends in one line that names it.
+
+    Raises:
+      InputError: if it cannot be read, or a field of it is none.
+    """
     try:
-        return _policy(_arrays(Path(path)))
+        yield
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the path.") from error
     except (ValueError, RecursionError) as error:
@@ -74,29 +95,47 @@ def load_policy(path: Path | str) -> TrainedPolicy:
         raise InputError(f"{path}: fields cannot be read ({reason}); export the policy again.") from error
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    """The fields of a file, whose declared sizes are looked at before anything is unpacked."""
+def content_of(path: Path) -> bytes:
+    """The bytes of a file, whose number is looked at before they are read.
+
+    Raises:
+      ValueError: if it has too many.
+      OSError: if it cannot be read.
+    """
     if (size := path.stat().st_size) > MOST_BYTES:
         raise ValueError(f"it has {size} bytes, {MOST_BYTES} at most are a policy")
-    content = path.read_bytes()
-    if content.count(b"PK\x01\x02") > MOST_MEMBERS:  # entries of the directory of a zip file
-        raise ValueError(f"it has more than {MOST_MEMBERS} fields")
+    return path.read_bytes()
+
+
+def arrays_in(content: bytes, problem_of_name: Callable[[str], str], most: int) -> dict[str, np.ndarray]:
+    """The fields of a file, whose declared sizes are looked at before anything is unpacked.
+
+    Args:
+      content: of the file.
+      problem_of_name: why a file has no field of a name; empty if it can have it.
+      most: fields that it may have.
+
+    Raises:
+      ValueError: if the bytes are no such file.
+    """
+    if content.count(b"PK\x01\x02") > most:  # entries of the directory of a zip file
+        raise ValueError(f"it has more than {most} fields")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
             if sum(member.file_size for member in members) > MOST_BYTES:
                 raise ValueError(f"it declares more than {MOST_BYTES} bytes")
-            return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
+            names = [member.filename.removesuffix(".npy") for member in members]
+            if problem := next(filter(None, map(problem_of_name, names)), ""):
+                raise ValueError(problem)
+            return {name: _array(archive, it, name) for name, it in zip(names, members, strict=True)}
     except ValueError:
         raise
     except Exception as error:  # damaged bytes come out of zipfile and zlib as almost any error
         raise ValueError(str(error) or type(error).__name__) from error
 
 
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-    name = member.filename.removesuffix(".npy")
-    if name not in _FIELDS:
-        raise ValueError(f"a policy has no field {name[:40]!r}")
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> np.ndarray:
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"field {name!r} is compressed in a way that numpy does not write")
     stream = io.BytesIO(archive.read(member))
@@ -112,7 +151,12 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     return np.lib.format.read_array(stream, allow_pickle=False)
 
 
-def _json(saved: dict[str, np.ndarray], name: str) -> dict[str, Any]:
+def json_of(saved: Mapping[str, np.ndarray], name: str) -> dict[str, Any]:
+    """The JSON object of a field.
+
+    Raises:
+      ValueError: if it has none.
+    """
     if name not in saved or saved[name].shape != () or saved[name].dtype.kind != "U":
         raise ValueError(f"field {name!r} is missing or no text")
     found = json.loads(str(saved[name]))
@@ -133,7 +177,7 @@ def _policy(saved: dict[str, np.ndarray]) -> TrainedPolicy:
     Raises:
       ValueError: if the fields describe none.
     """
-    provenance = _json(saved, "provenance")
+    provenance = json_of(saved, "provenance")
     about = _about(saved) if "format" in saved else _first_format(provenance)
     count = sum(name.startswith("kernel_") for name in saved)
     for name in _LAYERS:
@@ -163,7 +207,7 @@ def _about(saved: dict[str, np.ndarray]) -> dict[str, Any]:
         raise ValueError("field 'format' is no whole number")
     if (version := int(saved["format"])) not in (FORMAT, WITH_ENCODER):
         raise ValueError(f"its format is {version}, this version of rankq_jax reads 1 to {WITH_ENCODER}")
-    about = _json(saved, "about")
+    about = json_of(saved, "about")
     for name, kind in _ABOUT.items():
         if type(about.get(name)) is not kind:
             raise ValueError(f"field 'about' does not say {name!r}")

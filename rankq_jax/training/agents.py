@@ -20,6 +20,7 @@ from rankq_jax.types import Agent, Schedule, Transition
 
 # Fields that networks have as arguments of the same name.
 SIZES = ("actor_hidden", "critic_hidden", "critics", "critic_layer_norm", "actor_dropout")
+ENCODER_SIZES = ("encoder", "encoder_filters", "encoder_features")
 
 
 def check(condition: bool, message: str) -> None:
@@ -69,8 +70,7 @@ def networks_of(config: RunConfig, spec: TaskSpec | int) -> Networks:
     """
     execution, family, further = execution_of(config.execution), FAMILIES[config.networks], dict[str, Any]()
     if config.encoder != "auto" or (isinstance(spec, TaskSpec) and not spec.flat):
-        names = ("encoder", "encoder_filters", "encoder_features")
-        further = {name: getattr(config, name) for name in names}
+        further = {name: getattr(config, name) for name in ENCODER_SIZES}
     if "readout" in arguments(family):
         further["readout"] = config.readout
     try:

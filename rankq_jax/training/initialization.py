@@ -1,4 +1,4 @@
-"""The first state of a run that begins with the weights of another run."""
+"""The first state of a run that begins with the weights of another run, or with those of a file."""
 
 from pathlib import Path
 from typing import Any
@@ -12,40 +12,69 @@ from rankq_jax.configs import RunConfig
 from rankq_jax.configs.run_config import phases_of
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import Task
-from rankq_jax.training import restore
+from rankq_jax.trained_policies import Weights, load_weights, located
+from rankq_jax.trained_policies.pretrained import PREFIX
+from rankq_jax.training import restore, weights
 from rankq_jax.training.agents import SIZES, agent_of
 from rankq_jax.training.build import Experiment
 from rankq_jax.training.restore import Restored
 from rankq_jax.training.workdir import PART, SOURCE
-from rankq_jax.transfer import transfer
+from rankq_jax.transfer import Transferred, begin, transfer
+from rankq_jax.types import Agent
 from rankq_jax.writers import write_json
 
 
-def read_source(config: RunConfig, workdir: Path) -> Restored:
+def is_file(config: RunConfig) -> bool:
+    """Whether `config.init_from` names a file of weights, not a run."""
+    return config.init_from.startswith(PREFIX) or config.init_from.endswith(".npz")
+
+
+def read_source(config: RunConfig, workdir: Path) -> Restored | Weights:
     """The checkpoint of `config.init_from` that a run begins with: at first the newest, later the same again.
 
     The run may be killed before its first checkpoint, and the other run may go on meanwhile. So the number of
-    the checkpoint is recorded in `workdir`, or in the folder that processes with seeds of their own share.
+    the checkpoint is recorded in `workdir`, or in the folder that processes with seeds of their own share. Of
+    a file of weights its SHA-256 is.
 
     Raises:
-      InputError: if the folder is no run's or holds no checkpoint, or no longer the recorded one.
+      InputError: if the folder is no run's or holds no checkpoint, or no longer the recorded one; if the file
+        cannot be read or is no longer the recorded one.
     """
     shared = workdir.parent if workdir.name.startswith(PART) else workdir
     shared.mkdir(parents=True, exist_ok=True)
     with files.claimed(shared / f"{SOURCE}.lock"):
-        return _read_source(config, shared)
+        return _read_file(config, shared) if is_file(config) else _read_run(config, shared)
 
 
-def _read_source(config: RunConfig, workdir: Path) -> Restored:
+def _read_file(config: RunConfig, workdir: Path) -> Weights:
+    name, path = config.init_from, workdir / SOURCE
+    found = load_weights(located(name))
+    known = results.read_json(path) if path.exists() else {}
+    if known.get("run") != name:
+        counts = {field: found.provenance.get(field) for field in ("seed", "updates", "env_steps", "commit")}
+        _record(path, {"run": name, "sha256": found.digest, "task": found.task, **counts})
+    elif known.get("sha256") != found.digest:
+        raise InputError(
+            f"config.init_from={name}: its SHA-256 is {found.digest[:12]}..., and {workdir} has begun with "
+            f"{str(known.get('sha256'))[:12]}...; put that file back, or choose another --workdir."
+        )
+    return found
+
+
+def _record(path: Path, about: dict[str, Any]) -> None:
+    try:
+        write_json(path, about)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); make room.") from error
+
+
+def _read_run(config: RunConfig, workdir: Path) -> Restored:
     folder = Path(config.init_from).expanduser()
     path = workdir / SOURCE
     known = results.read_json(path) if path.exists() else {}
     if known.get("run") != str(folder):
         other = restore.restore(folder)
-        try:
-            write_json(path, {"run": str(folder), **_place(other)})
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror}); make room.") from error
+        _record(path, {"run": str(folder), **_place(other)})
         return other
     try:
         other = restore.restore(folder, number=known.get("checkpoint"))
@@ -66,12 +95,13 @@ def _place(other: Restored) -> dict[str, Any]:
 
 
 def initialize(
-    config: RunConfig, built: Experiment, state: loop.RunState, other: Restored
+    config: RunConfig, built: Experiment, state: loop.RunState, other: Restored | Weights
 ) -> tuple[loop.RunState, str]:
     """`state` with what a checkpoint of `config.init_from` gives it, and what that was, in words.
 
     The seed i takes the weights of the other run's seed i, and begins again with its first one where it has
-    fewer seeds. Replay buffers, counts and random numbers are those of the new run.
+    fewer seeds. All seeds take those of a file. Replay buffers, counts and random numbers are those of the
+    new run.
 
     Args:
       config: of the new run.
@@ -82,23 +112,57 @@ def initialize(
     Raises:
       InputError: if the observations or actions of the two tasks differ, or nothing of the other run fits.
     """
+    if isinstance(other, Weights):
+        return _initialize_with(other, config, built, state)
     folder = Path(config.init_from).expanduser()
     _check_spec(folder, other.built.task, built.task)
     layout = built.layout
     new = layout.merge(state.agent)
     seeds = np.arange(len(built.seeds)) % len(other.built.seeds)
     old = jax.tree.map(lambda leaf: np.asarray(leaf)[seeds], other.state)
-    name = next(iter(phases_of(config).values()))
     try:
-        found = transfer(agent_of(config, name, built.networks, {}), new, old, config.init_parts == "policy")
+        found = transfer(_first_agent(config, built), new, old, config.init_parts == "policy")
     except ValueError as error:
         differing = _of_networks(other.config, config)
         raise InputError(f"config.init_from={folder}: {error}{differing}.") from error
     notes = other.notes
     counts = f"{notes['updates']} updates and {notes['env_steps']} environment steps"
-    parts = f"{', '.join(found.copied)}; initialized: {', '.join(found.initialized) or 'nothing'}"
     begun = state._replace(agent=layout.split(_owned(found.state)))
-    return begun, f"weights of {folder} after {counts}: {parts}"
+    return begun, f"weights of {folder} after {counts}: {_parts(found)}"
+
+
+def _parts(found: Transferred) -> str:
+    return f"{', '.join(found.copied)}; initialized: {', '.join(found.initialized) or 'nothing'}"
+
+
+def _first_agent(config: RunConfig, built: Experiment) -> Agent:
+    """The agent of the first phase, of one seed."""
+    return agent_of(config, next(iter(phases_of(config).values())), built.networks, {})
+
+
+def _initialize_with(
+    found: Weights, config: RunConfig, built: Experiment, state: loop.RunState
+) -> tuple[loop.RunState, str]:
+    """`initialize` from a file: parameters of the policy, wherever the state holds their like."""
+    name, layout, agent = config.init_from, built.layout, _first_agent(config, built)
+    try:
+        _check_fields(found, config)
+        weights.check_spec(found, built.task)
+        params = weights.fit(found, agent.params(built.state))
+        params = jax.tree.map(lambda leaf: np.stack([leaf] * len(built.seeds)), params)
+        begun = begin(agent, layout.merge(state.agent), params)
+    except ValueError as error:
+        raise InputError(f"config.init_from={name}: {str(error).rstrip('.')}.") from error
+    told = f"weights of {name} after {found.provenance.get('updates')} updates: {_parts(begun)}"
+    return state._replace(agent=layout.split(_owned(begun.state))), told
+
+
+def _check_fields(found: Weights, config: RunConfig) -> None:
+    """Refuses networks of another preset, and statistics of observations on one side only."""
+    for field in ("networks", "readout", "normalize_observations"):
+        theirs, ours = found.fields.get(field), getattr(config, field)
+        if theirs != ours:
+            raise InputError(f"the file is of config.{field}={theirs}, this run of {ours}; let them agree")
 
 
 def _of_networks(other: RunConfig, config: RunConfig) -> str:

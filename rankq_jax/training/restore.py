@@ -75,14 +75,14 @@ def load_imports(folders: Iterable[Path]) -> None:
                 registry.load_plugins(names)
 
 
-def _agent(built: Experiment, notes: dict[str, Any]) -> Agent:
+def agent_of(built: Experiment, notes: dict[str, Any]) -> Agent:
     """The agent of the phase of a checkpoint; of the last one where its notes name none."""
     return built.plan[notes.get("phase", -1)].agent
 
 
 def _like(config: RunConfig, built: Experiment, notes: dict[str, Any]) -> Any:
     """A state of the run's agent, leaves `[S, ...]`: its structure, not its values."""
-    layout, agent = built.layout, _agent(built, notes)
+    layout, agent = built.layout, agent_of(built, notes)
 
     def state(example: Any) -> Any:
         keys = jax.vmap(jax.random.key)(jnp.asarray(built.seeds, jnp.uint32))
@@ -96,7 +96,7 @@ def of_state(
     config: RunConfig, built: Experiment, state: Any, notes: dict[str, Any], number: int = 0
 ) -> Restored:
     """What can be done with a state of a run, leaves `[S, ...]`; see `Restored` for the arguments."""
-    agent = _agent(built, notes)
+    agent = agent_of(built, notes)
 
     def value(index: int) -> Callable[[jax.Array, jax.Array], jax.Array]:
         own = jax.tree.map(lambda x: x[index], state)
