@@ -128,7 +128,7 @@ class RunConfig:
     threads: kinds.Threads = field(0, "The number of threads of the environments; 0 uses every core.")
     execution: ExecutionConfig = dataclasses.field(default_factory=ExecutionConfig)
     init_from: kinds.Line = field(
-        "", "The --workdir of a run whose newest weights this one begins with, or a file of weights."
+        "", "The run (its newest weights) or file of weights that this begins with."
     )
     init_parts: kinds.InitParts = field("all", "All that fits is taken from that run, or its policy only.")
 

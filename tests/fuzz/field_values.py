@@ -241,6 +241,7 @@ SECTIONS = {
         "steps": SAMPLES,
         "uniform_time": switch(),
         "auxiliary_weight": WEIGHT,
+        "foresight_weight": WEIGHT,
         "average_rate": RATE,
     },
     "awac": {

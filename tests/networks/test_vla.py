@@ -22,10 +22,10 @@ def shapes(preset, **arguments):
     ("preset", "backbone", "head"), [("vla-s", 862_800, 448_711), ("vla-xs", 104_088, 54_439)]
 )
 def test_the_numbers_of_parameters(preset, backbone, head):
-    """Check A11; the auxiliary head of imitation is no part of the policy."""
+    """Check A11; the auxiliary heads of imitation are no part of the policy."""
     first, rest = split(shapes(preset))
     assert count(first) == backbone and count(rest["velocity"]) == head
-    assert count(rest["auxiliary"]) == VLA_PRESETS[preset].flat_readout * 28 + 28
+    assert count(rest["auxiliary"]) == VLA_PRESETS[preset].flat_readout * 35 + 35
     assert backbone + head == {"vla-s": 1_311_511, "vla-xs": 158_527}[preset]
     assert merge(first, rest).keys() == shapes(preset).keys()
 
@@ -37,7 +37,7 @@ def test_a_readout_that_is_pooled_is_as_wide_as_a_token(preset, width, readout):
     w, tokens, each, h = learned  # two dense layers and a normalization less
     less = (w + 1) * each + (tokens * each + 1) * h + 2 * h
     assert count(first["encoder"]) == count(flat) - less
-    assert count(first["auxiliary"]) == (width + 1) * 28
+    assert count(first["auxiliary"]) == (width + 1) * 35
     networks, seen = FAMILIES[preset](spec_of(preset), (8,), readout=readout), observations(preset, 1)
     critic = jax.eval_shape(networks.critic.init, jax.random.key(0), seen, jnp.zeros((1, 28)))
     entries = [leaf.shape for leaf in jax.tree.leaves({k: v for k, v in critic.items() if k != "encoder"})]

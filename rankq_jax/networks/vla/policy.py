@@ -37,8 +37,8 @@ def vla_policy(sizes: VlaSizes) -> Policy:
     """A flow policy of observations `{image or state, instruction, proprio}` and flat chunks `[B, C S]`.
 
     The parameters are those of the backbone (`ENCODER`), those of the velocity (`HEAD`), and those of the
-    auxiliary heads, a linear map from the readout to a chunk and the arm's next state (`AUXILIARY`), which only
-    imitation uses.
+    auxiliary heads (`AUXILIARY`), a linear map from the readout to a chunk and the arm's next state, which
+    only imitation uses.
     """
     init_backbone, look = network(Backbone(sizes))
     init_expert, move = network(Expert(sizes))
