@@ -127,9 +127,7 @@ class RunConfig:
     )
     threads: kinds.Threads = field(0, "The number of threads of the environments; 0 uses every core.")
     execution: ExecutionConfig = dataclasses.field(default_factory=ExecutionConfig)
-    init_from: kinds.Line = field(
-        "", "The run (its newest weights) or file of weights that this begins with."
-    )
+    init_from: kinds.Line = field("", "The run (its newest weights) or file of weights to begin with.")
     init_parts: kinds.InitParts = field("all", "All that fits is taken from that run, or its policy only.")
 
     dataset: kinds.Line = field(
