@@ -53,19 +53,39 @@ def action_chunks(
     return chunks.reshape(len(action), chunk * size)
 
 
-def chunked(episodes: Episodes, chunk: int, held: Sequence[int] = ()) -> Episodes:
-    """Episodes of control steps as rows whose actions are chunks, see `action_chunks`: one for each step.
+def _begins(episode: np.ndarray, chunk: int, every: int) -> np.ndarray:
+    """`[T] -> [R]`: the rows that begin a chunk, see `chunked`."""
+    first = np.append(0, np.flatnonzero(episode[1:] != episode[:-1]) + 1)
+    number = np.searchsorted(first, np.arange(len(episode)), side="right") - 1
+    step = np.arange(len(episode)) - first[number]
+    chosen = (step < chunk) | ((step - chunk) % every == number % every)
+    chosen[_lasts(episode)] = True
+    found: np.ndarray = np.flatnonzero(chosen)
+    return found
+
+
+def chunked(episodes: Episodes, chunk: int, held: Sequence[int] = (), every: int = 1) -> Episodes:
+    """Episodes of control steps as rows whose actions are chunks, see `action_chunks`.
+
+    Chunks begin at the first `chunk` steps of an episode, and then at every `every`-th one, another one in
+    the next episode, and at the last one. At first the arm does not tell yet where it goes, so that an
+    imitator must look and read; of rows in which it tells, few are as good as all.
 
     A row leads to where its chunk ends: next observation, reward, success and terminal are those of the last
     control step of the chunk. The rows of an episode overlap, so their rewards do not add up to a return.
 
     Raises:
-      ValueError: as `action_chunks`.
+      ValueError: as `action_chunks`, or if `every` is below 1.
     """
+    if every < 1:
+        raise ValueError(f"every={every} must be at least 1")
     action = action_chunks(episodes.action, episodes.episode, chunk, held)
-    ends = np.minimum(np.arange(len(action)) + chunk - 1, _lasts(episodes.episode))
-    return episodes._replace(
-        action=action,
+    if not len(action):
+        return episodes._replace(action=action)
+    begins = _begins(episodes.episode, chunk, every)
+    ends = np.minimum(begins + chunk - 1, _lasts(episodes.episode)[begins])
+    found = jax.tree.map(lambda leaf: leaf[begins], episodes._replace(action=action, next_observation=None))
+    return found._replace(
         reward=episodes.reward[ends],
         next_observation=jax.tree.map(lambda leaf: leaf[ends], episodes.next_observation),
         terminated=episodes.terminated[ends],

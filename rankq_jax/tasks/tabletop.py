@@ -27,7 +27,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
 }
 STEPS: Mapping[str, Any] = {"chunk": 1, "horizon": 100}  # of the world in which the expert is recorded
 EPISODE = 21  # control steps of a demonstration, about
-EPISODES, SHARD_EPISODES = 1_000, 50  # of a task for each thing that is moved; of a shard
+EPISODES, SHARD_EPISODES = 2_000, 50  # of a task for each thing that is moved; of a shard
 
 
 def collect(
@@ -105,7 +105,7 @@ def task(name: str, options: Options) -> Task:
         tells_success=True,
         seconds=PERIOD * options.chunk,
         world=_world(options),
-        chunk=Chunk(options.chunk, held=(ACTION - 1,)),  # the gripper keeps its opening
+        chunk=Chunk(options.chunk, held=(ACTION - 1,), every=3),  # the gripper keeps its opening
     )
 
 

@@ -43,10 +43,12 @@ class Chunk(NamedTuple):
     Attributes:
       steps: of an action.
       held: numbers of a control step that keep their value where the arm rests; the others are 0 there.
+      every: after the first chunk of a recording, how many steps lie between the chunks that are kept.
     """
 
     steps: int
     held: tuple[int, ...] = ()
+    every: int = 1
 
 
 class Scene(NamedTuple):

@@ -37,7 +37,7 @@ def test_a_policy_of_images_sees_them_where_they_are(name):
     assert config.online.env_steps == 0 and config.offline.updates > 0
     directions = 2 if name == "widowx-cube-stacking-source" else 1
     assert (
-        config.dataset_steps == 1_000 * 21 * directions
+        config.dataset_steps == 2_000 * 21 * directions
     )  # 1,000 demonstrations for each thing that is moved
 
 

@@ -32,12 +32,33 @@ def test_a_row_leads_to_where_its_chunk_ends():
     last, ends = np.array([False, False, True, False, True]), [1, 2, 2, 4, 4]
     whole = Episodes(ACTION, ACTION, np.arange(5.0), {"x": 2 * ACTION}, last, flags, last, EPISODE, {})
     found = chunked(whole, 2, (1,))
-    assert found.action.shape == (5, 4) and found.observation is ACTION
+    assert found.action.shape == (5, 4)
+    np.testing.assert_array_equal(found.observation, ACTION)
     np.testing.assert_array_equal(found.action[4], [5, 50, 0, 50])
     np.testing.assert_array_equal(found.next_observation["x"], 2 * ACTION[ends])
     np.testing.assert_array_equal(found.reward, ends)
     np.testing.assert_array_equal(found.terminated, last[ends])
     np.testing.assert_array_equal(found.success, last[ends])
+
+
+def test_later_chunks_begin_at_every_third_step_and_at_the_last():
+    length, episode = 11, np.repeat([3, 8, 9], 11)
+    last = np.tile(np.arange(length) == length - 1, 3)
+    step, flags = np.arange(33.0), np.zeros(33, bool)
+    action = np.stack([step, -step], axis=1)
+    whole = Episodes(step, action, step, step + 1, flags, last, last, episode, {"extra": 2 * step})
+    found = chunked(whole, 2, (), every=3)
+    expected = [0, 1, 2, 5, 8, 10, 11, 12, 14, 17, 20, 21, 22, 23, 26, 29, 32]
+    assert found.observation.tolist() == expected
+    assert found.info["extra"].tolist() == [2 * row for row in expected]
+    np.testing.assert_array_equal(found.episode, episode[expected])
+    np.testing.assert_array_equal(found.truncated, last[expected])
+    ends = [min(row + 1, 11 * (row // 11) + 10) for row in expected]
+    np.testing.assert_array_equal(found.next_observation, np.add(ends, 1))
+    np.testing.assert_array_equal(found.reward, ends)
+    np.testing.assert_array_equal(found.action[:, 0], expected)
+    with pytest.raises(ValueError, match="every=0 must be at least 1"):
+        chunked(whole, 2, (), every=0)
 
 
 @pytest.mark.parametrize(
