@@ -93,7 +93,7 @@ def test_a_gap_moves_the_camera_and_the_colors_and_nothing_else():
     axes = [episode.part(tables.world.userdata, "axes").reshape(3, 3) for tables in (near, far)]
     cosine = (np.trace(axes[1] @ axes[0].T) - 1) / 2
     assert np.degrees(np.arccos(cosine)) == pytest.approx(3.0)
-    assert episode.part(far.world.userdata, "hue").tolist() == [0.15]
+    assert episode.part(far.world.userdata, "hue").tolist() == [-0.1]
 
 
 def test_randomized_episodes_stay_inside_their_ranges_and_fill_them():
