@@ -35,7 +35,7 @@ def restored_of(values: argparse.Namespace) -> Restored:
     """
     if values.weights is None:
         if values.workdir is None:
-            raise InputError("--workdir: missing; see `rankq evaluate --help`.")
+            raise InputError("--workdir: missing, and --weights too; give one of them.")
         return restore(values.workdir, values.best)
     other = "--workdir" if values.workdir is not None else "--best"
     if values.workdir is not None or values.best:

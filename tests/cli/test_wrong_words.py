@@ -56,7 +56,7 @@ WRONG = {
     f"train {CONFIG} workdir=x": "unexpected argument 'workdir=x'; write --workdir=x.",
     f"train {CONFIG} --import=./own": "module './own': is no name of a module; write own",
     f"train {CONFIG} --import=no_such_package": "module 'no_such_package': cannot be imported",
-    "evaluate": "--workdir: missing; see `rankq evaluate --help`",
+    "evaluate": "--workdir: missing, and --weights too; give one of them",
     "evaluate --workdir": "--workdir: takes a value",
     f"evaluate {RUN} --episode=3": "Did you mean '--episodes'?",
     f"evaluate {RUN} --num_episodes=3": "Did you mean '--episodes'?",

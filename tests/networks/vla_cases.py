@@ -133,8 +133,8 @@ def joint(params, sizes, observation, x, tau):
     out = [_dense(_norm(t, head["norm"]["scale"]), head["velocity"]) for t in tokens[prefix + 1 :]]
     valid = [token for token, real in zip(tokens[:prefix], there, strict=False) if real]
     if sizes.readout != "flat":
-        pooled = sum(valid) / len(valid) if sizes.readout == "mean" else valid[-1]
-        return np.concatenate(out), _norm(pooled, back["norm"]["scale"])
+        known = [_norm(token, back["norm"]["scale"]) for token in valid]
+        return np.concatenate(out), sum(known) / len(known) if sizes.readout == "mean" else known[-1]
     each = [_dense(_norm(t, back["norm"]["scale"]), back["token_readout"]) for t in tokens[:scenes]]
     h = _layer_norm(_dense(np.concatenate(each), back["readout"]), back["readout_norm"])
     return np.concatenate(out), h

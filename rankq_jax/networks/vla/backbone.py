@@ -72,7 +72,8 @@ class Backbone(nn.Module):
 
     A `flat` readout is learned: it flattens the tokens of the image (or of the state), because a mean over
     tokens loses places. Words reach it through attention. `mean` is the mean over all tokens that there are,
-    `last` the last one of them, both normalized as large models normalize what their transformer returns.
+    `last` the last one of them, each token normalized as large models normalize what their transformer
+    returns.
 
     Attributes:
       sizes: see `VlaSizes`.
@@ -98,7 +99,7 @@ class Backbone(nn.Module):
         kv, norm = jnp.stack(layers, axis=1), RMSNorm(name="norm")
         if sizes.readout != "flat":
             pool = _mean if sizes.readout == "mean" else _last
-            return Prefix(kv, mask, norm(pool(x.astype(jnp.float32), mask)))
+            return Prefix(kv, mask, pool(norm(x), mask))
         each = norm(x[:, :scenes])
         each = nn.Dense(sizes.token_readout, dtype=dtype, precision=precision, name="token_readout")(each)
         flat = each.reshape(each.shape[0], -1)
