@@ -14,6 +14,7 @@ Key = jax.Array  # a typed PRNG key, `jax.random.key(...)`
 Params = Any  # pytree of arrays
 Metrics = dict[str, jax.Array]  # float32 scalars, e.g. "critic/td"
 PREFERRED_ACTION = "preferred_action"  # column of `Transition.extras` that preferences write and OAP reads
+WAYPOINT = "waypoint"  # column of rows of control steps: where the robot's own state leads, see `data.chunks`
 Schedule = Callable[[jax.typing.ArrayLike], jax.typing.ArrayLike]  # environment steps -> value
 
 
@@ -27,8 +28,9 @@ class Transition(NamedTuple):
       discount: `[B]`, `gamma * (1 - terminated)`; a truncated step keeps its discount.
       next_observation: `[B, *O]`.
       extras: named `[B, ...]` arrays: `mc_return` (return-to-go), `success` (0 or 1 for the whole
-        trajectory that the step belongs to), `next_action` (`[B, *A]`, the next one recorded), and, where
-        preferences are asked for, `preferred_action` (`[B, *A]`).
+        trajectory that the step belongs to), `next_action` (`[B, *A]`, the next one recorded), where
+        preferences are asked for, `preferred_action` (`[B, *A]`), and where chunks are imitated,
+        `waypoint` (`[B, p]`).
     """
 
     observation: Any

@@ -21,7 +21,7 @@ from rankq_jax.agents.state import (
 from rankq_jax.bounds import NonNegative, Rate, Samples, Switch, checked
 from rankq_jax.losses.flow import BETA, UNIFORM, flow_matching, interpolate, sample_time
 from rankq_jax.networks import Networks, integrating
-from rankq_jax.types import Agent, Key, Metrics, Params, Transition
+from rankq_jax.types import WAYPOINT, Agent, Key, Metrics, Params, Transition
 
 RAMP = 10.0  # of the averaging rate at the first updates
 
@@ -34,7 +34,7 @@ class FlowBCState(NamedTuple):
     average: Params  # moving average of the actor's parameters, which acts
 
 
-@agent("flow")
+@agent("flow", optional=(WAYPOINT,))
 @checked()
 def flow_bc(
     networks: Networks,
@@ -50,9 +50,9 @@ def flow_bc(
 
     `mean_b L_FM + w ||f(h) - a||^2 / D + u ||g(h) - q'||^2 / p`: the velocity at a random time between noise
     and the recorded action, and, where the networks have them, auxiliary heads that make the readout h know
-    the action, and the robot's own state q' after it. That is where the recording went: it trains the
-    backbone to see places, which actions at their bounds do not tell. A moving average of the parameters
-    acts.
+    the action, and the robot's own state q' where it changes its grip next (`data.chunks.waypoints`), or, in
+    data without waypoints, after the action. That is where the recording went: it trains the backbone to read
+    and to see places, which actions at their bounds do not tell. A moving average of the parameters acts.
 
     Args:
       networks: a policy with a velocity; there is no critic.
@@ -60,7 +60,7 @@ def flow_bc(
       steps: K, Euler steps of an action.
       uniform_time: flow times are uniform, in place of pi0's beta distribution (`losses.flow.sample_time`).
       auxiliary_weight: w, of the auxiliary head that knows the action.
-      foresight_weight: u, of the one that knows the robot's next state.
+      foresight_weight: u, of the one that knows the robot's own state ahead.
       average_rate: share of the new parameters in the average; in the first updates it is more, so that
         `(update + 1) / (update + 10)` is left of the old ones.
 
@@ -88,7 +88,8 @@ def flow_bc(
             return matching, {"flow_matching": matching}
         guess, ahead = flow.predict(params, prefix.h)
         error = jnp.mean(jnp.square(guess - action))
-        foresight = jnp.mean(jnp.square(ahead - flow.proprio(batch.next_observation)))
+        leads = batch.extras[WAYPOINT] if WAYPOINT in batch.extras else flow.proprio(batch.next_observation)
+        foresight = jnp.mean(jnp.square(ahead - leads))
         total = matching + auxiliary_weight * error + foresight_weight * foresight
         return total, {"flow_matching": matching, "auxiliary": error, "foresight": foresight}
 

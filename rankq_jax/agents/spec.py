@@ -25,6 +25,7 @@ class AgentSpec(NamedTuple):
         a bound are those of the section.
       networks: the preset (`networks.FAMILIES`) that its published code uses.
       columns: the columns of `Transition.extras` that its update reads.
+      optional: the columns that it reads where the data has them.
       duals: the dual variables that its state can have.
       batches_per_update: `(**arguments) -> int`, how many batches one update takes.
     """
@@ -33,6 +34,7 @@ class AgentSpec(NamedTuple):
     make: Callable[..., Agent]
     networks: str = "cal_ql"
     columns: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     duals: tuple[str, ...] = ()
     batches_per_update: Callable[..., int] = one_batch
 
@@ -42,7 +44,7 @@ AGENTS: dict[str, AgentSpec] = {}
 
 def reads(name: str, column: str) -> bool:
     """Whether `AGENTS` has an algorithm of that name that reads a column of `Transition.extras`."""
-    return name in AGENTS and column in AGENTS[name].columns
+    return name in AGENTS and column in (*AGENTS[name].columns, *AGENTS[name].optional)
 
 
 def register_agent(spec: AgentSpec) -> AgentSpec:
@@ -60,6 +62,7 @@ def agent(
     networks: str = "cal_ql",
     *,
     columns: Iterable[str] = (),
+    optional: Iterable[str] = (),
     duals: Iterable[str] = (),
     batches_per_update: Callable[..., int] = one_batch,
 ) -> Callable[[Make], Make]:
@@ -74,9 +77,8 @@ def agent(
             return make(*args, **arguments)._replace(name=make.__name__)
 
         own = cast(Make, named)
-        register_agent(
-            AgentSpec(make.__name__, own, networks, tuple(columns), tuple(duals), batches_per_update)
-        )
+        read = tuple(columns), tuple(optional)
+        register_agent(AgentSpec(make.__name__, own, networks, *read, tuple(duals), batches_per_update))
         return own
 
     return declare

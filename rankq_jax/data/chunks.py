@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from rankq_jax.bounds import Count, checked
-from rankq_jax.types import Episodes
+from rankq_jax.types import WAYPOINT, Episodes
 
 
 def _lasts(episode: np.ndarray) -> np.ndarray:
@@ -64,7 +64,39 @@ def _begins(episode: np.ndarray, chunk: int, every: int) -> np.ndarray:
     return found
 
 
-def chunked(episodes: Episodes, chunk: int, held: Sequence[int] = (), every: int = 1) -> Episodes:
+def _turns(action: np.ndarray, episode: np.ndarray, held: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """`[T, A], [T] -> [T], [T]`: the next row with other held numbers, and whether its episode has one.
+
+    Where it has none, the last row of the episode is found.
+    """
+    rows, lasts = np.arange(len(action)), _lasts(episode)
+    held_now = action[:, list(held)]
+    begins = np.append(False, np.any(held_now[1:] != held_now[:-1], axis=1) & (episode[1:] == episode[:-1]))
+    turns = np.flatnonzero(begins)
+    following = np.append(turns, len(action))[np.searchsorted(turns, rows, side="right")]
+    return np.minimum(following, lasts), following <= lasts
+
+
+def waypoints(episodes: Episodes, held: Sequence[int], name: str) -> np.ndarray:
+    """`[T, p]`: the array `name` of the observation at the next row with other `held` numbers.
+
+    For an arm that is where its gripper will close or open next: where the row's approach leads. An episode
+    in which nothing held changes any more leads to its last observation.
+
+    Args:
+      episodes: of control steps.
+      held: columns of an action.
+      name: of an array of the observations, which are dictionaries.
+    """
+    turn, there = _turns(episodes.action, episodes.episode, held)
+    now, after = episodes.observation[name], episodes.next_observation[name]
+    found: np.ndarray = np.where(there[:, None], now[turn], after[turn])
+    return found
+
+
+def chunked(
+    episodes: Episodes, chunk: int, held: Sequence[int] = (), every: int = 1, waypoint: str = ""
+) -> Episodes:
     """Episodes of control steps as rows whose actions are chunks, see `action_chunks`.
 
     Chunks begin at the first `chunk` steps of an episode, and then at every `every`-th one, another one in
@@ -73,6 +105,7 @@ def chunked(episodes: Episodes, chunk: int, held: Sequence[int] = (), every: int
 
     A row leads to where its chunk ends: next observation, reward, success and terminal are those of the last
     control step of the chunk. The rows of an episode overlap, so their rewards do not add up to a return.
+    With the name of an array of the observations, `info` has its `waypoints`.
 
     Raises:
       ValueError: as `action_chunks`, or if `every` is below 1.
@@ -82,9 +115,11 @@ def chunked(episodes: Episodes, chunk: int, held: Sequence[int] = (), every: int
     action = action_chunks(episodes.action, episodes.episode, chunk, held)
     if not len(action):
         return episodes._replace(action=action)
+    info = {WAYPOINT: waypoints(episodes, held, waypoint)} if waypoint else {}
     begins = _begins(episodes.episode, chunk, every)
     ends = np.minimum(begins + chunk - 1, _lasts(episodes.episode)[begins])
-    found = jax.tree.map(lambda leaf: leaf[begins], episodes._replace(action=action, next_observation=None))
+    whole = episodes._replace(action=action, next_observation=None, info={**episodes.info, **info})
+    found = jax.tree.map(lambda leaf: leaf[begins], whole)
     return found._replace(
         reward=episodes.reward[ends],
         next_observation=jax.tree.map(lambda leaf: leaf[ends], episodes.next_observation),

@@ -7,7 +7,7 @@ import numpy as np
 
 from rankq_jax.data.episodes import last_rows, success_of_episode
 from rankq_jax.specs import seen
-from rankq_jax.types import PREFERRED_ACTION, Episodes, Transition
+from rankq_jax.types import PREFERRED_ACTION, WAYPOINT, Episodes, Transition
 
 # Dataset actions stay inside the open box, where a tanh policy has a density (published Cal-QL code).
 ACTION_LIMIT = 0.99999
@@ -68,7 +68,7 @@ def prepare(episodes: Episodes, transform: RewardTransform, gamma: float) -> Tra
 
     Returns:
       A `Transition` of numpy arrays `[T, ...]`, float32 besides images and other whole numbers, with
-      `extras` `success`, `mc_return` and `next_action`.
+      `extras` `success`, `mc_return` and `next_action`, and `waypoint` where `info` has it.
     """
     reward = transform(episodes.reward)
     discount = (gamma * (1.0 - episodes.terminated)).astype(np.float32)
@@ -93,6 +93,7 @@ def prepare(episodes: Episodes, transform: RewardTransform, gamma: float) -> Tra
             "success": success.astype(np.float32),
             "mc_return": mc_return,
             "next_action": action[following],
+            **{name: episodes.info[name] for name in (WAYPOINT,) if name in episodes.info},
         },
     )
 

@@ -105,7 +105,9 @@ def task(name: str, options: Options) -> Task:
         tells_success=True,
         seconds=PERIOD * options.chunk,
         world=_world(options),
-        chunk=Chunk(options.chunk, held=(ACTION - 1,), every=3),  # the gripper keeps its opening
+        chunk=Chunk(
+            options.chunk, held=(ACTION - 1,), every=3, waypoint="proprio"
+        ),  # a gripper keeps its opening
     )
 
 

@@ -44,11 +44,14 @@ class Chunk(NamedTuple):
       steps: of an action.
       held: numbers of a control step that keep their value where the arm rests; the others are 0 there.
       every: after the first chunk of a recording, how many steps lie between the chunks that are kept.
+      waypoint: the array of the observation whose value where the next change of a held number happens is
+        kept too; empty: none.
     """
 
     steps: int
     held: tuple[int, ...] = ()
     every: int = 1
+    waypoint: str = ""
 
 
 class Scene(NamedTuple):

@@ -26,7 +26,7 @@ from rankq_jax.specs import seen
 from rankq_jax.tasks import Task
 from rankq_jax.training.agents import agent_of, batch_rows, check, lifted, networks_of
 from rankq_jax.training.devices import Devices, devices_of
-from rankq_jax.types import PREFERRED_ACTION, Agent, Episodes, Schedule, Transition
+from rankq_jax.types import PREFERRED_ACTION, WAYPOINT, Agent, Episodes, Schedule, Transition
 
 
 class Experiment(NamedTuple):
@@ -184,8 +184,11 @@ def reward_transform(config: RunConfig, task: Task) -> RewardTransform:
 
 
 def columns(config: RunConfig, prepared: Transition) -> Transition:
-    """`prepared` with the further columns that an algorithm of the configuration reads."""
-    asking = any(reads(name, PREFERRED_ACTION) for name in algorithms_of(config))
+    """`prepared` with the further columns that an algorithm of the configuration reads, and no others."""
+    algorithms = algorithms_of(config)
+    asking = any(reads(name, PREFERRED_ACTION) for name in algorithms)
+    if not any(reads(name, WAYPOINT) for name in algorithms):
+        prepared = prepared._replace(extras={k: v for k, v in prepared.extras.items() if k != WAYPOINT})
     return with_preferences(prepared) if asking else prepared
 
 

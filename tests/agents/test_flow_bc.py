@@ -87,19 +87,23 @@ def test_a_policy_of_images_keeps_the_contract(networks):
     check_seeds(case, sequential=True)
 
 
-def test_the_readout_learns_the_action_and_the_next_state_of_the_robot(networks):
+@pytest.mark.parametrize("waypoints", [False, True], ids=["next_state", "waypoint"])
+def test_the_readout_learns_the_action_and_where_the_robot_goes(networks, waypoints):
     agent = flow_bc(networks, Optimizers.adam(1e-3), auxiliary_weight=2.0, foresight_weight=3.0)
     case = case_of(agent)
     state, batch = case.start(), case.example()
     later = {**batch.observation, "proprio": batch.observation["proprio"] + 1.0}
     batch = batch._replace(next_observation=later)
+    goal = batch.observation["proprio"] - 2.0 if waypoints else later["proprio"]
+    if waypoints:
+        batch.extras["waypoint"] = goal
     _, metrics = case.agent.update(state, batch, jax.random.key(1))
     h = networks.policy.flow.encode(state.actor.params, batch.observation).h
     dense = state.actor.params["auxiliary"]["params"]
     guess = np.asarray(h) @ np.asarray(dense["kernel"]) + np.asarray(dense["bias"])
     size = TINY.action_size
     action = np.mean((guess[:, :size] - batch.action) ** 2)
-    ahead = np.mean((guess[:, size:] - later["proprio"]) ** 2)
+    ahead = np.mean((guess[:, size:] - goal) ** 2)
     np.testing.assert_allclose(metrics["actor/auxiliary"], action, rtol=1e-4)
     np.testing.assert_allclose(metrics["actor/foresight"], ahead, rtol=1e-4)
     total = metrics["actor/flow_matching"] + 2.0 * action + 3.0 * ahead

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rankq_jax.data.chunks import action_chunks, chunked
+from rankq_jax.data.chunks import action_chunks, chunked, waypoints
 from rankq_jax.types import Episodes
 
 ACTION = np.array([[1, 10], [2, 20], [3, 30], [4, 40], [5, 50]], np.float32)
@@ -75,3 +75,20 @@ def test_what_does_not_fit_is_refused_in_one_line(change, message):
     with pytest.raises(ValueError, match=message) as error:
         action_chunks(**given)
     assert "\n" not in str(error.value)
+
+
+def test_a_waypoint_is_where_the_grip_changes_next_or_the_end():
+    """By hand: the second number changes at steps 2 and 3 of the first episode, and never in the second."""
+    grip = np.array([1, 1, -1, 1, 1, 1, 1], np.float32)
+    action, episode = np.stack([np.arange(7.0), grip], axis=1).astype(np.float32), np.array([0] * 5 + [4] * 2)
+    place = np.arange(7.0, dtype=np.float32)[:, None]
+    flags, seen, then = np.zeros(7, bool), {"at": place, "x": place}, {"at": place + 0.5, "x": place}
+    whole = Episodes(action, action, np.zeros(7), then, flags, flags, flags, episode, {})._replace(
+        observation=seen
+    )
+    expected = [[2], [2], [3], [4.5], [4.5], [6.5], [6.5]]
+    np.testing.assert_array_equal(waypoints(whole, (1,), "at"), expected)
+    np.testing.assert_array_equal(chunked(whole, 2, (1,), waypoint="at").info["waypoint"], expected)
+    kept = chunked(whole, 1, (1,), every=2, waypoint="at").info["waypoint"]
+    np.testing.assert_array_equal(kept, np.array(expected)[[0, 1, 3, 4, 5, 6]])
+    assert "waypoint" not in chunked(whole, 2, (1,)).info

@@ -6,7 +6,7 @@ import minari
 import numpy as np
 import pytest
 
-from rankq_jax import tasks
+from rankq_jax import configs, tasks
 from rankq_jax.cli.main import execute
 from rankq_jax.data.episodes import last_rows, lengths
 from rankq_jax.data.generate import shards
@@ -18,6 +18,7 @@ from rankq_jax.errors import InputError
 from rankq_jax.tasks import tabletop, training_data
 from rankq_jax.tasks.datasets import make_dataset
 from rankq_jax.testing.comparing import same
+from rankq_jax.training import build
 
 
 def test_demonstrations_succeed_and_rest_and_do_not_depend_on_threads(monkeypatch):
@@ -76,7 +77,16 @@ def test_a_dataset_of_images_is_read_by_minari_and_by_the_library(monkeypatch, t
             loaded.next_observation["image"][at], made.next_observation["image"][to]
         )
         assert loaded.reward[at] == made.reward[to]
+        # It leads to where the grip changes next, or to the end of the recording.
+        other_grip = np.flatnonzero(made.action[row : end + 1, 6] != made.action[row, 6])
+        now, after = made.observation["proprio"], made.next_observation["proprio"]
+        leads = now[row + other_grip[0]] if len(other_grip) else after[end]
+        np.testing.assert_array_equal(loaded.extras["waypoint"][at], leads)
     assert (loaded.discount == np.float32(0.99)).all()
+    # Who imitates reads waypoints. Others do not have the column, so that data and replay are of one kind.
+    for arm, wanted in (("flow_bc", True), ("rankq", False)):
+        config = configs.parse(configs.arm(arm, "widowx-cube-stacking-source"))
+        assert ("waypoint" in build.columns(config, loaded).extras) == wanted
     # It tells the camera of its task, at 1 cm about 0, -16 and 36 cm, and is no data of a task with another.
     told = json.loads((tmp_path / name / "data" / "metadata.json").read_text())["world"]
     assert told == {"camera": "(0.000, -0.160, 0.360) m +- 0.01 m, 42.1 degrees", "gap": 0.0}
