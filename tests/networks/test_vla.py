@@ -112,6 +112,23 @@ def test_padding_changes_nothing_and_words_do(network):
     assert np.abs(velocity(other) - plain).max() > 1e-3
 
 
+def test_the_order_of_words_is_seen_from_the_start():
+    """Of two cubes the words are the same in both directions: only their order tells which one is moved."""
+    policy, seen = FAMILIES["vla-xs"](spec_of("vla-xs")).policy, observations("vla-xs", 1)
+    draw = jax.vmap(lambda key: policy.init(key, seen, jnp.zeros((1, 28))))
+    params = jax.jit(draw)(jax.random.split(jax.random.key(0), 8))
+    sentences = np.array(
+        [[6, 2, 7, 8, 14, 2, 9, 8], [6, 2, 9, 8, 14, 2, 7, 8], [20, 21, 30, 31, 40, 41, 50, 51]]
+    )
+    words = np.zeros((3, 12), np.int32)
+    words[:, :8] = sentences
+    image, own = (np.repeat(seen[name], 3, axis=0) for name in ("image", "proprio"))
+    look = {"image": image, "instruction": words, "proprio": own}
+    h = np.asarray(jax.jit(jax.vmap(lambda p: policy.flow.encode(p, look).h))(params))  # [8, 3, H]
+    turned, others = (np.linalg.norm(h[:, i] - h[:, 0], axis=-1).mean() for i in (1, 2))
+    assert turned > 0.2 * others
+
+
 def test_observations_and_actions_of_another_kind_are_refused():
     spec, small = spec_of("vla-xs"), spec_of("vla-s")
     cases = {

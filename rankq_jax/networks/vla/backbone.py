@@ -12,6 +12,8 @@ from rankq_jax.networks.vla.sizes import IMAGE, INSTRUCTION, STATE, Stage, VlaSi
 from rankq_jax.networks.vla.transformer import Layer, RMSNorm
 
 POSITIONS = nn.initializers.normal(0.02)
+# As far apart as the words: what is put on what is told by their order only.
+WORD_POSITIONS = nn.initializers.normal(1.0)
 
 
 class Stem(nn.Module):
@@ -121,5 +123,5 @@ class Backbone(nn.Module):
     def _text(self, words: jax.Array) -> jax.Array:
         """`[B, T] int32 -> [B, T, W]`; a product with a one-hot matrix, whose gradient needs no scatter."""
         table = self.param("words", nn.initializers.normal(1.0), (self.sizes.vocabulary, self.sizes.width))
-        places = self.param("word_positions", POSITIONS, (words.shape[1], self.sizes.width))
+        places = self.param("word_positions", WORD_POSITIONS, (words.shape[1], self.sizes.width))
         return jax.nn.one_hot(words, self.sizes.vocabulary, dtype=table.dtype) @ table + places[None]
