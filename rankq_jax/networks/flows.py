@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rankq_jax.bounds import Count, checked
 from rankq_jax.losses.flow import generate
@@ -80,9 +81,9 @@ def merge(backbone: Mapping[str, Params], head: Mapping[str, Params]) -> dict[st
 
 def embed_time(tau: jax.Array, size: int) -> jax.Array:
     """`[B] -> [B, size]`: sines and cosines of a flow time, periods from 0.004 to 4 (openpi)."""
-    share = jnp.linspace(0.0, 1.0, size // 2)
-    period = SHORTEST * (LONGEST / SHORTEST) ** share
-    angle = 2.0 * jnp.pi * tau[:, None] / period[None]
+    period = np.geomspace(SHORTEST, LONGEST, size // 2)  # float64: of 250 turns float32 would lose digits
+    turns = tau[:, None] * (1.0 / period).astype(np.float32)[None]
+    angle = 2.0 * jnp.pi * (turns - jnp.floor(turns))
     return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=-1)
 
 
