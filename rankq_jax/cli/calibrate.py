@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 
 from rankq_jax.cli.evaluate import restored_of
 from rankq_jax.errors import InputError
-from rankq_jax.training import gap
+from rankq_jax.training import calibration, gap
 from rankq_jax.training.acting import algorithm_of, with_arguments
 from rankq_jax.writers import write_json
 
@@ -56,7 +56,8 @@ def main(values: argparse.Namespace) -> None:
         ]
         asked = ("setting", "variant", "low", "high", "halvings", "episodes", "seed")
         source = values.weights or str(values.workdir)
-        about = {"policy": Path(source).name, **{name: getattr(values, name) for name in asked}}
+        about = {"policy": Path(source).name, **calibration.policy_of(restored)}
+        about |= {name: getattr(values, name) for name in asked}
         write_json(values.out, {**found._asdict(), **about, "tried": tried})
         print(f"written: {values.out}")
 

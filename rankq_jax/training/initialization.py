@@ -26,7 +26,8 @@ from rankq_jax.writers import write_json
 
 def is_file(config: RunConfig) -> bool:
     """Whether `config.init_from` names a file of weights, not a run."""
-    return config.init_from.startswith(PREFIX) or config.init_from.endswith(".npz")
+    name = config.init_from
+    return name.startswith(PREFIX) or name.endswith(".npz") or Path(name).expanduser().is_file()
 
 
 def read_source(config: RunConfig, workdir: Path) -> Restored | Weights:
