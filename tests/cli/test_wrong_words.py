@@ -64,6 +64,12 @@ WRONG = {
     f"evaluate {RUN} --episodes=1.5": "--episodes=1.5: must be a whole number",
     f"evaluate {RUN} --seed=-1": "--seed=-1: must be at least 0",
     f"evaluate {RUN} --config.seeds=2": "reads the configuration from the workdir",
+    "evaluate --weights=x.npz --config.seeds=2": "from the workdir or from the weights; only arguments",
+    "calibrate --weights=x.npz --setting=cube-stacking --config.seeds=2": (
+        "--config.seeds: `rankq calibrate` reads the configuration from the workdir or from the weights; lea"
+    ),
+    f"export {RUN} --out=x.npz --config.seeds=2": "reads the configuration from the workdir; leave it out",
+    "dataset make --task=pointmaze-umaze --config.seeds=2": "`rankq dataset make` reads no configuration; le",
     "evaluate nowhere": "unexpected argument 'nowhere'",
     "evaluate workdir=nowhere": "write --workdir=nowhere",
     f"export {RUN}": "--out: missing",
