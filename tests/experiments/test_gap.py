@@ -143,6 +143,7 @@ def test_the_command_calibrates(file, tmp_path, capsys, monkeypatch):
         (["--setting=cube-stacking", "--variant=far"], "variant='far': choose one of grid"),
         (["--setting=cube-stacking", "--variant=state"], "variant='state': choose one of grid"),
         (["--setting=cube-stacking", "--low=0.5"], "--low=0.5: is above --high=0.25"),
+        (["--setting=cube-stacking", "--low=0.25"], "--low=0.25: is --high too; give a smaller one"),
         (["--setting=cube-stacking", "--workdir=x"], "has no use for --workdir"),
     ],
 )
