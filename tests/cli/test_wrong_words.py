@@ -237,7 +237,7 @@ print(sorted(sys.modules))
         (["--variant=far"], "--variant='far': choose one of grid, randomized, source, simpler."),
         (["--low=0.5"], "--low=0.5: is above --high=0.25; exchange them."),
         (["--low=0.25"], "--low=0.25: is --high too;"),
-        (["--high=1.5"], "--high=1.5: must be between 0 and 1"),
+        (["--high=1.5"], "--high=1.5: must be at most 1."),
         (["--out=nowhere/gap.json"], "--out=nowhere/gap.json: its folder does not exist; make it."),
     ],
 )
