@@ -249,6 +249,19 @@ def test_what_does_not_fit_a_file_is_refused(file, changes, error, tmp_path):
     assert str(found.value).startswith(f"config.init_from={file}: ") and "\n" not in str(found.value)
 
 
+def test_weights_of_another_kind_are_refused_before_data_is_loaded(file, tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "load", lambda *_: pytest.fail("data was loaded"))
+    for changes, words in (
+        ({"normalize_observations": False}, "config.normalize_observations=True, this run of False"),
+        ({"networks": "cal_ql", "algorithm": "sac"}, "config.networks=flow, this run of cal_ql"),
+        ({"actor_hidden": (6,)}, "has the shape [8] in the file and [6] here"),
+    ):
+        with pytest.raises(InputError) as found:
+            train.train(config_of(init_from=str(file), **changes), tmp_path / "run")
+        assert str(found.value).startswith(f"config.init_from={file}: ") and words in str(found.value)
+    assert not (tmp_path / "run" / "init_from.json").exists()
+
+
 def test_a_policy_and_weights_are_told_apart(file, tmp_path):
     with pytest.raises(InputError, match="holds parameters of networks; load_weights reads them"):
         load_policy(file)
