@@ -12,8 +12,7 @@ from pathlib import Path
 from scipy.stats import binomtest
 
 from rankq_jax.cli.evaluate import restored_of
-from rankq_jax.errors import InputError
-from rankq_jax.training import gap
+from rankq_jax.training import calibration, gap
 from rankq_jax.training.acting import algorithm_of, with_arguments
 from rankq_jax.writers import write_json
 
@@ -39,10 +38,6 @@ def _interval(rate: float, episodes: int) -> tuple[float, float]:
 
 def main(values: argparse.Namespace) -> None:
     """Prints every evaluation and the gap that is chosen, and writes them where `--out` asks for it."""
-    if values.low > values.high:
-        raise InputError(f"--low={values.low}: is above --high={values.high}; exchange them.")
-    if values.out is not None and not values.out.parent.is_dir():
-        raise InputError(f"--out={values.out}: its folder does not exist; make it.")
     values.task = None  # the networks are those of the policy's own task
     restored = restored_of(values)
     restored = with_arguments(restored, {f"{algorithm_of(restored.config, restored.notes)[1]}.steps": "1"})
@@ -56,7 +51,8 @@ def main(values: argparse.Namespace) -> None:
         ]
         asked = ("setting", "variant", "low", "high", "halvings", "episodes", "seed")
         source = values.weights or str(values.workdir)
-        about = {"policy": Path(source).name, **{name: getattr(values, name) for name in asked}}
+        about = {"policy": Path(source).name, **calibration.policy_of(restored)}
+        about |= {name: getattr(values, name) for name in asked}
         write_json(values.out, {**found._asdict(), **about, "tried": tried})
         print(f"written: {values.out}")
 

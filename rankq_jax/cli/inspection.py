@@ -170,8 +170,10 @@ def numbers(task: Task, recorded: Episodes, data: Labeled, how: Numbers) -> list
         ]
     else:
         lines += [("raw return of an episode", f"{_spread(reached)}, mean {reached.mean():.4g}")]
-        if task.tells_success:
-            lines += [("successful trajectories", _share(solved))]
+        lines += [("successful trajectories", _share(solved))] if task.tells_success else []
+        if task.sparse:
+            paid = recorded.reward == task.rewards[1]
+            reached = measures.successes(recorded._replace(success=paid)).astype(np.float64)
     most = f"at most {100 * saturated.max():.2f} % in dimension {int(saturated.argmax())}"
     lines += [
         ("reward", _spread(data.prepared.reward)),
@@ -188,7 +190,7 @@ def numbers(task: Task, recorded: Episodes, data: Labeled, how: Numbers) -> list
 
 def _quality(task: Task, returns: np.ndarray, how: Numbers) -> str:
     """TQ; in a sparse task an episode that reaches the goal returns 1, any other 0."""
-    usual = (None, None) if task.success is None else (0.0, 1.0)
+    usual = (0.0, 1.0) if task.sparse else (None, None)
     minimal = usual[0] if how.minimal is None else how.minimal
     best = usual[1] if how.best is None else how.best
     if minimal is None or best is None:

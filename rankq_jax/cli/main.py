@@ -3,13 +3,14 @@
 A module is imported once the words of its command are understood: a wrong one is told at once.
 """
 
+import argparse
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rankq_jax.cli import command, flags, nearest
+from rankq_jax.cli import calibration, command, flags, nearest
 from rankq_jax.cli.parser import HELP, Parser
 from rankq_jax.errors import InputError
 
@@ -23,6 +24,7 @@ class Command(NamedTuple):
       flags: those that it has.
       fields: whether it reads the words of a configuration.
       changes: whether it reads `--config.FIELD=VALUE` only.
+      check: refuses values of its flags before the module is imported.
     """
 
     about: str
@@ -30,6 +32,7 @@ class Command(NamedTuple):
     flags: Sequence[flags.Flag]
     fields: bool = False
     changes: bool = False
+    check: Callable[[argparse.Namespace], None] = lambda values: None
 
 
 COMMANDS = {
@@ -41,6 +44,7 @@ COMMANDS = {
         "Finds the domain gap at which a policy succeeds as often as wanted.",
         "cli.calibrate",
         flags.CALIBRATE,
+        check=calibration.check,
     ),
     "export": Command("Writes the greedy policy as a small file.", "cli.export", flags.EXPORT),
     "report": Command("Writes a page about runs or sweeps.", "cli.report", flags.REPORT),
@@ -128,6 +132,7 @@ def execute(words: Sequence[str]) -> int:
             importlib.import_module(f"rankq_jax.{it.module}").explain(rest)
         return 0
     values = reader.read(rest)
+    it.check(values)
     values.command = ["rankq", *words]
     module = importlib.import_module(f"rankq_jax.{it.module}")
     if not name.startswith("sweep"):  # whose jobs load them

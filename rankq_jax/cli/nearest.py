@@ -49,7 +49,7 @@ def unknown_flag(parser: "Parser", name: str, value: str, rest: Sequence[str]) -
         return f"{tell} Did you mean '-{name}'?"
     meant = FLAGS.get(plain)
     if not parser.fields and name.startswith("--config"):
-        return f"{name}: `{parser.prog}` reads the configuration from the workdir; leave it out."
+        return f"{name}: `{parser.prog}` reads {_configuration(known)}; leave it out."
     if near := difflib.get_close_matches(plain, [_plain(flag) for flag in known], n=1, cutoff=0.75):
         return f"{tell} Did you mean {'--' + near[0].replace('_', '-')!r}?"
     if parser.fields:
@@ -71,6 +71,13 @@ def unknown_flag(parser: "Parser", name: str, value: str, rest: Sequence[str]) -
             return f"{tell} Did you mean {candidates[near[0]]!r}?"
         return f"{tell} See `{parser.prog} --help` for the flags and for every field, --config.FIELD=VALUE."
     return tell + suggestion(name, known)
+
+
+def _configuration(known: Sequence[str]) -> str:
+    """Where a command with these flags has its configuration from."""
+    if "--workdir" not in known:
+        return "no configuration"
+    return "the configuration from the workdir" + (" or from the weights" if "--weights" in known else "")
 
 
 def _plain(flag: str) -> str:

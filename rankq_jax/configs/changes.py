@@ -37,8 +37,9 @@ def arguments_in(words: Sequence[str]) -> dict[str, str]:
     for field in given:
         if not (field.partition(".")[0] in AGENTS or field.startswith(ARGUMENTS)):
             raise InputError(
-                f"config.{field}: evaluation reads the configuration from the workdir; only arguments of the "
-                "algorithm that acts can differ, such as config.flow_bc.steps; leave it out."
+                f"config.{field}: evaluation reads the configuration from the workdir or from the weights; "
+                "only arguments of the algorithm that acts can differ, such as config.flow_bc.steps; leave "
+                "it out."
             )
     return given
 

@@ -131,8 +131,7 @@ def start(
     folder.mkdir(parents=True, exist_ok=True)
     before, words = read(folder), command(job, out)
     tied = [sys.executable, "-S", "-c", _TIED, str(os.getpid()), ",".join(map(str, cores)), *words]
-    # A progress bar writes a line into the log every so many seconds.
-    env = {"TQDM_MININTERVAL": "10", **os.environ, **(environment or {})}
+    env = {**os.environ, **(environment or {})}
     with (folder / "job.log").open("ab") as log:
         position = log.tell()
         # A process group of its own: Ctrl-C is the launcher's, which hands it on once.

@@ -128,7 +128,8 @@ def run(
     """
     echo = len(slots) == 1 and sys.stderr.isatty()
     if echo:
-        slots = [Slot({"TQDM_MININTERVAL": "1", **slots[0].environment}, slots[0].cores)]
+        # A line of progress every so many seconds, which other logs have more seldom.
+        slots = [Slot({"TQDM_MININTERVAL": "10", **slots[0].environment}, slots[0].cores)]
     with ThreadPoolExecutor(len(slots)) as pool:
         backend = Threads(pool, out, slots, attempts, echo)
         try:

@@ -72,6 +72,41 @@ def _shard(task_name: str, kind: str, sizes: list[int], seed: int, index: int, p
     shards.save(generator.make(sizes[index], own, 1, lambda steps: None), path)
 
 
+def _about(task: Task, steps: int, seed: int, kind: str) -> dict[str, Any]:
+    """The metadata of a dataset, by which it is known again."""
+    return {
+        "author": {"rankq_jax"},
+        "algorithm_name": task.generators[kind].algorithm,
+        "description": f"{task.name}, {kind}: {steps} steps, seed {seed}",
+        **({WORLD: dict(task.world)} if task.world else {}),
+    }
+
+
+def _without_leftovers(name: str) -> Path:
+    """The folder of the shards of a dataset, after what a killed maker left has been removed."""
+    top = store.root(name)
+    folder = top / f".shards-{name.replace('/', '-')}"
+    files.remove_leftovers(top)
+    if dataset_folder(name).exists():
+        shards.discard(folder)
+    return folder
+
+
+def is_made(task: Task, steps: int, seed: int, kind: str = "") -> bool:
+    """Whether the dataset of these arguments of `make_dataset` is there, finished.
+
+    Raises:
+      InputError: if another one has its name, or it is damaged; names the field and both values.
+    """
+    kind, _ = generator_of(task, kind)
+    name = dataset_name(task, steps, seed, kind)
+    _without_leftovers(name)
+    if not dataset_folder(name).exists():
+        return False
+    store.check_same(name, _about(task, steps, seed, kind))
+    return True
+
+
 def make_dataset(
     task: Task,
     steps: int,
@@ -103,23 +138,12 @@ def make_dataset(
         raise InputError(f"steps={steps}: a dataset has at least one step and at most {MOST_STEPS}.")
     kind, generator = generator_of(task, kind)
     name = dataset_name(task, steps, seed, kind)
-    top = store.root(name)
-    folder = top / f".shards-{name.replace('/', '-')}"
-    files.remove_leftovers(top)
-    if dataset_folder(name).exists():
-        shards.discard(folder)
+    folder = _without_leftovers(name)
     store.check_absent(name)
 
     def write(episodes: Episodes) -> None:
-        store.write_minari(
-            episodes,
-            name,
-            generator.env_specs() if generator.env_specs else None,
-            author={"rankq_jax"},
-            algorithm_name=generator.algorithm,
-            **({WORLD: dict(task.world)} if task.world else {}),
-            description=f"{task.name}, {kind}: {steps} steps, seed {seed}",
-        )
+        env_specs = generator.env_specs() if generator.env_specs else None
+        store.write_minari(episodes, name, env_specs, **_about(task, steps, seed, kind))
 
     sizes = _sizes(steps, generator.shard_steps)
     if len(sizes) == 1:

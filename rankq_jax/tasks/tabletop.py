@@ -14,17 +14,10 @@ from rankq_jax.envs.tabletop.env import REWARDS, tabletop_env
 from rankq_jax.envs.tabletop.looks import EYE_RANGE, VARIED_EYE, Look, shifted
 from rankq_jax.envs.tabletop.options import Options
 from rankq_jax.envs.tabletop.scene import SETTINGS
+from rankq_jax.envs.tabletop.variants import ENDINGS, LARGE, SIZES, VARIANTS
 from rankq_jax.tasks.task import Chunk, Generator, Progress, Task
 from rankq_jax.types import Episodes
 
-# What the name of a task ends with, and what differs then. Policies are pretrained in the domain `source`.
-VARIANTS: Mapping[str, Mapping[str, Any]] = {
-    "": {},
-    "-state": {"image": None},
-    "-grid": {"spawns": "grid72"},
-    "-randomized": {"spawns": "c4", "randomized": True},
-    "-source": {"varied": True, "paraphrased": True, "direction": "both"},
-}
 STEPS: Mapping[str, Any] = {"chunk": 1, "horizon": 100}  # of the world in which the expert is recorded
 EPISODE = 21  # control steps of a demonstration, about
 EPISODES, SHARD_EPISODES = 2_000, 50  # of a task for each thing that is moved; of a shard
@@ -111,16 +104,19 @@ def task(name: str, options: Options) -> Task:
     )
 
 
-def options_of(setting: str, variant: str = "") -> Options:
-    """The world of the task `widowx-SETTING` with one of the endings in `VARIANTS`."""
+def options_of(setting: str, ending: str = "") -> Options:
+    """The world of the task `widowx-SETTING` with one of the `ENDINGS`."""
+    variant = ending.removesuffix(LARGE)
     changes = dict(VARIANTS[variant])
+    if variant != ending:
+        changes["image"] = SIZES[1]
     if not SETTINGS[setting].symmetric:
         changes.pop("direction", None)
     return dataclasses.replace(Options(setting=setting), **changes)
 
 
 TASKS = [
-    task(f"widowx-{setting}{variant}", options_of(setting, variant))
+    task(f"widowx-{setting}{ending}", options_of(setting, ending))
     for setting in SETTINGS
-    for variant in VARIANTS
+    for ending in ENDINGS
 ]

@@ -86,8 +86,8 @@ class Task(NamedTuple):
       domain: of its hyper-parameters, e.g. `pointmaze`.
       environment: `(rows, threads) -> BatchEnv`, as it is trained and evaluated in.
       transform: default reward transform, of offline and online data alike.
-      success: `observation [T, O] -> [T]` bool, for labeling recorded data; None for a dense reward, which
-        is taken as recorded.
+      success: `observation [T, O] -> [T]` bool, for labeling recorded data; None where its rewards are taken
+        as recorded, as dense ones are.
       rewards: raw reward of a failing and of a successful step.
       generators: ways of making its dataset, by name, the first by default; empty if it has none of its own.
       scene: the maze, or None.
@@ -144,6 +144,11 @@ class Task(NamedTuple):
         size = spec.action_size // self.chunk.steps
         action = ActionSpec((size,), spec.action.low[:size], spec.action.high[:size])
         return TaskSpec(spec.observation, action, spec.horizon * self.chunk.steps)
+
+    @property
+    def sparse(self) -> bool:
+        """Whether the raw reward of a step is one of `rewards`."""
+        return self.transform.failure is not None
 
     @property
     def judged_by_success(self) -> bool:

@@ -14,6 +14,7 @@ from rankq_jax.data.prepare import RewardTransform, best, best_rows, prepare
 from rankq_jax.data.readings import READINGS, Summary, summary
 from rankq_jax.data.recording import SUCCESS_FLAGS, Origin, Recording
 from rankq_jax.data.rules import Labeled, Recorded
+from rankq_jax.data.rules.labels import AS_RECORDED, DENSE
 from rankq_jax.data.sources.layouts import read_mapping
 from rankq_jax.data.sources.selection import Wanted, keys_of
 from rankq_jax.data.validate import check_labels, check_recorded, warn_of_long_episodes
@@ -122,6 +123,7 @@ def prepared(
         gamma,
         rewards=None if task.success is None else task.rewards,
         terminates=reading != "rlpd",
+        unjudged=AS_RECORDED if task.sparse else DENSE,
     )
 
 

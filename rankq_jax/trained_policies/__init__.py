@@ -8,7 +8,7 @@ from rankq_jax.trained_policies.encoders import Encoder, Entry, Pixels
 from rankq_jax.trained_policies.policies import SQUASHES, TrainedPolicy
 from rankq_jax.trained_policies.pretrained import located
 from rankq_jax.trained_policies.storage import FORMAT, MOST_BYTES, load_policy, save_policy
-from rankq_jax.trained_policies.weights import Weights, load_weights, save_weights
+from rankq_jax.trained_policies.weights import Weights, digest_of, load_weights, save_weights
 
 __all__ = [
     "FORMAT",
@@ -19,6 +19,7 @@ __all__ = [
     "Pixels",
     "TrainedPolicy",
     "Weights",
+    "digest_of",
     "load_policy",
     "load_weights",
     "located",

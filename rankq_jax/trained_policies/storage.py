@@ -26,6 +26,10 @@ _LAYERS = [f"{part}_{index}" for index in range(MOST_LAYERS) for part in ("kerne
 _FIELDS = ("format", "about", "provenance", "mean", "deviation", *_LAYERS, *encoders.FIELDS)
 
 
+class Foreign(ValueError):
+    """A file is something else than it was read as."""
+
+
 def save_policy(policy: TrainedPolicy, path: Path) -> None:
     """Writes a policy, all or nothing, that `load_policy` can read.
 
@@ -80,8 +84,13 @@ def _problem_of_name(name: str) -> str:
 
 
 @contextlib.contextmanager
-def reading(path: Path | str) -> Iterator[None]:
+def reading(path: Path | str, kind: str = "exported policy", of: str = "") -> Iterator[None]:
     """Inside, a file is read; what is wrong with it ends in one line that names it.
+
+    Args:
+      path: of the file.
+      kind: what the file should be.
+      of: what `rankq export` writes such files of, where that is not everything.
 
     Raises:
       InputError: if it cannot be read, or a field of it is none.
@@ -90,6 +99,9 @@ def reading(path: Path | str) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the path.") from error
+    except Foreign as error:
+        remedy = f"give one that `rankq export` has written{of and f' of {of}'}"
+        raise InputError(f"{path}: is no {kind} ({one_line(error)[:200]}); {remedy}.") from error
     except (ValueError, RecursionError) as error:
         reason = one_line(error)[:200]
         raise InputError(f"{path}: fields cannot be read ({reason}); export the policy again.") from error
@@ -99,11 +111,11 @@ def content_of(path: Path) -> bytes:
     """The bytes of a file, whose number is looked at before they are read.
 
     Raises:
-      ValueError: if it has too many.
+      Foreign: if it has too many.
       OSError: if it cannot be read.
     """
     if (size := path.stat().st_size) > MOST_BYTES:
-        raise ValueError(f"it has {size} bytes, {MOST_BYTES} at most are a policy")
+        raise Foreign(f"it has {size} bytes, {MOST_BYTES} at most are a policy")
     return path.read_bytes()
 
 
@@ -116,18 +128,21 @@ def arrays_in(content: bytes, problem_of_name: Callable[[str], str], most: int) 
       most: fields that it may have.
 
     Raises:
-      ValueError: if the bytes are no such file.
+      Foreign: if the bytes are a file of something else.
+      ValueError: if they are damaged.
     """
+    if not content.startswith(b"PK"):
+        raise Foreign("it is not a zip file, as each .npz is")
     if content.count(b"PK\x01\x02") > most:  # entries of the directory of a zip file
         raise ValueError(f"it has more than {most} fields")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
             if sum(member.file_size for member in members) > MOST_BYTES:
-                raise ValueError(f"it declares more than {MOST_BYTES} bytes")
+                raise Foreign(f"it declares more than {MOST_BYTES} bytes")
             names = [member.filename.removesuffix(".npy") for member in members]
             if problem := next(filter(None, map(problem_of_name, names)), ""):
-                raise ValueError(problem)
+                raise Foreign(problem)
             return {name: _array(archive, it, name) for name, it in zip(names, members, strict=True)}
     except ValueError:
         raise

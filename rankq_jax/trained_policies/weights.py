@@ -78,6 +78,19 @@ def save_weights(weights: Weights, path: Path, dtype: str = "float32") -> None:
         np.savez_compressed(file, **{"format": np.array(FORMAT), **arrays, **texts})  # type: ignore[arg-type]
 
 
+def digest_of(parameters: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of parameters by name, in half precision: files of both precisions and the run have the same.
+
+    Numbers that half precision cannot hold count as infinite.
+    """
+    found = hashlib.sha256()
+    with np.errstate(over="ignore"):
+        for name, array in sorted(parameters.items()):
+            found.update(f"{name} {list(array.shape)}\n".encode())
+            found.update(np.asarray(array).astype("<f2").tobytes())
+    return found.hexdigest()
+
+
 def _problem(arrays: Mapping[str, np.ndarray]) -> str:
     """Why arrays are no parameters of a file; empty if they are."""
     for name, array in arrays.items():
@@ -95,9 +108,9 @@ def load_weights(path: Path | str) -> Weights:
     """Reads a file of weights. Nothing in it is executed, and no more is read than it may declare.
 
     Raises:
-      InputError: if there is no such file, or it is damaged, of another format or holds no weights.
+      InputError: if there is no such file, or it is damaged, of another format or no file of weights.
     """
-    with reading(path):
+    with reading(path, "file of weights", of="a flow policy"):
         content = content_of(Path(path))
         saved = arrays_in(content, _problem_of_name, MOST_PARAMETERS + len(_OTHERS))
         return _weights(saved)._replace(digest=hashlib.sha256(content).hexdigest())
@@ -105,7 +118,8 @@ def load_weights(path: Path | str) -> Weights:
 
 def _problem_of_name(name: str) -> str:
     known = name in _OTHERS or (name.startswith(PARAMETERS) and NAME.fullmatch(name))
-    return "" if known else f"a file of weights has no field {name[:40]!r}"
+    hint = ", as a policy for numpy has; load_policy reads it" if name.startswith("kernel_") else ""
+    return "" if known else f"a file of weights has no field {name[:40]!r}{hint}"
 
 
 def _weights(saved: Mapping[str, np.ndarray]) -> Weights:

@@ -1,4 +1,4 @@
-"""Consumers of a run's events: JSON lines, TensorBoard's events, and a progress bar.
+"""Consumers of a run's events: JSON lines, TensorBoard's events, and progress on stderr.
 
 Each has `updated` for the metrics `{name: [S]}` of a dispatch, `evaluated` for an evaluation, and `close`.
 """
@@ -11,7 +11,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from rankq_jax import files
 from rankq_jax.configs import RunConfig
@@ -20,9 +19,10 @@ from rankq_jax.evaluation import Evaluation
 from rankq_jax.loop import Collected, Evaluated, Progress
 from rankq_jax.tasks import Task
 from rankq_jax.timing import Stopwatch
+from rankq_jax.training.progress import shown
 from rankq_jax.writers import JsonLines, TensorBoard
 
-RECENT_EPISODES = 100  # that the progress bar's running mean is over
+RECENT_EPISODES = 100  # that the running mean on stderr is over
 Metrics = dict[str, np.ndarray]
 
 
@@ -104,13 +104,13 @@ class Board:
 
 
 class Bar:
-    """The progress bar, with the task's score over the last episodes."""
+    """How far the run is, with the task's score over the last episodes."""
 
     def __init__(self, config: RunConfig, task: Task, env_steps: int) -> None:
         self._task, self._score = task, task.measures[0]
         self._recent: deque[float] = deque(maxlen=RECENT_EPISODES)
         updates = config.offline.updates + int(config.online.env_steps * config.online.updates_per_step)
-        self._bar = tqdm(total=updates, unit="update", smoothing=0.1, dynamic_ncols=True)
+        self._bar = shown(updates, "update", smoothing=0.1)
         self.close = self._bar.close
         self._mark = (time.perf_counter(), env_steps)
         self._rate = 0.0  # environment steps per second

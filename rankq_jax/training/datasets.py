@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from tqdm import tqdm
-
 from rankq_jax.agents import reads
 from rankq_jax.configs import RunConfig, algorithms_of
 from rankq_jax.data import readings
@@ -11,17 +9,18 @@ from rankq_jax.data.sources import minari
 from rankq_jax.errors import InputError
 from rankq_jax.tasks import Task, datasets, stored_data, training_data
 from rankq_jax.training import build
+from rankq_jax.training.progress import shown
 from rankq_jax.types import Transition
 
 
 def make(task: Task, steps: int, seed: int, kind: str = "", processes: int = 0) -> str:
-    """Generates a dataset with a progress bar; returns its Minari name.
+    """Generates a dataset and shows how far it is; returns its Minari name.
 
     Raises:
       InputError: as `tasks.datasets.make_dataset`.
     """
     about = f"making {task.name} data"  # drawn late, so that a refusal stands on a line of its own
-    with tqdm(total=steps, unit="step", desc=about, dynamic_ncols=True, delay=0.2) as bar:
+    with shown(steps, "step", about, delay=0.2) as bar:
         # Rows run in step, so a few more steps are taken than are kept.
 
         def progress(taken: int) -> None:

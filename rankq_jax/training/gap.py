@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from rankq_jax.envs.rollout import opened
 from rankq_jax.envs.streams import stream_seed
 from rankq_jax.envs.tabletop.options import Options
+from rankq_jax.envs.tabletop.variants import NAMES, SEEING
 from rankq_jax.errors import InputError
 from rankq_jax.evaluation import evaluate, for_all_rows
 from rankq_jax.lifting import jit_act
@@ -86,10 +87,9 @@ def world_of(restored: Restored, setting: str, variant: str) -> Options:
         is about.
     """
     ending = f"-{variant}" if variant else ""
-    seen = [name for name, it in tabletop.VARIANTS.items() if it.get("image", ()) is not None]
     for field, value, known in (
-        ("setting", setting, tabletop.SETTINGS),
-        ("variant", variant, [name.removeprefix("-") for name in seen]),
+        ("setting", setting, NAMES),
+        ("variant", variant, [name.removeprefix("-") for name in SEEING]),
     ):
         if value not in known:
             raise InputError(f"{field}={value!r}: choose one of {', '.join(filter(None, known))}.")

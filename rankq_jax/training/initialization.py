@@ -14,7 +14,7 @@ from rankq_jax.errors import InputError
 from rankq_jax.tasks import Task
 from rankq_jax.trained_policies import Weights, load_weights, located
 from rankq_jax.trained_policies.pretrained import PREFIX
-from rankq_jax.training import restore, weights
+from rankq_jax.training import build, restore, weights
 from rankq_jax.training.agents import SIZES, agent_of
 from rankq_jax.training.build import Experiment
 from rankq_jax.training.restore import Restored
@@ -26,7 +26,8 @@ from rankq_jax.writers import write_json
 
 def is_file(config: RunConfig) -> bool:
     """Whether `config.init_from` names a file of weights, not a run."""
-    return config.init_from.startswith(PREFIX) or config.init_from.endswith(".npz")
+    name = config.init_from
+    return name.startswith(PREFIX) or name.endswith(".npz") or Path(name).expanduser().is_file()
 
 
 def read_source(config: RunConfig, workdir: Path) -> Restored | Weights:
@@ -120,11 +121,7 @@ def initialize(
     new = layout.merge(state.agent)
     seeds = np.arange(len(built.seeds)) % len(other.built.seeds)
     old = jax.tree.map(lambda leaf: np.asarray(leaf)[seeds], other.state)
-    try:
-        found = transfer(_first_agent(config, built), new, old, config.init_parts == "policy")
-    except ValueError as error:
-        differing = _of_networks(other.config, config)
-        raise InputError(f"config.init_from={folder}: {error}{differing}.") from error
+    found = _transferred(config, other.config, _first_agent(config, built), new, old)
     notes = other.notes
     counts = f"{notes['updates']} updates and {notes['env_steps']} environment steps"
     begun = state._replace(agent=layout.split(_owned(found.state)))
@@ -144,17 +141,56 @@ def _initialize_with(
     found: Weights, config: RunConfig, built: Experiment, state: loop.RunState
 ) -> tuple[loop.RunState, str]:
     """`initialize` from a file: parameters of the policy, wherever the state holds their like."""
-    name, layout, agent = config.init_from, built.layout, _first_agent(config, built)
+    name, layout = config.init_from, built.layout
+    begun = _begun_with(found, config, built, layout.merge(state.agent), len(built.seeds))
+    told = f"weights of {name} after {found.provenance.get('updates')} updates: {_parts(begun)}"
+    return state._replace(agent=layout.split(_owned(begun.state))), told
+
+
+def _begun_with(
+    found: Weights, config: RunConfig, built: Experiment, new: Any, seeds: int | None
+) -> Transferred:
+    """A first state with the parameters of a file, leaves `[S, ...]`, or those of one seed without S.
+
+    Raises:
+      InputError: if the file does not fit; names the field and both values.
+    """
+    agent = _first_agent(config, built)
     try:
         _check_fields(found, config)
         weights.check_spec(found, built.task)
         params = weights.fit(found, agent.params(built.state))
-        params = jax.tree.map(lambda leaf: np.stack([leaf] * len(built.seeds)), params)
-        begun = begin(agent, layout.merge(state.agent), params)
+        if seeds is not None:
+            params = jax.tree.map(lambda leaf: np.stack([leaf] * seeds), params)
+        return begin(agent, new, params)
     except ValueError as error:
-        raise InputError(f"config.init_from={name}: {str(error).rstrip('.')}.") from error
-    told = f"weights of {name} after {found.provenance.get('updates')} updates: {_parts(begun)}"
-    return state._replace(agent=layout.split(_owned(begun.state))), told
+        raise InputError(f"config.init_from={config.init_from}: {str(error).rstrip('.')}.") from error
+
+
+def refuse_unfit(config: RunConfig, built: Experiment) -> None:
+    """Refuses weights that the run cannot begin with by what they are said to be, before data is loaded.
+
+    Raises:
+      InputError: as `initialize`; a run of two algorithms may still be refused there.
+    """
+    if is_file(config):
+        _begun_with(load_weights(located(config.init_from)), config, built, built.state, None)
+        return
+    folder = Path(config.init_from).expanduser()
+    theirs = restore.recorded(folder)
+    other = build.experiment(theirs, jax.local_devices()[:1])
+    _check_spec(folder, other.task, built.task)
+    if len(set(phases_of(theirs).values())) == 1:  # of two, only the checkpoint says whose state it is
+        _transferred(config, theirs, _first_agent(config, built), built.state, other.state)
+
+
+def _transferred(config: RunConfig, theirs: RunConfig, agent: Agent, new: Any, old: Any) -> Transferred:
+    """`transfer` from a run; the networks in which the two differ stand in its error."""
+    try:
+        return transfer(agent, new, old, config.init_parts == "policy")
+    except ValueError as error:
+        folder = Path(config.init_from).expanduser()
+        raise InputError(f"config.init_from={folder}: {error}{_of_networks(theirs, config)}.") from error
 
 
 def _check_fields(found: Weights, config: RunConfig) -> None:
@@ -169,7 +205,7 @@ def _of_networks(other: RunConfig, config: RunConfig) -> str:
     """In which fields the networks of two configurations differ, in parentheses; empty where in none."""
     found = [
         f"config.{name} is {there!r} there and {here!r} here"
-        for name in ("networks", "readout", "encoder", *SIZES)
+        for name in ("networks", "readout", "encoder", *SIZES, "normalize_observations")
         if (there := getattr(other, name)) != (here := getattr(config, name))
     ]
     return f" ({', '.join(found)})" if found else ""

@@ -17,6 +17,7 @@ from rankq_jax.training import (
     continuing,
     datasets,
     devices,
+    initialization,
     memory,
     preferences,
     processes,
@@ -58,6 +59,8 @@ def train(
     with Stopwatch() as stopwatch, contextlib.ExitStack() as stack:
         built = build.experiment(config)
         memory.check(config, built)
+        if config.init_from and not any((folder / "checkpoints").glob("*")):  # else it goes on without them
+            initialization.refuse_unfit(config, built)
         built = preferences.with_labeler(config, built)
         if processes.first():
             stack.enter_context(workdir.held(folder))

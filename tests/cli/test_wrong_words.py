@@ -64,6 +64,12 @@ WRONG = {
     f"evaluate {RUN} --episodes=1.5": "--episodes=1.5: must be a whole number",
     f"evaluate {RUN} --seed=-1": "--seed=-1: must be at least 0",
     f"evaluate {RUN} --config.seeds=2": "reads the configuration from the workdir",
+    "evaluate --weights=x.npz --config.seeds=2": "from the workdir or from the weights; only arguments",
+    "calibrate --weights=x.npz --setting=cube-stacking --config.seeds=2": (
+        "--config.seeds: `rankq calibrate` reads the configuration from the workdir or from the weights; lea"
+    ),
+    f"export {RUN} --out=x.npz --config.seeds=2": "reads the configuration from the workdir; leave it out",
+    "dataset make --task=pointmaze-umaze --config.seeds=2": "`rankq dataset make` reads no configuration; le",
     "evaluate nowhere": "unexpected argument 'nowhere'",
     "evaluate workdir=nowhere": "write --workdir=nowhere",
     f"export {RUN}": "--out: missing",
@@ -197,6 +203,7 @@ def test_a_file_that_cannot_be_written_is_named(ended):
         cli.run(main, [])
 
 
+HEAVY = {"jax", "numpy", "absl", "ml_collections", "mujoco", "matplotlib"}
 QUICK = "import sys; from rankq_jax.cli.main import execute; execute({words!r}); print(sorted(sys.modules))"
 
 
@@ -209,4 +216,35 @@ def test_light_commands_import_nothing_heavy(words):
     )
     assert done.returncode == 0, done.stderr
     loaded = set(eval(done.stdout.splitlines()[-1]))
-    assert not loaded & {"jax", "numpy", "absl", "ml_collections", "mujoco", "matplotlib"}
+    assert not loaded & HEAVY
+
+
+FAILING = """
+import sys
+from rankq_jax.cli.main import execute
+try:
+    execute({words!r})
+except ValueError as error:
+    print(error)
+print(sorted(sys.modules))
+"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "error"),
+    [
+        (["--setting=cubes"], "--setting='cubes': choose one of carrot-on-plate, cube-stacking, spoon-in-b"),
+        (["--variant=far"], "--variant='far': choose one of grid, randomized, source, simpler."),
+        (["--low=0.5"], "--low=0.5: is above --high=0.25; exchange them."),
+        (["--low=0.25"], "--low=0.25: is --high too;"),
+        (["--high=1.5"], "--high=1.5: must be at most 1."),
+        (["--out=nowhere/gap.json"], "--out=nowhere/gap.json: its folder does not exist; make it."),
+    ],
+)
+def test_a_wrong_calibration_is_refused_before_anything_heavy(flags, error):
+    words = ["calibrate", "--weights=nothing.npz", "--setting=cube-stacking", *flags]
+    command = [sys.executable, "-c", FAILING.format(words=words)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    said, loaded = done.stdout.splitlines()
+    assert said.startswith(error) and not set(eval(loaded)) & HEAVY

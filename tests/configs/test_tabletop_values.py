@@ -1,5 +1,7 @@
 """The values of the tabletop, as a configuration of each algorithm and task has them."""
 
+import dataclasses
+
 import jax
 import pytest
 
@@ -7,6 +9,8 @@ from rankq_jax import configs, tasks
 from rankq_jax.agents import AGENTS
 from rankq_jax.configs import domains, layers
 from rankq_jax.configs.fields import nested
+from rankq_jax.envs.tabletop import scene, variants
+from rankq_jax.tasks import tabletop
 from rankq_jax.training import agents, build
 
 NAMES = [name for name in tasks.NAMES if name.startswith("widowx-")]
@@ -28,14 +32,28 @@ def test_every_algorithm_has_values_that_it_accepts(task, algorithm):
     assert config.replay_capacity == 500_000
 
 
+def test_endings_say_what_differs():
+    def words(ending):
+        return tasks.find(f"widowx-cube-stacking{ending}").spec.words[0]
+
+    assert "uint8[48,64,3]" in words("") and "uint8[96,128,3]" in words("-large")
+    assert tuple(scene.SETTINGS) == variants.NAMES
+    for ending, same in (("-large", ""), ("-source-large", "-source"), ("-grid-large", "-grid")):
+        there = dataclasses.replace(tabletop.options_of("cube-stacking", same), image=(96, 128))
+        assert tabletop.options_of("cube-stacking", ending) == there
+    assert tabletop.options_of("spoon-in-bowl", "-simpler").rule == "simpler"
+    assert "widowx-cube-stacking-state-large" not in NAMES  # which has no image
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_policy_of_images_sees_them_where_they_are(name):
     config = configs.parse(configs.arm("flow_bc", name))
     sees = not name.endswith("-state")
-    assert config.networks == ("vla-xs" if sees else "vla-state")
+    seeing = "vla-s" if name.endswith("-large") else "vla-xs"
+    assert config.networks == (seeing if sees else "vla-state")
     assert (config.image_shift, config.color_jitter) == (0, 0.0)  # a pixel of 48 x 64 is 6 mm
     assert config.online.env_steps == 0 and config.offline.updates > 0
-    directions = 2 if name == "widowx-cube-stacking-source" else 1
+    directions = 2 if name.startswith("widowx-cube-stacking-source") else 1
     assert (
         config.dataset_steps == 2_000 * 21 * directions
     )  # 1,000 demonstrations for each thing that is moved

@@ -1,5 +1,6 @@
 """A real dataset on disk, and what happens when somebody spoils it."""
 
+import json
 import shutil
 
 import h5py
@@ -8,11 +9,12 @@ import numpy as np
 import pytest
 
 from rankq_jax import files, tasks
+from rankq_jax.cli.main import execute
 from rankq_jax.data.generate import store
 from rankq_jax.data.sources.minari import dataset_folder, load_minari
 from rankq_jax.data.validate import check_outcomes, check_recording
 from rankq_jax.errors import InputError
-from rankq_jax.tasks.datasets import dataset_name, generator_of, make_dataset
+from rankq_jax.tasks.datasets import dataset_name, generator_of, is_made, make_dataset
 from rankq_jax.tasks.training_data import load as load_for
 
 TASK = tasks.find("pointmaze-umaze")
@@ -87,6 +89,36 @@ def test_an_existing_dataset_is_not_written_over(dataset):
     with pytest.raises(InputError, match="exists already"):
         make_dataset(TASK, 6_000, 3)
     assert (dataset_folder(dataset) / "data" / "main_data.hdf5").read_bytes() == before
+
+
+def test_a_finished_dataset_is_known_again(dataset, capsys, monkeypatch):
+    """By all that its metadata say of how it was made; anything else under its name is refused."""
+    folder = dataset_folder(dataset)
+    words = ["dataset", "make", "--task=pointmaze-umaze", "--steps=6000", "--seed=3"]
+    assert execute(words) == 0
+    assert capsys.readouterr() == (f"{dataset}: exists already, made with these settings: {folder}\n", "")
+    assert not is_made(TASK, 6_000, 4) and is_made(TASK, 6_000, 3)
+    path = folder / "data" / "metadata.json"
+    before = json.loads(path.read_text())
+    for field, value, ours in (
+        ("description", "something else", "'pointmaze-umaze, waypoints: 6000 steps, seed 3'"),
+        ("author", ["somebody"], r"\['rankq_jax'\]"),
+        ("algorithm_name", None, f"'{TASK.generators['waypoints'].algorithm}'"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "read_metadata", lambda *_, f=field, v=value: {**before, f: v})
+            with pytest.raises(
+                InputError, match=f"^{folder}: field '{field}' is .* there and {ours} now; del"
+            ):
+                execute(words)
+    other = TASK._replace(world={"gap": 0.5})
+    with pytest.raises(InputError, match=r"field 'world' is None there and \{'gap': 0.5\} now"):
+        is_made(other, 6_000, 3)
+    data = folder / "data" / "main_data.hdf5"
+    data.rename(folder / "lost")
+    with pytest.raises(InputError, match=r"cannot be read \(.*main_data\.hdf5.*\); delete it"):
+        is_made(TASK, 6_000, 3)
+    (folder / "lost").rename(data)
 
 
 def test_what_a_killed_maker_left_beside_its_finished_dataset_is_removed(dataset, minari_root):

@@ -15,6 +15,7 @@ from rankq_jax.envs.tabletop.arm import DOWN, Pose, forward
 from rankq_jax.envs.tabletop.env import Tables, tabletop_env
 from rankq_jax.envs.tabletop.expert import Expert
 from rankq_jax.envs.tabletop.options import Options
+from rankq_jax.envs.tabletop.world import World
 from rankq_jax.errors import InputError
 from rankq_jax.testing import check_environment
 from rankq_jax.testing.comparing import drawn, rolled, same
@@ -166,6 +167,17 @@ def test_a_step_says_when_something_was_lifted_and_when_it_was_done():
     assert [step.info["finished"][0] for step in steps] == first
     assert [bool(step.success[0]) for step in steps] == success[:, 3].tolist()
     assert lifted.any() and 0 < success.any(axis=1).sum() < 10 and steps[-1].reward[0] == 1.0
+
+
+def test_the_expert_looks_once_in_a_step(monkeypatch):
+    tables, looks = Tables(BLIND, 2, 1), []
+    tables.reset(streams(1, 2))
+    expert, tool = Expert(tables.world), World.tool.fget
+    monkeypatch.setattr(World, "tool", property(lambda world: looks.append(0) or tool(world)))
+    for steps in range(1, 16):  # in which it comes to another phase
+        tables.world.control(expert.act(), None)
+        assert len(looks) == steps
+    assert expert.phase.all()
 
 
 def test_an_episode_is_measured_by_what_was_lifted_and_by_its_time():

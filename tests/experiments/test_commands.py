@@ -144,7 +144,8 @@ def test_make_dataset_evaluate_report_and_table(finished, tmp_path):
     assert made.returncode == 0, made.stderr
     assert "pointmaze-umaze/waypoints-1500-seed4-v0" in made.stdout
     again = run("experiments.make_dataset", "--task=pointmaze-umaze", "--steps=1500", "--seed=4")
-    assert_refused(again, "waypoints-1500-seed4-v0", "exists already")
+    assert again.returncode == 0 and again.stderr == ""
+    assert "waypoints-1500-seed4-v0: exists already" in again.stdout
     other = run("experiments.evaluate", f"--workdir={finished}", "--episodes=2", "--task=pointmaze-medium")
     assert other.returncode == 0 and "episode length" in other.stdout
     refused = run("experiments.evaluate", f"--workdir={finished}", "--task=hopper-medium")

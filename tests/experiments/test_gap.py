@@ -14,7 +14,7 @@ from rankq_jax.errors import InputError
 from rankq_jax.exporting import by_name
 from rankq_jax.networks import split
 from rankq_jax.tasks.tabletop import options_of
-from rankq_jax.trained_policies import Weights, load_weights, save_weights
+from rankq_jax.trained_policies import Weights, digest_of, load_weights, save_weights
 from rankq_jax.training import agents, build, gap, train, weights
 from rankq_jax.training.restore import restore
 from tests.image_tasks import BOTH
@@ -125,6 +125,8 @@ def test_the_command_calibrates(file, tmp_path, capsys, monkeypatch):
     assert "chosen: gap 0.7500: success 0.150, in the band 0.15 to 0.25" in capsys.readouterr().out
     about = json.loads((tmp_path / "gap.json").read_text())
     assert (about["gap"], about["inside"], about["policy"]) == (0.75, True, "tiny.npz")
+    assert about["task"] == "widowx-cube-stacking-source"
+    assert about["parameters"] == digest_of(load_weights(file).parameters)
     assert [one["gap"] for one in about["tried"]] == [0.0, 1.0, 0.5, 0.75]
     np.testing.assert_allclose(
         about["tried"][2]["interval"], [0.309, 0.498], atol=1e-3
@@ -141,6 +143,7 @@ def test_the_command_calibrates(file, tmp_path, capsys, monkeypatch):
         (["--setting=cube-stacking", "--variant=far"], "variant='far': choose one of grid"),
         (["--setting=cube-stacking", "--variant=state"], "variant='state': choose one of grid"),
         (["--setting=cube-stacking", "--low=0.5"], "--low=0.5: is above --high=0.25"),
+        (["--setting=cube-stacking", "--low=0.25"], "--low=0.25: is --high too; give a smaller one"),
         (["--setting=cube-stacking", "--workdir=x"], "has no use for --workdir"),
     ],
 )

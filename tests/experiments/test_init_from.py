@@ -66,6 +66,26 @@ def test_other_shapes_are_refused_before_training(finished_run, tmp_path):
         train.train(config_of(init_from=str(tmp_path / "nowhere")), tmp_path / "other")
 
 
+def test_other_weights_are_refused_before_data_is_loaded(finished_run, tmp_path, monkeypatch):
+    """In one line with the field and both values, and nothing of the folder is written."""
+    monkeypatch.setattr(datasets, "load", lambda *_: pytest.fail("data was loaded"))
+    hidden = restore(finished_run).config.actor_hidden
+    sizes = {"actor_hidden": (5,), "critic_hidden": (6,), "init_parts": "policy"}
+    for changes, words in (
+        ({"normalize_observations": True}, "config.normalize_observations is False there and True here"),
+        (sizes, f"have no part in common (config.actor_hidden is {hidden} there and (5,) here, "),
+        (
+            {"task": "antmaze-umaze-play"},
+            "observations of float32[4], 'antmaze-umaze-play' has float32[29]",
+        ),
+    ):
+        with pytest.raises(InputError) as found:
+            train.train(config_of(init_from=str(finished_run), **changes), tmp_path / "run")
+        assert words in str(found.value) and "\n" not in str(found.value)
+        assert str(found.value).startswith(f"config.init_from={finished_run}: ")
+    assert not (tmp_path / "run" / "init_from.json").exists()
+
+
 def test_it_goes_on_without_the_other_run(finished_run, tmp_path):
     """Stopped at its first event it needs its own folder only, and ends as if it had not been stopped."""
     source = tmp_path / "source"

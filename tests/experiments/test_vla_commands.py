@@ -66,7 +66,7 @@ def here(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(demonstrations, "ROWS", 2)
-        for name in ("vla-xs", "vla-state"):
+        for name in ("vla-xs", "vla-s", "vla-state"):
             patch.setitem(PRESETS, name, PRESETS[name]._replace(**TINY))
         yield folder
     for number, handler in before.items():
@@ -77,7 +77,7 @@ def here(tmp_path_factory):
 @pytest.fixture(scope="module")
 def done(here):
     """Where the four commands have run."""
-    (here / "runs").mkdir()
+    (here / "runs").mkdir(exist_ok=True)
     for words in commands():
         assert execute(shortened(words)) in (0, None)
     return here
@@ -214,6 +214,15 @@ def test_a_task_that_the_preset_does_not_fit(refused, here, monkeypatch):
         wrong = train("short")
         assert f"an action has the shape [{size}], and vla-xs has [28], a chunk of 4 steps of 7" in wrong
     assert not (here / "unfit-task").exists()
+
+
+def test_the_larger_preset_trains_on_larger_images(here):
+    large = f"{TASK}-large"
+    flags = ["--config.networks=vla-s", "--workdir=runs/large", *LENGTHS]
+    (here / "runs").mkdir(exist_ok=True)
+    assert not execute(["train", f"--config=flow_bc:{large},smoke", *flags])
+    summary = json.loads((here / "runs/large/summary.json").read_text())
+    assert summary["updates"] == 2 and summary["dataset"] == f"{large}/expert-20-seed0-v0"
 
 
 def test_a_checkpoint_of_another_preset(refused, done):

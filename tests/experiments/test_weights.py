@@ -1,5 +1,6 @@
 """Flow policies act with other arguments, and become files that others begin with."""
 
+import hashlib
 import json
 
 import jax
@@ -12,8 +13,8 @@ from rankq_jax.cli import main
 from rankq_jax.configs.changes import arguments_in
 from rankq_jax.errors import InputError
 from rankq_jax.exporting import by_name, greedy_of
-from rankq_jax.trained_policies import load_policy, load_weights, pretrained, save_weights
-from rankq_jax.training import acting, build, datasets, train, weights
+from rankq_jax.trained_policies import digest_of, load_policy, load_weights, pretrained, save_weights
+from rankq_jax.training import acting, build, calibration, datasets, train, weights
 from rankq_jax.training.initialization import initialize, read_source
 from rankq_jax.training.restore import restore
 
@@ -113,12 +114,68 @@ def test_a_file_of_weights_acts_as_the_run(run, file, tmp_path):
     np.testing.assert_allclose(rq.load_weights(file)(SEEN), greedy(restored, 1), atol=1e-6)
     one = acting.with_arguments(restored, {"flow_bc.steps": "1"})
     np.testing.assert_allclose(rq.load_weights(file, arguments={"steps": 1})(SEEN), greedy(one, 1), atol=1e-6)
-    half, known = tmp_path / "half.npz", tmp_path / "gap.json"
-    known.write_text('{"gap": 0.5}')
-    main.execute(["export", f"--workdir={run}", f"--out={half}", "--float16", f"--calibration={known}"])
-    assert load_weights(half).provenance["calibration"] == {"gap": 0.5}
+    half = tmp_path / "half.npz"
+    main.execute(["export", f"--workdir={run}", f"--out={half}", "--float16"])
     for name, leaf in by_name(restored.params).items():
         np.testing.assert_array_equal(load_weights(half).parameters[name], np.float32(np.float16(leaf[0])))
+
+
+def test_parameters_are_known_by_their_values_in_half_precision():
+    found = {"b": np.array([1.5], np.float32), "a": np.array([[0.1]], np.float32)}
+    text = b"a [1, 1]\n" + np.float16(0.1).tobytes() + b"b [1]\n" + np.float16(1.5).tobytes()
+    assert digest_of(found) == hashlib.sha256(text).hexdigest()
+    assert digest_of({name: np.float16(it) for name, it in reversed(found.items())}) == digest_of(found)
+    for other in ({"b": np.array([1.25])}, {"b": np.array([[1.5]])}, {"c": np.array([1.5])}):
+        assert digest_of({**found, **other}) != digest_of(found)
+
+
+@pytest.fixture(scope="module")
+def calibrated(run):
+    """A calibration of the first seed's policy, by its file in half precision, as a dictionary."""
+    half = run.parent / "half.npz"
+    main.execute(["export", f"--workdir={run}", f"--out={half}", "--float16"])
+    policy = calibration.policy_of(weights.as_restored(load_weights(half)))
+    return {**policy, "setting": "cube-stacking", "variant": "", "gap": 0.5, "success": 0.2, "inside": True,
+            "low": 0.15, "high": 0.25}  # fmt: skip
+
+
+@pytest.mark.parametrize("half", [[], ["--float16"]])
+def test_weights_keep_the_calibration_of_their_policy(run, calibrated, half, tmp_path, capsys):
+    known, out = tmp_path / "gap.json", tmp_path / "a.npz"
+    words = ["export", f"--workdir={run}", f"--out={out}", f"--calibration={known}", *half]
+    known.write_text(json.dumps(calibrated))
+    assert main.execute(words) == 0 and capsys.readouterr().err == ""
+    assert load_weights(out).provenance["calibration"] == calibrated
+    assert calibration.policy_of(restore(run)) == calibration.policy_of(
+        weights.as_restored(load_weights(out))
+    )
+    known.write_text(json.dumps({**calibrated, "success": 0.03}))  # whatever `inside` says
+    assert main.execute(words) == 0
+    told = "success is 0.030 at gap 0.5000, outside the band 0.15 to 0.25; the weights are marked so."
+    assert capsys.readouterr().err == f"warning: {known}: {told}\n"
+    assert load_weights(out).provenance["calibration"]["inside"] is False
+
+
+@pytest.mark.parametrize(
+    ("changes", "flags", "error"),
+    [
+        ({}, ["--seed=1"], "field 'parameters' is {own}..., that of this policy is {other}...; calibrate"),
+        ({"task": "dot"}, [], "field 'task' is dot, that of this policy is pointmaze-umaze; calibrate this"),
+        ({"parameters": None}, [], "field 'parameters' of a calibration is missing; calibrate the policy"),
+        ({"low": "0.1"}, [], "field 'low' is '0.1'"),
+    ],
+)
+def test_the_calibration_of_another_policy_is_refused(run, file, calibrated, changes, flags, error, tmp_path):
+    known = tmp_path / "gap.json"
+    fields = {name: it for name, it in {**calibrated, **changes}.items() if it is not None}
+    known.write_text(json.dumps(fields))
+    with pytest.raises(InputError) as found:
+        main.execute(["export", f"--workdir={run}", f"--out={tmp_path / 'a.npz'}", f"--calibration={known}",
+                      *flags])  # fmt: skip
+    other = digest_of(load_weights(file).parameters)  # of the second seed
+    error = error.format(own=calibrated["parameters"][:12], other=other[:12])
+    assert str(found.value).startswith(f"{known}: {error}") and "\n" not in str(found.value)
+    assert list(tmp_path.iterdir()) == [known]
 
 
 def test_the_command_evaluates_a_file(file, capsys, monkeypatch):
@@ -192,12 +249,63 @@ def test_what_does_not_fit_a_file_is_refused(file, changes, error, tmp_path):
     assert str(found.value).startswith(f"config.init_from={file}: ") and "\n" not in str(found.value)
 
 
+def test_weights_of_another_kind_are_refused_before_data_is_loaded(file, tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "load", lambda *_: pytest.fail("data was loaded"))
+    for changes, words in (
+        ({"normalize_observations": False}, "config.normalize_observations=True, this run of False"),
+        ({"networks": "cal_ql", "algorithm": "sac"}, "config.networks=flow, this run of cal_ql"),
+        ({"actor_hidden": (6,)}, "has the shape [8] in the file and [6] here"),
+    ):
+        with pytest.raises(InputError) as found:
+            train.train(config_of(init_from=str(file), **changes), tmp_path / "run")
+        assert str(found.value).startswith(f"config.init_from={file}: ") and words in str(found.value)
+    assert not (tmp_path / "run" / "init_from.json").exists()
+
+
 def test_a_policy_and_weights_are_told_apart(file, tmp_path):
     with pytest.raises(InputError, match="holds parameters of networks; load_weights reads them"):
         load_policy(file)
     with pytest.raises(InputError, match="no field 'kernel_0'"):
         np.savez(tmp_path / "policy.npz", kernel_0=np.zeros((2, 2)))
         load_weights(tmp_path / "policy.npz")
+
+
+OTHERS = {
+    "text": b"nothing of numpy's\n",
+    "random": np.random.default_rng(0).bytes(1_000),
+    "nothing": b"",
+    "dataset": "a file of weights has no field 'observations'",
+    "policy": "a file of weights has no field 'kernel_0', as a policy for numpy has; load_policy reads it",
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_files_of_something_else(kind, tmp_path, monkeypatch):
+    """To the library, to `--weights` and to `--init-from` they are no weights, and none to write again."""
+    path, why = tmp_path / "other.txt", OTHERS[kind]
+    if isinstance(why, bytes):
+        path.write_bytes(why)
+        why = "it is not a zip file, as each .npz is"
+    else:
+        arrays = {"dataset": {"observations": SEEN}, "policy": {"format": 2, "kernel_0": SEEN}}
+        with path.open("wb") as file:
+            np.savez(file, **arrays[kind])
+    words = f": is no file of weights ({why}); give one that `rankq export` has written of a flow policy."
+    with pytest.raises(InputError) as found:
+        load_weights(path)
+    assert str(found.value) == f"{path}{words}"
+    with pytest.raises(InputError) as found:
+        main.execute(["evaluate", f"--weights={path}"])
+    assert str(found.value) == f"--weights={path}{words}"
+    with pytest.raises(InputError) as found:
+        read_source(config_of(init_from=str(path)), tmp_path / "run")
+    assert str(found.value) == f"{path}{words}"
+
+
+def test_a_damaged_file_is_to_be_written_again(file, tmp_path):
+    (tmp_path / "half.npz").write_bytes(file.read_bytes()[:-200])
+    with pytest.raises(InputError, match=r"half\.npz: fields cannot be read \(.*\); export the policy again"):
+        load_weights(tmp_path / "half.npz")
 
 
 def test_a_run_that_begins_with_a_file_goes_on_without_it(file, tmp_path):

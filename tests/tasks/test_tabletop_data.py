@@ -102,6 +102,9 @@ def test_a_dataset_of_images_is_read_by_minari_and_by_the_library(monkeypatch, t
     assert sum(line.startswith("action quantile") for line in said.splitlines()) == 3
     assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
     assert "needs observations that are vectors" in said and "\nbroken" not in said
+    # Rewards are 0 and 1, and all episodes come to a 1.
+    assert "the reward is sparse, and taken as recorded" in said and "dense" not in said
+    assert "1.0000 (mean return 1, from 0 to 1)" in said
 
 
 def test_half_of_the_episodes_are_executed_with_noise():

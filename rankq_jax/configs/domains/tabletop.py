@@ -1,6 +1,7 @@
 """The tabletop: a 7-DOF arm, an image and an instruction, chunks of four actions."""
 
 from rankq_jax.configs.domains.values import Values
+from rankq_jax.envs.tabletop.variants import LARGE, NAMES, SEEING
 
 COMMON: Values = {
     "discount": 0.99,  # per chunk; Choi et al. (arXiv 2603.18532)
@@ -28,7 +29,8 @@ ALGORITHMS: dict[str, Values] = {
     "rebrac": {},
     "oap_iql": {},
     "oap_td3_bc": {},
-    # Sizes for two cores; `config.networks=vla-s` wants batches of 256 and 6,000 updates on an accelerator.
+    # Sizes for two cores; `vla-s`, of tasks that end with `-large`, wants batches of 256 and 6,000 updates on
+    # an accelerator.
     # Images are not shifted: a pixel of 48 x 64 is 6 mm wide, and fingers have room for 12.
     "flow_bc": {
         "networks": "vla-xs",
@@ -45,9 +47,9 @@ ALGORITHMS: dict[str, Values] = {
 }
 
 _STATES: dict[str, Values] = {"flow_bc": {"networks": "vla-state"}}
+_LARGE: dict[str, Values] = {"flow_bc": {"networks": "vla-s"}}
 TASKS: dict[str, dict[str, Values]] = {
-    "widowx-carrot-on-plate-state": _STATES,
-    "widowx-cube-stacking-state": _STATES,
-    "widowx-spoon-in-bowl-state": _STATES,
+    **{f"widowx-{name}-state": _STATES for name in NAMES},
+    **{f"widowx-{name}{variant}{LARGE}": _LARGE for name in NAMES for variant in SEEING},
 }
 PAPER: dict[str, Values] = {}

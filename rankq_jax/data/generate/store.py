@@ -17,8 +17,9 @@ from rankq_jax import files
 from rankq_jax.data.episodes import last_rows
 from rankq_jax.data.export import hdf5_bytes
 from rankq_jax.data.sources.minari import dataset_folder
+from rankq_jax.data.sources.minari_metadata import read_metadata
 from rankq_jax.data.sources.root import minari_root, settle
-from rankq_jax.errors import InputError
+from rankq_jax.errors import InputError, one_line
 from rankq_jax.types import Episodes
 
 
@@ -31,6 +32,31 @@ def check_absent(dataset_id: str) -> None:
     final = dataset_folder(dataset_id)
     if final.exists():
         raise InputError(f"{final}: exists already; delete it or choose other steps or another seed.")
+
+
+def check_same(dataset_id: str, metadata: Mapping[str, Any]) -> None:
+    """Refuses a dataset that `write_minari` has not written with these metadata.
+
+    Args:
+      dataset_id: Minari name of a dataset that is there.
+      metadata: as those of `write_minari`.
+
+    Raises:
+      InputError: names its folder, the entry and both values.
+    """
+    final = dataset_folder(dataset_id)
+    try:
+        found = read_metadata(final, final / "data")
+        (final / "data" / "main_data.hdf5").stat()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{final}: cannot be read ({one_line(error)}); delete it.") from error
+    for field, value in metadata.items():
+        wanted = sorted(value) if isinstance(value, set) else value
+        if (there := found.get(field)) != wanted:
+            raise InputError(
+                f"{final}: field {field!r} is {there!r:.80} there and {wanted!r:.80} now; delete it or "
+                "choose other steps or another seed."
+            )
 
 
 def root(dataset_id: str) -> Path:

@@ -10,6 +10,7 @@ from rankq_jax.data.rules.rule import Finding, Rule
 from rankq_jax.types import Episodes, Transition
 
 DENSE = "the reward is dense"
+AS_RECORDED = "the reward is sparse, and taken as recorded"
 _ROUNDING = 2.0**-23  # of float32, in which the discount is stored
 
 
@@ -21,11 +22,12 @@ class Labeled(NamedTuple):
       prepared: what `data.prepare.prepare` made of them.
       transform: of the raw rewards.
       gamma: discount per environment step.
-      rewards: raw reward of a failing step and of a success; None for a dense task, for which only what does
-        not ask for it is judged.
+      rewards: raw reward of a failing step and of a success; None where rewards are taken as recorded, for
+        which only what does not ask for it is judged.
       terminates: whether every success is terminal; otherwise nothing is (the reading of RLPD).
       success_share: the share of the recorded steps that reach the task's goal, before anything is cut, and
         the lowest and highest that it usually is; None: not judged.
+      unjudged: why rules that ask for `rewards` are not judged where there are none.
     """
 
     episodes: Episodes
@@ -35,6 +37,7 @@ class Labeled(NamedTuple):
     rewards: tuple[float, float] | None
     terminates: bool = True
     success_share: tuple[float, float, float] | None = None
+    unjudged: str = DENSE
 
 
 def outcomes(episodes: Episodes) -> Finding:
@@ -48,12 +51,12 @@ def outcomes(episodes: Episodes) -> Finding:
 
 
 def _outcomes(labels: Labeled) -> Finding:
-    return Finding(None, DENSE) if labels.rewards is None else outcomes(labels.episodes)
+    return Finding(None, labels.unjudged) if labels.rewards is None else outcomes(labels.episodes)
 
 
 def _two_rewards(labels: Labeled) -> Finding:
     if labels.rewards is None:
-        return Finding(None, DENSE)
+        return Finding(None, labels.unjudged)
     failing, succeeding = labels.rewards
     reward = labels.episodes.reward
     values = np.unique(reward)
@@ -69,7 +72,7 @@ def _two_rewards(labels: Labeled) -> Finding:
 
 def _terminals_are_successes(labels: Labeled) -> Finding:
     if labels.rewards is None:
-        return Finding(None, DENSE)
+        return Finding(None, labels.unjudged)
     terminal, success = labels.episodes.terminated, labels.episodes.reward == labels.rewards[1]
     measured = f"{int(terminal.sum())} terminals, {int(success.sum())} successes"
     bad = terminal != success if labels.terminates else terminal
@@ -109,7 +112,7 @@ def return_bounds(
 
 def _return_to_go(labels: Labeled) -> Finding:
     if labels.rewards is None:
-        return Finding(None, DENSE)
+        return Finding(None, labels.unjudged)
     returns, success = labels.prepared.extras["mc_return"], labels.prepared.extras["success"] > 0
     if not len(returns):
         return Finding(None, "no transitions")

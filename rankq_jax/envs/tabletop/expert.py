@@ -5,6 +5,7 @@ single observations has little to guess.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,6 +30,27 @@ NOISE = np.array([0.25, 0.25, 0.25, 0.0, 0.0, 0.20, 0.0])
 LEAST_SHARE, WHOLE = 0.1, 0.08
 
 
+class _Seen(NamedTuple):
+    """What a control step begins with, whatever the phases are.
+
+    Attributes:
+      now: where the tools are told to be.
+      held: `[n, 2]` metres: above the place at which things are grasped.
+      over: `[n, 2]` metres: where the things are above those that they are put on; they go with the tools,
+        however they were grasped.
+      yaw: `[n]` radians of the grasps.
+      grasp: `[n]` metres: height of the grasps.
+      placed: `[n]` metres: height at which the things are let go.
+    """
+
+    now: Pose
+    held: np.ndarray
+    over: np.ndarray
+    yaw: np.ndarray
+    grasp: np.ndarray
+    placed: np.ndarray
+
+
 class Expert:
     """The expert of n rows; it sees where things are, and remembers the phase."""
 
@@ -51,8 +73,7 @@ class Expert:
 
     def act(self) -> np.ndarray:
         """`[n, 7]` in [-1, 1]: the next control step of the live rows."""
-        self._advance()
-        error, off = self._error()
+        error, off = self._advance()
         self._far = np.sqrt((error[:, :3] ** 2).sum(axis=1))
         action = np.zeros((self.world.rows, ACTION))
         action[:, :3], action[:, 3:6] = error[:, :3] / MOVE, error[:, 3:] / TURN
@@ -68,10 +89,10 @@ class Expert:
         share = np.where(still, 0.0, np.minimum(np.maximum(self._far / WHOLE, LEAST_SHARE), 1.0))
         return draws * NOISE * share[:, None]
 
-    def _advance(self) -> None:
-        """The phases in which the rows are now."""
-        world, phase = self.world, self.phase
-        error, _ = self._error()
+    def _advance(self) -> tuple[np.ndarray, np.ndarray]:
+        """Brings the rows into the phases in which they are now; what `_error` returns of those."""
+        world, phase, seen = self.world, self.phase, self._seen()
+        error, off = self._error(seen)
         near = np.sqrt((error[:, :3] ** 2).sum(axis=1)) < NEAR
         straight = ~self._long() | (np.abs(error[:, 3:]).max(axis=1) < TURNED)
         felt = self._felt()
@@ -89,8 +110,10 @@ class Expert:
             (LEAVE, (error[:, 2] < RISEN) & ~lies, REACH),
         ):
             following = np.where((phase == at) & condition, then, following)
-        self.count = np.where(following == phase, self.count, 0)
+        same = following == phase
+        self.count = np.where(same, self.count, 0)
         self.phase = following
+        return (error, off) if same.all() else self._error(seen)
 
     def _long(self) -> np.ndarray:
         """`[n]` bool: whether the thing is longer than wide, so that its grasp must be straight."""
@@ -102,37 +125,42 @@ class Expert:
         felt: np.ndarray = sides[:, SIDES.index("left_finger")] & sides[:, SIDES.index("right_finger")]
         return felt
 
-    def _error(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where the tools should be.
+    def _seen(self) -> _Seen:
+        """Where tools and things are, and where the tools should be in some phase."""
+        world, row = self.world, np.arange(self.world.rows)
+        source, now, tool = world.source, world.target.pose, world.tool
+        moved, other = world.poses[row, source], world.poses[row, 1 - source]
+        along = judging.axis_x(moved[:, 3:])
+        middle = moved[:, :3] + along * self._center[source][:, None]
+        bottom = moved[:, 2] - self._bottom[source]
+        return _Seen(
+            now=now,
+            held=(moved[:, :3] + along * self._hold[source][:, None])[:, :2],
+            over=tool[:, :2] + other[:, :2] - middle[:, :2],
+            yaw=_grasp_yaw(along, self._long(), now.rotation),
+            grasp=np.maximum(moved[:, 2], self._rest[source]) - world.height,
+            placed=tool[:, 2] + other[:, 2] + self._support[1 - source] + GAP - bottom,
+        )
+
+    def _error(self, seen: _Seen) -> tuple[np.ndarray, np.ndarray]:
+        """Where the tools should be in the phases of the rows.
 
         Returns:
           `[n, 6]` metres and radians from where they are told to be, and `[n]` in [0, 1], how fast they may
           move sideways.
         """
-        world, phase, row = self.world, self.phase, np.arange(self.world.rows)
-        source, now, tool = world.source, world.target.pose, world.tool
-        moved, other = world.poses[row, source], world.poses[row, 1 - source]
-        along = judging.axis_x(moved[:, 3:])
+        phase, now = self.phase, seen.now
         reaching, carrying = (phase == REACH)[:, None], (phase == CARRY)[:, None]
-
-        held = moved[:, :3] + along * self._hold[source][:, None]
-        middle = moved[:, :3] + along * self._center[source][:, None]
-        # The thing goes with the tool, however it was grasped.
-        over = tool[:, :2] + other[:, :2] - middle[:, :2]
         position = now.position.copy()
-        position[:, :2] = np.where(reaching, held[:, :2], np.where(carrying, over, position[:, :2]))
-        yaw = _grasp_yaw(along, self._long(), now.rotation)
-        self._yaw = np.where(reaching[:, 0], yaw, self._yaw)
+        position[:, :2] = np.where(reaching, seen.held, np.where(carrying, seen.over, position[:, :2]))
+        self._yaw = np.where(reaching[:, 0], seen.yaw, self._yaw)
         wanted = Pose(position, turn("z", np.cos(self._yaw), np.sin(self._yaw)) @ DOWN)
         error = error_to(now, wanted)
 
-        grasp = np.maximum(moved[:, 2], self._rest[source]) - world.height
-        bottom = moved[:, 2] - self._bottom[source]
-        placed = tool[:, 2] + other[:, 2] + self._support[1 - source] + GAP - bottom
         off = np.sqrt((error[:, :2] ** 2).sum(axis=1))
         turned = np.where(self._long() & reaching[:, 0], np.abs(error[:, 3:]).max(axis=1), 0.0)
         funnel = FUNNEL * np.maximum(off - FUNNEL_FROM, 0.0) + FUNNEL_TURN * np.maximum(turned - TURNED, 0.0)
-        end = np.where(reaching[:, 0], grasp, placed)
+        end = np.where(reaching[:, 0], seen.grasp, seen.placed)
         way = np.where(phase == LEAVE, HIGH, np.minimum(end + funnel, HIGH))
         height = np.where((phase == CLOSE) | (phase == OPEN) | (phase == DONE), now.position[:, 2], way)
         error[:, 2] = height - now.position[:, 2]

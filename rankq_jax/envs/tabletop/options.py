@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from rankq_jax.envs.tabletop.scene import SETTINGS, Setting
+from rankq_jax.envs.tabletop.variants import SIZES
 from rankq_jax.errors import InputError
 
 Spawns = Literal["nominal", "grid72", "c4"]
 Direction = Literal["forward", "backward", "both"]
 Rule = Literal["contacts", "simpler"]
-SIZES = ((48, 64), (96, 128))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,19 @@
+"""The names of the worlds and what they stand for; importing them takes no time."""
+
+from collections.abc import Mapping
+from typing import Any
+
+NAMES = ("carrot-on-plate", "cube-stacking", "spoon-in-bowl")  # of the settings, see `scene.SETTINGS`
+SIZES = ((48, 64), (96, 128))  # pixels of an image: height and width
+# What the name of a task ends with, and which options differ then. Policies are pretrained in `source`.
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "": {},
+    "-state": {"image": None},
+    "-grid": {"spawns": "grid72"},
+    "-randomized": {"spawns": "c4", "randomized": True},
+    "-source": {"varied": True, "paraphrased": True, "direction": "both"},
+    "-simpler": {"rule": "simpler"},
+}
+LARGE = "-large"  # a further ending, of those with images: the larger size
+SEEING = tuple(name for name, changes in VARIANTS.items() if "image" not in changes)
+ENDINGS = (*VARIANTS, *(f"{name}{LARGE}" for name in SEEING))
