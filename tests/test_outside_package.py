@@ -54,6 +54,17 @@ def run(folder):
     return folder / "run"
 
 
+def test_processes_that_make_their_dataset_know_their_task(folder):
+    text = (folder / "own_environment.py").read_text()
+    shards = text.replace('"own-line"', '"own-shards"').replace("2_000, 1_000_000", "2_000, 1_000")
+    assert shards.count("own-shards") == text.count('"own-line"') > 0 and "2_000, 1_000," in shards
+    (folder / "own_shards.py").write_text(shards)
+    words = ("--import=own_shards", "--task=own-shards", "--steps=2000", "--processes=2")
+    assert "own-shards/" in done(folder, "dataset", "make", *words)
+    again = done(folder, "dataset", "make", *words)
+    assert "exists already, made with these settings" in again
+
+
 def test_it_trains_and_goes_on_after_a_kill(run):
     summary = json.loads((run / "summary.json").read_text())
     assert (summary["algorithm"], summary["task"], summary["updates"]) == ("margin_q", "own-line", 76)

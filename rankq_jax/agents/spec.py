@@ -25,18 +25,18 @@ class AgentSpec(NamedTuple):
         a bound are those of the section.
       networks: the preset (`networks.FAMILIES`) that its published code uses.
       columns: the columns of `Transition.extras` that its update reads.
-      optional: the columns that it reads where the data has them.
       duals: the dual variables that its state can have.
       batches_per_update: `(**arguments) -> int`, how many batches one update takes.
+      optional: the columns that it reads where the data has them.
     """
 
     name: str
     make: Callable[..., Agent]
     networks: str = "cal_ql"
     columns: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
     duals: tuple[str, ...] = ()
     batches_per_update: Callable[..., int] = one_batch
+    optional: tuple[str, ...] = ()
 
 
 AGENTS: dict[str, AgentSpec] = {}
@@ -62,9 +62,9 @@ def agent(
     networks: str = "cal_ql",
     *,
     columns: Iterable[str] = (),
-    optional: Iterable[str] = (),
     duals: Iterable[str] = (),
     batches_per_update: Callable[..., int] = one_batch,
+    optional: Iterable[str] = (),
 ) -> Callable[[Make], Make]:
     """A decorator that registers a constructor under its own name, which its agents have too.
 
@@ -77,8 +77,8 @@ def agent(
             return make(*args, **arguments)._replace(name=make.__name__)
 
         own = cast(Make, named)
-        read = tuple(columns), tuple(optional)
-        register_agent(AgentSpec(make.__name__, own, networks, *read, tuple(duals), batches_per_update))
+        spec = AgentSpec(make.__name__, own, networks, tuple(columns), tuple(duals), batches_per_update)
+        register_agent(spec._replace(optional=tuple(optional)))
         return own
 
     return declare

@@ -2,7 +2,7 @@
 
 import argparse
 
-from rankq_jax.envs.tabletop.variants import NAMES, SEEING
+from rankq_jax.envs.tabletop.variants import refuse_unknown
 from rankq_jax.errors import InputError
 
 
@@ -12,10 +12,7 @@ def check(values: argparse.Namespace) -> None:
     Raises:
       InputError: names the flag and its value.
     """
-    variants = [name.removeprefix("-") for name in SEEING]
-    for flag, value, known in (("setting", values.setting, NAMES), ("variant", values.variant, variants)):
-        if value not in known:
-            raise InputError(f"--{flag}={value!r}: choose one of {', '.join(filter(None, known))}.")
+    refuse_unknown(values.setting, values.variant, flag="--")
     if values.low > values.high:
         raise InputError(f"--low={values.low}: is above --high={values.high}; exchange them.")
     if values.low == values.high:

@@ -93,7 +93,7 @@ def prepare(episodes: Episodes, transform: RewardTransform, gamma: float) -> Tra
             "success": success.astype(np.float32),
             "mc_return": mc_return,
             "next_action": action[following],
-            **{name: episodes.info[name] for name in (WAYPOINT,) if name in episodes.info},
+            **({WAYPOINT: episodes.info[WAYPOINT]} if WAYPOINT in episodes.info else {}),
         },
     )
 

@@ -63,10 +63,19 @@ def _sizes(steps: int, shard_steps: int) -> list[int]:
     return [shard_steps] * whole + ([rest] if rest else [])
 
 
-def _shard(task_name: str, kind: str, sizes: list[int], seed: int, index: int, path: Path) -> None:
-    """Makes one shard in a process of its own, which looks the task up again."""
+def _shard(
+    task_name: str,
+    kind: str,
+    sizes: list[int],
+    seed: int,
+    begin: Callable[[], Any],
+    index: int,
+    path: Path,
+) -> None:
+    """Makes one shard in a process of its own, which looks the task up again after `begin`."""
     from rankq_jax import tasks  # the registry imports what this module belongs to
 
+    begin()
     own = seed if index == 0 else stream_seed(seed, index, 0, 0)
     generator = tasks.find(task_name).generators[kind]
     shards.save(generator.make(sizes[index], own, 1, lambda steps: None), path)
@@ -95,6 +104,8 @@ def _without_leftovers(name: str) -> Path:
 def is_made(task: Task, steps: int, seed: int, kind: str = "") -> bool:
     """Whether the dataset of these arguments of `make_dataset` is there, finished.
 
+    What a killed maker of it has left beside it is removed.
+
     Raises:
       InputError: if another one has its name, or it is damaged; names the field and both values.
     """
@@ -114,6 +125,7 @@ def make_dataset(
     progress: Callable[[int], Any] = lambda steps: None,
     kind: str = "",
     processes: int = 0,
+    begin: Callable[[], Any] = dict,
 ) -> str:
     """Generates a dataset and writes it under Minari's root.
 
@@ -127,6 +139,7 @@ def make_dataset(
       progress: told the number of steps taken after each batch of them.
       kind: name of the way, see `Task.generators`; empty: the first.
       processes: that work at once; 0 uses every core.
+      begin: called first in each of them, to register the task if another package has it. It is pickled.
 
     Returns:
       Its Minari name.
@@ -152,7 +165,7 @@ def make_dataset(
     with shards.claimed(folder, shards.fingerprint()):
         if not dataset_folder(name).exists():  # else another process has made it while this one waited
             paths = [folder / f"{index:05}.npz" for index in range(len(sizes))]
-            one = functools.partial(_shard, task.name, kind, sizes, seed)
+            one = functools.partial(_shard, task.name, kind, sizes, seed, begin)
             workers = processes or len(os.sched_getaffinity(0))
             shards.make(one, paths, workers, lambda index: progress(sizes[index]))
             write(concatenate([shards.load(path, task.spec.observation) for path in paths]))

@@ -98,9 +98,8 @@ def task(name: str, options: Options) -> Task:
         tells_success=True,
         seconds=PERIOD * options.chunk,
         world=_world(options),
-        chunk=Chunk(
-            options.chunk, held=(ACTION - 1,), every=3, waypoint="proprio"
-        ),  # a gripper keeps its opening
+        # A gripper keeps its opening. Where it changes it next is where the arm is going.
+        chunk=Chunk(options.chunk, held=(ACTION - 1,), every=3, waypoint="proprio"),
     )
 
 

@@ -1,7 +1,9 @@
 """The dataset of a configuration, made on first use."""
 
+import functools
 from typing import Any
 
+from rankq_jax import registry
 from rankq_jax.agents import reads
 from rankq_jax.configs import RunConfig, algorithms_of
 from rankq_jax.data import readings
@@ -26,7 +28,8 @@ def make(task: Task, steps: int, seed: int, kind: str = "", processes: int = 0) 
         def progress(taken: int) -> None:
             bar.update(min(taken, steps - bar.n))
 
-        return datasets.make_dataset(task, steps, seed, progress, kind, processes)
+        begin = functools.partial(registry.load_plugins, registry.imports())
+        return datasets.make_dataset(task, steps, seed, progress, kind, processes, begin)
 
 
 def load(config: RunConfig, task: Task) -> tuple[str, Transition, readings.Summary | None]:

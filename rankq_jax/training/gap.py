@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from rankq_jax.envs.rollout import opened
 from rankq_jax.envs.streams import stream_seed
 from rankq_jax.envs.tabletop.options import Options
-from rankq_jax.envs.tabletop.variants import NAMES, SEEING
+from rankq_jax.envs.tabletop.variants import refuse_unknown
 from rankq_jax.errors import InputError
 from rankq_jax.evaluation import evaluate, for_all_rows
 from rankq_jax.lifting import jit_act
@@ -87,12 +87,7 @@ def world_of(restored: Restored, setting: str, variant: str) -> Options:
         is about.
     """
     ending = f"-{variant}" if variant else ""
-    for field, value, known in (
-        ("setting", setting, NAMES),
-        ("variant", variant, [name.removeprefix("-") for name in SEEING]),
-    ):
-        if value not in known:
-            raise InputError(f"{field}={value!r}: choose one of {', '.join(filter(None, known))}.")
+    refuse_unknown(setting, variant)
     observation = restored.built.task.spec.observation
     if not isinstance(observation, dict) or "image" not in observation:
         raise InputError(

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rankq_jax.errors import InputError
+
 NAMES = ("carrot-on-plate", "cube-stacking", "spoon-in-bowl")  # of the settings, see `scene.SETTINGS`
 SIZES = ((48, 64), (96, 128))  # pixels of an image: height and width
 # What the name of a task ends with, and which options differ then. Policies are pretrained in `source`.
@@ -17,3 +19,20 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
 LARGE = "-large"  # a further ending, of those with images: the larger size
 SEEING = tuple(name for name, changes in VARIANTS.items() if "image" not in changes)
 ENDINGS = (*VARIANTS, *(f"{name}{LARGE}" for name in SEEING))
+
+
+def refuse_unknown(setting: str, variant: str, flag: str = "") -> None:
+    """Refuses a world with images that there is not.
+
+    Args:
+      setting: one of `NAMES`.
+      variant: one of `SEEING` without its first letter.
+      flag: what stands before the names of the two in messages.
+
+    Raises:
+      InputError: names the field and its value.
+    """
+    variants = [name.removeprefix("-") for name in SEEING]
+    for field, value, known in (("setting", setting, NAMES), ("variant", variant, variants)):
+        if value not in known:
+            raise InputError(f"{flag}{field}={value!r}: choose one of {', '.join(filter(None, known))}.")
