@@ -6,6 +6,7 @@ from pathlib import Path
 import gymnasium
 import h5py
 import jax
+import mujoco
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -151,6 +152,22 @@ def test_something_that_is_not_installed_is_named(monkeypatch):
         rq.InputError, match="gym:CarRacing-v3: Box2D is not installed; run `pip install box2d`"
     ):
         rq.from_gymnasium("CarRacing-v3")
+
+
+def test_a_picture_without_a_display_says_how_to_draw(monkeypatch):
+    env = rq.from_gymnasium(Point).environment(1, 1)
+    state = env.reset(np.zeros((1, 2), np.uint64))
+    for error, words in ((mujoco.FatalError, "MUJOCO_GL=egl"), (RuntimeError, "a fault")):
+
+        def fails(self, error=error):
+            raise error("a fault")
+
+        monkeypatch.setattr(Point, "render", fails, raising=False)
+        monkeypatch.setattr(Point, "render_mode", "rgb_array", raising=False)
+        kind = rq.InputError if error is mujoco.FatalError else error
+        with pytest.raises(kind, match=words):
+            env.render(state, 0)
+    env.close()
 
 
 def test_a_configuration_has_the_values_of_the_domain():

@@ -12,6 +12,8 @@ from pathlib import Path
 from scipy.stats import binomtest
 
 from rankq_jax.cli.evaluate import restored_of
+from rankq_jax.errors import InputError
+from rankq_jax.exporting import integrates
 from rankq_jax.training import calibration, gap
 from rankq_jax.training.acting import algorithm_of, with_arguments
 from rankq_jax.writers import write_json
@@ -40,7 +42,10 @@ def main(values: argparse.Namespace) -> None:
     """Prints every evaluation and the gap that is chosen, and writes them where `--out` asks for it."""
     values.task = None  # the networks are those of the policy's own task
     restored = restored_of(values)
-    restored = with_arguments(restored, {f"{algorithm_of(restored.config, restored.notes)[1]}.steps": "1"})
+    algorithm = algorithm_of(restored.config, restored.notes)[1]
+    if not integrates(restored.params):
+        raise InputError(f"the policy of {algorithm} integrates no velocity, and a gap is of one that does.")
+    restored = with_arguments(restored, {f"{algorithm}.steps": "1"})
     options = gap.world_of(restored, values.setting, values.variant)
     success = _telling(gap.success_of(restored, options, values.episodes, values.seed), values.episodes)
     found = gap.find_gap(success, values.low, values.high, values.halvings)

@@ -124,6 +124,13 @@ class Rows(gymnasium.Env):
             drawn: Any = env.render() if env.render_mode == "rgb_array" else None
         except gymnasium.error.DependencyNotInstalled as error:
             raise InputError(f"render: {one_line(error)}") from error
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] != "mujoco":  # which an environment may do without
+                raise
+            raise InputError(
+                f"render: {one_line(error)[:200]}; choose a way to draw without a display, MUJOCO_GL=egl or "
+                "MUJOCO_GL=osmesa in front of the command."
+            ) from error
         if not (isinstance(drawn, np.ndarray) and drawn.ndim == 3 and drawn.dtype == np.uint8):
             raise InputError(
                 f"render_mode={env.render_mode!r}: the environment draws no pictures of uint8; make it with "

@@ -20,7 +20,10 @@ def located(name: str) -> Path:
       InputError: if the package has none of that name; lists those that it has.
     """
     if not name.startswith(PREFIX):
-        return Path(name).expanduser()
+        path = Path(name).expanduser()
+        if name in names() and not path.exists():
+            raise InputError(f"{name}: no such file; the policy of the package is {PREFIX}{name}.")
+        return path
     short, known = name.removeprefix(PREFIX), names()
     if short in known:
         return FOLDER / f"{short.replace('-', '_')}.npz"

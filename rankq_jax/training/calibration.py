@@ -31,10 +31,13 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
       InputError: if it cannot be read, or lacks a field of a calibration.
     """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; check the path.")
     found = results.read_json(path)
     if missing := [field for field in _KINDS if field not in found]:
         raise InputError(
-            f"{path}: field {missing[0]!r} of a calibration is missing; calibrate the policy again."
+            f"{path}: field {missing[0]!r} of a calibration is missing; calibrate the policy, and give "
+            "the file that this writes."
         )
     kinds.check(path, found, _KINDS)
     return found

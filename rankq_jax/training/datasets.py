@@ -46,13 +46,13 @@ def load(config: RunConfig, task: Task) -> tuple[str, Transition, readings.Summa
     # Experts learn online alone; other tasks keep their dataset's name, by which arms are compared.
     if not name and not needed and (task.success is None or not task.generators):
         return "", build.example(config, task), None  # gives the shapes; no batch draws from it
+    if task.chunk is not None:
+        _check_overlapping(config, name or task.name)
     if not name:
         steps, seed, kind = config.dataset_steps, config.dataset_seed, config.dataset_kind
         name = datasets.dataset_name(task, steps, seed, kind)
         if not minari.exists(name):
             make(task, steps, seed, kind)
-    if task.chunk is not None:
-        _check_overlapping(config, name)
     transform, needs = build.reward_transform(config, task), success_needed(config)
     shared = (task, name, transform, config.discount)
     chosen: Any = {"keys": config.dataset_keys, "clip_actions": config.clip_actions}

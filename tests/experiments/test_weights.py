@@ -34,6 +34,14 @@ def config_of(**changes):
     return configs.parse(config)
 
 
+def config_of_bc():
+    config = configs.arm("bc", f"{TASK},smoke")
+    tiny = {"offline.updates": 20, "offline.updates_per_dispatch": 20, "evaluation_episodes": 2,
+            "actor_hidden": (8,), "dataset_steps": 1_000}  # fmt: skip
+    config.update_from_flattened_dict(tiny)
+    return configs.parse(config)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The folder of a run of a flow policy with two seeds."""
@@ -176,6 +184,15 @@ def test_the_calibration_of_another_policy_is_refused(run, file, calibrated, cha
     error = error.format(own=calibrated["parameters"][:12], other=other[:12])
     assert str(found.value).startswith(f"{known}: {error}") and "\n" not in str(found.value)
     assert list(tmp_path.iterdir()) == [known]
+
+
+def test_a_calibration_that_is_not_there_and_one_of_a_policy_without_a_velocity(tmp_path, monkeypatch):
+    lost = tmp_path / "lost.json"
+    with pytest.raises(InputError, match=f"{lost}: no such file; check the path"):
+        calibration.read(lost)
+    plain = train.train(config_of_bc(), tmp_path / "plain") and tmp_path / "plain"
+    with pytest.raises(InputError, match="the policy of bc integrates no velocity, and a gap is of one"):
+        main.execute(["calibrate", f"--workdir={plain}", "--setting=cube-stacking"])
 
 
 def test_the_command_evaluates_a_file(file, capsys, monkeypatch):

@@ -3,6 +3,7 @@
 import pytest
 
 from rankq_jax import tasks
+from rankq_jax.errors import InputError
 from rankq_jax.trained_policies import digest_of, load_weights, located
 from rankq_jax.trained_policies.pretrained import FOLDER, names
 from rankq_jax.training import gap, weights
@@ -15,6 +16,11 @@ BANDS = {"carrot-on-plate": (0.40, 0.75), "cube-stacking": (0.15, 0.25), "spoon-
 def test_there_are_three_and_they_are_small():
     assert names() == [f"vla-xs-{setting}" for setting in sorted(BANDS)]
     assert sum(path.stat().st_size for path in FOLDER.glob("*.npz")) < 2**20
+
+
+def test_a_short_name_without_its_beginning_is_told():
+    with pytest.raises(InputError, match="no such file; the policy of the package is pretrained:vla-xs-cube"):
+        located("vla-xs-cube-stacking")
 
 
 @pytest.mark.parametrize("setting", BANDS)

@@ -18,7 +18,7 @@ from rankq_jax.errors import InputError
 from rankq_jax.tasks import tabletop, training_data
 from rankq_jax.tasks.datasets import make_dataset
 from rankq_jax.testing.comparing import same
-from rankq_jax.training import build
+from rankq_jax.training import build, datasets
 
 
 def test_demonstrations_succeed_and_rest_and_do_not_depend_on_threads(monkeypatch):
@@ -132,3 +132,10 @@ def test_what_a_recording_tells_of_its_camera():
     assert "+- 0.05 m" in world(randomized=True)["camera"]
     assert world(image=None, gap=0.5) == {}
     assert len({str(world(**each)) for each in ({}, {"varied": True}, {"gap": 1.0})}) == 3
+
+
+def test_an_algorithm_that_cannot_read_chunks_is_refused_before_they_are_made(monkeypatch):
+    monkeypatch.setattr(datasets, "make", lambda *_: pytest.fail("a dataset was made"))
+    config = configs.parse(configs.arm("cal_ql", "widowx-cube-stacking,smoke"))
+    with pytest.raises(InputError, match=r"stacking: its rows are control steps.* no row has its mc_"):
+        datasets.load(config, tasks.find("widowx-cube-stacking"))
