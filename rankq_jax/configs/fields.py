@@ -42,6 +42,8 @@ Shift = Annotated[int, Interval(0, 1000, integer=True)]  # pixels
 EncoderTraining = Annotated[str, OneOf(HOW)]
 SuccessWeight = Annotated[str, OneOf(("given", "balanced"))]
 RewardScaling = Annotated[str, OneOf(("given", "return_range"))]
+ADAM, MUON = "adam", "muon"
+Optimizer = Annotated[str, OneOf((ADAM, MUON))]
 ClipGroups = Annotated[str, OneOf(("networks", "optimizers"))]
 Parallel = Annotated[str, OneOf(("seeds", "batch"))]
 SeedsExecution = Annotated[str, OneOf(("auto", "batched", "sequential"))]

@@ -172,21 +172,20 @@ class RunConfig:
     encoder_training: kinds.EncoderTraining = field(
         "separate", "Each network trains its encoder, or the critic trains a shared one, or it is frozen."
     )
-    image_shift: kinds.Shift = field(
-        0, "The farthest that updates see an image moved, as in DrQ; 0 moves none.", "pixels"
-    )
+    image_shift: kinds.Shift = field(0, "The farthest that images are moved in updates (DrQ).", "pixels")
     color_jitter: Dropout = field(
         0.0, "The largest change of brightness, contrast and saturation in updates; 0 changes none."
     )
     actor_learning_rate: kinds.LearningRate = field(
         3e-4, "The learning rate of the policy and of the temperature."
     )
+    actor_optimizer: kinds.Optimizer = field("adam", "The policy's: Adam, or Muon (matrices) and Adam.")
     actor_cosine_decay: Switch = field(
         False, "The policy's learning rate falls to 0 over the updates of a run that is offline only."
     )
     actor_final_rate: UnitInterval = field(0.0, "The share of the learning rate that the decay ends at.")
     actor_warmup: Whole = field(0, "The time in which the policy's learning rate rises from 0.", "updates")
-    actor_weight_decay: NonNegative = field(0.0, "The weight decay of the policy (AdamW); 0 is Adam.")
+    actor_weight_decay: NonNegative = field(0.0, "The weight decay of the policy, decoupled as in AdamW.")
     critic_learning_rate: kinds.LearningRate = field(
         3e-4, "The learning rate of critics, of the CQL multiplier and of IQL's state value."
     )

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optax
+from optax import contrib
 
 from rankq_jax.agents import AGENTS, Optimizers, clip_members, jitter_colors, shift_images, train_encoder
 from rankq_jax.bounds import arguments
 from rankq_jax.configs import RunConfig
+from rankq_jax.configs.fields import MUON
 from rankq_jax.data import mixture
 from rankq_jax.errors import InputError
 from rankq_jax.lifting import normalize_observations
@@ -34,11 +36,21 @@ def check(condition: bool, message: str) -> None:
 
 
 def _optimizer(
-    rate: float | Schedule, clip: optax.GradientTransformation | None, mean: bool, decay: float = 0.0
+    rule: optax.GradientTransformation, clip: optax.GradientTransformation | None, mean: bool
 ) -> optax.GradientTransformation:
-    rule = optax.adamw(rate, weight_decay=decay) if decay else optax.adam(rate)
     links = [cross_device_mean()] if mean else []
     return optax.chain(*links, *([] if clip is None else [clip]), rule)
+
+
+def _actor_rule(config: RunConfig) -> optax.GradientTransformation:
+    """Adam or AdamW; or Muon for matrices, and NAdamW with the same rate for all other parameters.
+
+    Muon steps along the nearest orthogonal matrix of the averaged gradient (Jordan et al. 2024).
+    """
+    rate, decay = _actor_rate(config), config.actor_weight_decay
+    if config.actor_optimizer == MUON:
+        return contrib.muon(rate, weight_decay=decay, adam_weight_decay=decay)
+    return optax.adamw(rate, weight_decay=decay) if decay else optax.adam(rate)
 
 
 def _actor_rate(config: RunConfig) -> float | Schedule:
@@ -106,11 +118,11 @@ def optimizers_of(config: RunConfig) -> Optimizers:
     clip, clip_critic, clip_dual = _clips(config.max_gradient_norm, config.clip_groups)
     actor_rate, critic_rate = config.actor_learning_rate, config.critic_learning_rate
     return Optimizers(
-        actor=_optimizer(_actor_rate(config), clip, mean, config.actor_weight_decay),
-        critic=_optimizer(critic_rate, clip_critic, mean),
-        value=_optimizer(critic_rate, clip, mean),
-        dual=_optimizer(actor_rate, clip_dual, mean),
-        duals={"cql_weight": _optimizer(critic_rate, clip_dual, mean)},
+        actor=_optimizer(_actor_rule(config), clip, mean),
+        critic=_optimizer(optax.adam(critic_rate), clip_critic, mean),
+        value=_optimizer(optax.adam(critic_rate), clip, mean),
+        dual=_optimizer(optax.adam(actor_rate), clip_dual, mean),
+        duals={"cql_weight": _optimizer(optax.adam(critic_rate), clip_dual, mean)},
     )
 
 

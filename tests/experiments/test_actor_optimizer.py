@@ -48,6 +48,27 @@ def test_weight_decay_is_beside_the_gradient():
     np.testing.assert_allclose(steps(config_of(), 2), 0.1, rtol=1e-4)
 
 
+def test_muon_moves_matrices_along_orthogonal_ones_and_vectors_as_adam_does():
+    # Newton-Schulz brings singular values near 1, whatever they were; here 10 and 0.1. The first step of Adam
+    # with Nesterov's momentum is 0.9 * 0.1 / (1 - 0.9^2) + 0.1 / (1 - 0.9) rates.
+    optimizer = optimizers_of(config_of(actor_optimizer="muon")).actor
+    turn = np.array([[0.8, -0.6], [0.6, 0.8]], np.float32)
+    params = {"matrix": jnp.zeros((2, 2)), "vector": jnp.zeros(2)}
+    gradient = {
+        "matrix": jnp.array(turn @ np.diag([10.0, 0.1]).astype(np.float32)),
+        "vector": jnp.array([7.0, -0.2]),
+    }
+    moved, _ = optimizer.update(gradient, optimizer.init(params), params)
+    stretched = -np.asarray(moved["matrix"]) / 0.1
+    np.testing.assert_allclose(np.linalg.svd(stretched)[1], 1.0, atol=0.35)
+    np.testing.assert_allclose(stretched, turn, atol=0.35)
+    np.testing.assert_allclose(moved["vector"], [-0.147368, 0.147368], rtol=1e-4)
+    # A single gradient of Adam has singular values as unlike as its signs let them be.
+    adam = optimizers_of(config_of()).actor
+    plain, _ = adam.update(gradient, adam.init(params), params)
+    assert np.linalg.norm(-np.asarray(plain["matrix"]) / 0.1 - turn) > 0.35
+
+
 def test_a_last_share_without_a_decay_is_refused():
     given = {"actor_final_rate": 0.5}
     config = config_of(**given)

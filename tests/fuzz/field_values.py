@@ -131,6 +131,7 @@ SHARED = {
     "color_jitter": real(0.0, 1.0, 0.0, 0.2, below=True),
     "encoder_training": choice("separate", "shared", "frozen"),
     "actor_learning_rate": real(0.0, 1.0, 0.0, 1e-4, 3e-4),
+    "actor_optimizer": choice("adam", "muon"),
     "actor_cosine_decay": switch(),
     "actor_final_rate": real(0.0, 1.0, 0.0, 0.1),
     "actor_warmup": whole(0, INT32, 0, 10),
