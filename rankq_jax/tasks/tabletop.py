@@ -46,10 +46,12 @@ def collect(
     return concatenate([next(made) for _ in range(episodes)])
 
 
-def _generate(options: Options, steps: int, seed: int, threads: int, progress: Progress) -> Episodes:
+def _generate(
+    options: Options, recovering: bool, steps: int, seed: int, threads: int, progress: Progress
+) -> Episodes:
     """Whole demonstrations of at least `steps` control steps."""
     kept, count = list[Episodes](), 0
-    for episode in demonstrations(options, seed, threads, progress):
+    for episode in demonstrations(options, seed, threads, progress, recovering):
         kept.append(episode)
         count += len(episode.reward)
         if count >= steps:
@@ -60,14 +62,20 @@ def _generate(options: Options, steps: int, seed: int, threads: int, progress: P
 def _generators(options: Options) -> Mapping[str, Generator]:
     """Demonstrations, a row for each control step."""
     directions = 2 if options.direction == "both" else 1
+    steps = EPISODES * EPISODE * directions
     made = Generator(
-        steps=EPISODES * EPISODE * directions,
+        steps=steps,
         shard_steps=SHARD_EPISODES * EPISODE,
-        make=functools.partial(_generate, dataclasses.replace(options, **STEPS)),
+        make=functools.partial(_generate, dataclasses.replace(options, **STEPS), False),
         algorithm="successes of a scripted expert, half of them executed with noise and labeled without",
         env_specs=None,
     )
-    return {"expert": made}
+    recovery = made._replace(
+        steps=steps // 2,
+        make=functools.partial(_generate, dataclasses.replace(options, **STEPS), True),
+        algorithm=f"{made.algorithm}; each begins where somebody clumsy has led",
+    )
+    return {"expert": made, "recovery": recovery}
 
 
 def _world(options: Options) -> Mapping[str, Any]:

@@ -108,9 +108,9 @@ def test_a_dataset_of_images_is_read_by_minari_and_by_the_library(monkeypatch, t
 
 
 def test_half_of_the_episodes_are_executed_with_noise():
-    drawn = [module._draws(np.array([0, row], np.uint64), 0) for row in range(60)]
-    silent = [not noise.any() for _, noise in drawn]
-    assert 15 < sum(silent) < 45 and all(noise.shape == (100, 7) for _, noise in drawn)
+    drawn = [module._draw(np.array([0, row], np.uint64), 0).noise for row in range(60)]
+    silent = [not noise.any() for noise in drawn]
+    assert 15 < sum(silent) < 45 and all(noise.shape == (100, 7) for noise in drawn)
 
 
 def test_recordings_begin_away_from_the_start_of_an_episode():
@@ -121,6 +121,26 @@ def test_recordings_begin_away_from_the_start_of_an_episode():
     away = np.abs(tools - start)[:, :2]
     assert away.max(axis=0).min() > 0.3 and away.max() < 0.9  # of half the width of the region, 14 and 20 cm
     np.testing.assert_allclose(tools[:, 6], 1.0, atol=0.05)  # with an open gripper
+
+
+def test_recoveries_begin_after_a_blunder_and_succeed():
+    blind = Options(setting="cube-stacking", image=None, chunk=1, horizon=100)
+
+    def first_rows(recovering):
+        made = module.demonstrations(blind, 7, 1, recovering=recovering)
+        found = [next(made) for _ in range(module.ROWS)]
+        assert all(episode.success[-1] for episode in found)
+        return found, np.stack([episode.observation["state"][0] for episode in found])
+
+    plain, untouched = first_rows(False)
+    recoveries, poses = first_rows(True)
+    # Things lie or hang elsewhere than an episode puts them: by 5 cm, in units of 15.
+    moved = np.abs(poses - untouched)[:, [0, 1, 2]].max(axis=1) > 0.05 / 0.15
+    assert 2 < moved.sum() < module.ROWS
+    # Some grippers are shut around nothing, and what the expert wants is to open them.
+    shut = np.array([episode.observation["proprio"][0, 6] < -0.5 for episode in recoveries])
+    assert shut.any() and all(e.action[0, 6] == 1.0 for e, s in zip(recoveries, shut, strict=True) if s)
+    assert all(episode.observation["proprio"][0, 6] > 0.9 for episode in plain)
 
 
 def test_what_a_recording_tells_of_its_camera():

@@ -30,7 +30,7 @@ NOISE = np.array([0.25, 0.25, 0.25, 0.0, 0.0, 0.20, 0.0])
 LEAST_SHARE, WHOLE = 0.1, 0.08
 
 
-class _Seen(NamedTuple):
+class Seen(NamedTuple):
     """What a control step begins with, whatever the phases are.
 
     Attributes:
@@ -55,16 +55,17 @@ class Expert:
     """The expert of n rows; it sees where things are, and remembers the phase."""
 
     def __init__(self, world: World) -> None:
-        """Starts in the first phase of every row."""
+        """Starts in the phase that is seen of every row: where a thing lies well, is held, or is neither."""
         self.world = world
         n = world.rows
-        self.phase, self.count = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        self.count = np.zeros(n, np.int64)
         self._yaw, self._far = np.zeros(n), np.zeros(n)
         things = world.options.world.things
         self._hold, self._center, self._symmetry, self._rest, self._bottom, self._support = (
             np.array([getattr(thing, name) for thing in things])
             for name in ("hold", "center", "symmetry", "rest", "bottom", "support")
         )
+        self.phase = np.where(self._lies(), LEAVE, np.where(self._felt(), CARRY, REACH))
 
     @property
     def done(self) -> np.ndarray:
@@ -91,12 +92,12 @@ class Expert:
 
     def _advance(self) -> tuple[np.ndarray, np.ndarray]:
         """Brings the rows into the phases in which they are now; what `_error` returns of those."""
-        world, phase, seen = self.world, self.phase, self._seen()
+        phase, seen = self.phase, self._seen()
         error, off = self._error(seen)
         near = np.sqrt((error[:, :3] ** 2).sum(axis=1)) < NEAR
         straight = ~self._long() | (np.abs(error[:, 3:]).max(axis=1) < TURNED)
         felt = self._felt()
-        lies = judging.succeeds(world.options.world, world.poses, world.touch, world.source)
+        lies = self._lies()
         late = (phase == CLOSE) & (self.count >= CLOSING)
         following = phase.copy()
         for at, condition, then in (  # of several, the last one counts
@@ -119,13 +120,18 @@ class Expert:
         """`[n]` bool: whether the thing is longer than wide, so that its grasp must be straight."""
         return self._symmetry[self.world.source] > math.pi / 2
 
+    def _lies(self) -> np.ndarray:
+        """`[n]` bool: whether the thing lies where it should."""
+        world = self.world
+        return judging.succeeds(world.options.world, world.poses, world.touch, world.source)
+
     def _felt(self) -> np.ndarray:
         """`[n]` bool: whether both fingers touch the thing."""
         sides = self.world.touch.sides[np.arange(self.world.rows), self.world.source]
         felt: np.ndarray = sides[:, SIDES.index("left_finger")] & sides[:, SIDES.index("right_finger")]
         return felt
 
-    def _seen(self) -> _Seen:
+    def _seen(self) -> Seen:
         """Where tools and things are, and where the tools should be in some phase."""
         world, row = self.world, np.arange(self.world.rows)
         source, now, tool = world.source, world.target.pose, world.tool
@@ -133,7 +139,7 @@ class Expert:
         along = judging.axis_x(moved[:, 3:])
         middle = moved[:, :3] + along * self._center[source][:, None]
         bottom = moved[:, 2] - self._bottom[source]
-        return _Seen(
+        return Seen(
             now=now,
             held=(moved[:, :3] + along * self._hold[source][:, None])[:, :2],
             over=tool[:, :2] + other[:, :2] - middle[:, :2],
@@ -142,7 +148,7 @@ class Expert:
             placed=tool[:, 2] + other[:, 2] + self._support[1 - source] + GAP - bottom,
         )
 
-    def _error(self, seen: _Seen) -> tuple[np.ndarray, np.ndarray]:
+    def _error(self, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
         """Where the tools should be in the phases of the rows.
 
         Returns:
