@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from rankq_jax.bounds import Samples, Widths, checked
+from rankq_jax.bounds import Count, Samples, Widths, checked
 from rankq_jax.losses.flow import FARTHEST, bounded_log_deviation, chain_log_density, clip_one_sided
 from rankq_jax.networks.flows import NOISE, TIME, Flow, embed_time, integrating
 from rankq_jax.networks.mlp import FLOAT32, Arithmetic, network
@@ -158,7 +158,7 @@ def density_of_chain(
 @checked()
 def noisy(
     policy: Policy,
-    action_size: int,
+    action_size: Count,
     steps: Samples = 1,
     hidden: Widths = HIDDEN,
     arithmetic: Arithmetic = FLOAT32,

@@ -1,7 +1,7 @@
-"""SACFlow in plain numpy with float64, written from the equations B.3 to B.5 of RankQ and not from the library.
+"""SACFlow in plain numpy with float64, written from the equations B.3 to B.5 of RankQ.
 
-Parameters are a dictionary: `velocity`, a perceptron of (readout, point, embedded time), and `noise`, the head
-of the deviations. Observations are vectors, which are their own readout.
+Parameters are a dictionary: `velocity`, a perceptron of (readout, point, embedded time), and `noise`, the
+head of the deviations. Observations are vectors, which are their own readout.
 """
 
 import numpy as np
@@ -69,7 +69,7 @@ def actor_loss(action, known):
 
 
 def actor_gradient(known, start, noise):
-    """Of the loss in the parameters: the slope at the clipped action, passed on where descent leads inside."""
+    """Of the loss in the parameters: the slope at the clipped action, where descent does not lead outside."""
     seen = known.batch.observation
     action = draw(known.actor, seen, start, noise)[0]
     slope = reference.gradient(lambda a: actor_loss(a, known), np.clip(action, -1.0, 1.0))

@@ -29,7 +29,7 @@ def networks(steps):
 
 @functools.cache
 def updated(name, steps, **arguments):
-    """The state before one update whose gradients are what it subtracts, the one after it, and its metrics."""
+    """What one update reads, the state after it, from which gradients are subtracted, and its metrics."""
     rule = optax.sgd(1.0)
     agent = AGENTS[name].make(networks(steps), Optimizers(rule, rule, rule, rule), **VLA, **arguments)
     random, data = np.random.default_rng(1), jax.tree.map(jnp.asarray, batch())
@@ -112,7 +112,7 @@ def test_the_actor_and_its_one_sided_clip(steps):
 
 
 def test_there_is_no_temperature():
-    known, after, metrics = updated("sac", 1)
+    _, after, metrics = updated("sac", 1)
     assert after.duals == {} and not any(name.startswith("dual/") for name in metrics)
 
 
