@@ -133,7 +133,7 @@ def test_a_time_limit_does_not_end_a_value():
     table = Critic(
         init=lambda key, observation, action: jnp.zeros((2, steps)),
         apply=lambda q, observation, action: q @ observation.T,
-        apply_to_set=lambda q, observation, actions: (q @ observation.T)[..., None] + 0.0 * actions[..., 0],
+        apply_to_set=lambda q, observation, actions: (q @ observation.T)[..., None],  # of one action
     )
     networks = FAMILIES["flow"](2, (4,))
     networks = networks._replace(critic=table, policy=noisy(networks.policy, 2, hidden=(2,)))

@@ -28,7 +28,7 @@ def flow_of(velocity, log_deviation):
 
 
 def turning(h, x, tau):
-    return np.sin(3.0 * x) + h * (1.0 + tau)
+    return x * (0.5 - 0.2 * x) + h * (1.0 + tau)
 
 
 def widening(h, tau):
