@@ -1,11 +1,14 @@
 """The state of one agent as the start of another one's training."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 
 from rankq_jax.agents.state import Trainable
 from rankq_jax.lifting import Normalized
+from rankq_jax.networks.encoded import ENCODER
+from rankq_jax.networks.flows import NOISE
 from rankq_jax.types import Agent
 
 KEPT = ("step",)  # what counts the updates of the run itself
@@ -25,11 +28,12 @@ class Transferred(NamedTuple):
     initialized: tuple[str, ...]
 
 
-def transfer(agent: Agent, new: Any, old: Any, policy_only: bool = False) -> Transferred:
+def transfer(agent: Agent, new: Any, old: Any, policy_only: bool = False, acting: Any = None) -> Transferred:
     """Copies what two states both have, by name: parameters, targets, dual variables, optimizers.
 
     A part is copied whole or not at all: a critic with another number of members is initialized. Counts of
-    updates start at 0.
+    updates start at 0. From an agent of another kind that acts with an average of its parameters only that
+    average is taken, see `begin`.
 
     Args:
       agent: the agent that goes on.
@@ -37,6 +41,7 @@ def transfer(agent: Agent, new: Any, old: Any, policy_only: bool = False) -> Tra
       old: a state of the same agent or of another one, with the same leading axes.
       policy_only: whether the parameters that `Agent.params` returns, and their targets, are all that is
         copied; optimizers are then initialized too.
+      acting: the parameters that the other agent acts with; None: those of its actor.
 
     Raises:
       ValueError: if only one of the states normalizes observations, or the two have nothing in common.
@@ -45,13 +50,15 @@ def transfer(agent: Agent, new: Any, old: Any, policy_only: bool = False) -> Tra
         which = "the other" if isinstance(old, Normalized) else "this"
         raise ValueError(f"only {which} run normalizes observations; let both or neither do so")
     if isinstance(new, Normalized):
-        inner = agent._replace(params=lambda state: agent.params(new._replace(inner=state)).inner)
-        found = transfer(inner, new.inner, old.inner, policy_only)
+        own = None if acting is None else acting.inner
+        found = transfer(_inner(agent, new), new.inner, old.inner, policy_only, own)
         return found._replace(state=old._replace(inner=found.state))
-    acting = {id(leaf) for leaf in jax.tree.leaves(agent.params(new))}
+    if acting is not None and type(old) is not type(new) and _averages(old, acting):
+        return begin(agent, new, acting)
+    needed = _leaves(agent.params(new))
     fields, parts, copied, initialized = old._asdict(), {}, list[str](), list[str]()
     for name, part in new._asdict().items():
-        source, wanted = fields.get(name), not policy_only or _acts(name, new, acting)
+        source, wanted = fields.get(name), not policy_only or _acts(name, new, needed)
         if name in KEPT or source is None or not wanted:
             parts[name] = part
             initialized += [] if name in KEPT else [name]
@@ -65,7 +72,7 @@ def transfer(agent: Agent, new: Any, old: Any, policy_only: bool = False) -> Tra
 def begin(agent: Agent, new: Any, params: Any) -> Transferred:
     """Puts parameters of a policy wherever a state holds their like: what is trained, averages and targets.
 
-    Optimizers and all else stay as they are.
+    Optimizers and all else stay as they are, and so does a noise head that the parameters do not have.
 
     Args:
       agent: the agent that goes on.
@@ -76,27 +83,80 @@ def begin(agent: Agent, new: Any, params: Any) -> Transferred:
       ValueError: if nothing of the state is like the parameters.
     """
     if isinstance(new, Normalized):
-        found = begin(agent, new.inner, params.inner)
+        found = begin(_inner(agent, new), new.inner, params.inner)
         return found._replace(state=params._replace(inner=found.state))
     parts, copied, initialized = {}, list[str](), list[str]()
     for name, part in new._asdict().items():
-        trained = isinstance(part, Trainable) and _alike(part.params, params)
-        if trained:
-            initialized.append(f"{name}'s optimizer")
-        if trained or _alike(part, params):
+        own = part.params if isinstance(part, Trainable) else part
+        given = _with_noise(params, own)
+        if _alike(own, given):
             copied.append(name)
+            initialized += [] if given is params else [f"{name}'s noise"]
+            initialized += [f"{name}'s optimizer"] if isinstance(part, Trainable) else []
+            part = part._replace(params=given) if isinstance(part, Trainable) else given
         elif name not in KEPT:
             initialized.append(name)
-        parts[name] = part._replace(params=params) if trained else params if name in copied else part
+        parts[name] = part
     if not copied:
         raise ValueError(f"a {type(new).__name__} holds no parameters like those of the policy")
     return Transferred(type(new)(**parts), tuple(copied), tuple(initialized))
 
 
-def _acts(name: str, state: Any, acting: set[int]) -> bool:
+def see_through_policy(agent: Agent, found: Transferred) -> Transferred:
+    """A state whose initialized parts have the encoder of the policy, for encoders that are not trained.
+
+    A critic of its own random encoder would see nothing of what the policy's has learned.
+
+    Args:
+      agent: the agent that goes on.
+      found: from `transfer` or `begin`.
+    """
+    if isinstance(found.state, Normalized):
+        inner = see_through_policy(_inner(agent, found.state), found._replace(state=found.state.inner))
+        return inner._replace(state=found.state._replace(inner=inner.state))
+    seen, parts = agent.params(found.state).get(ENCODER), dict[str, Any]()
+    for name in found.initialized:
+        part = getattr(found.state, name, None)
+        own = part.params if isinstance(part, Trainable) else part
+        if isinstance(own, Mapping) and ENCODER in own and _alike(own[ENCODER], seen):
+            own = {**own, ENCODER: seen}
+            parts[name] = part._replace(params=own) if isinstance(part, Trainable) else own
+    copied = (*found.copied, *(f"{name}'s encoder" for name in parts))
+    return found._replace(state=found.state._replace(**parts), copied=copied)
+
+
+def without_noise(params: Any) -> Any:
+    """Parameters of a policy without those of a noise head."""
+    if isinstance(params, Normalized):
+        return params._replace(inner=without_noise(params.inner))
+    return {name: part for name, part in params.items() if name != NOISE} if NOISE in params else params
+
+
+def _with_noise(params: Any, own: Any) -> Any:
+    """`params`, with the noise head of `own` where only that has one."""
+    both = isinstance(params, Mapping) and isinstance(own, Mapping)
+    return {**params, NOISE: own[NOISE]} if both and NOISE in own and NOISE not in params else params
+
+
+def _inner(agent: Agent, state: Normalized) -> Agent:
+    """The agent whose states are what `state` wraps."""
+    return agent._replace(params=lambda inner: agent.params(state._replace(inner=inner)).inner)
+
+
+def _averages(state: Any, acting: Any) -> bool:
+    """Whether an agent acts with other parameters than those that it trains."""
+    actor = getattr(state, "actor", None)
+    return isinstance(actor, Trainable) and not _leaves(acting) <= _leaves(actor.params)
+
+
+def _leaves(tree: Any) -> set[int]:
+    return {id(leaf) for leaf in jax.tree.leaves(tree)}
+
+
+def _acts(name: str, state: Any, needed: set[int]) -> bool:
     """Whether a field holds parameters that acting needs, or their target."""
     part = getattr(state, name.removeprefix("target_"), None)
-    return any(id(leaf) in acting for leaf in jax.tree.leaves(part))
+    return any(id(leaf) in needed for leaf in jax.tree.leaves(part))
 
 
 def _taken(

@@ -23,7 +23,7 @@ from rankq_jax.agents.state import (
     sampling,
     trainable,
 )
-from rankq_jax.bounds import Rate, checked
+from rankq_jax.bounds import Rate, Whole, checked
 from rankq_jax.losses import squared_td, td_target
 from rankq_jax.networks import Networks
 from rankq_jax.types import Agent, Key, Metrics, Params, Transition
@@ -58,6 +58,7 @@ def actor_critic(
     objective: Objective,
     duals: Mapping[str, Dual],
     target_rate: Rate,
+    critic_warmup: Whole = 0,
 ) -> Agent:
     """An agent from its slots.
 
@@ -73,6 +74,7 @@ def actor_critic(
       objective: loss of the actor.
       duals: the dual variables of this algorithm, by name.
       target_rate: share of the new critic in the target critic after each update (Polyak averaging).
+      critic_warmup: the number of first updates in which the actor and its optimizer stay as they are.
 
     Raises:
       ValueError: if the policy has no density.
@@ -123,6 +125,9 @@ def actor_critic(
         k_critic, k_actor = jax.random.split(key)
         new_critic, critic_metrics = step_critic(state.critic, state, batch, k_critic)
         new_actor, actor_metrics = step_actor(state.actor, state, batch, k_actor)
+        if critic_warmup:  # a selection: the first updates and the later ones are one program
+            moves = state.step >= critic_warmup
+            new_actor = jax.tree.map(functools.partial(jnp.where, moves), new_actor, state.actor)
         signals = {**critic_metrics, **actor_metrics}
         moved = {name: step_dual(name, v, signals) for name, v in state.duals.items()}
         target = optax.incremental_update(new_critic.params, state.target_critic, target_rate)

@@ -24,6 +24,7 @@ def cql(
     samples: Samples = 10,
     temperature: Temperature = 1.0,
     importance_sampling: Switch = True,
+    next_samples: Switch = True,
     calibrated: bool = False,
     **sac_arguments: Any,
 ) -> Agent:
@@ -36,13 +37,15 @@ def cql(
       lagrange: let a dual variable scale the weight, so that the gap stays near the threshold (the Cal-QL
         code on AntMaze; on Adroit it does not).
       lagrange_threshold: that gap.
-      samples: actions per set; there are three sets.
+      samples: actions per set; there are three sets, or two without `next_samples`.
       temperature: of the log-sum-exp.
       importance_sampling: correct the sampled actions by their density.
+      next_samples: whether policy actions of the next state are a set too, as in the published code; RankQ
+        leaves them out for vision-language-action policies.
       calibrated: see `cal_ql`.
       **sac_arguments: as in `sac`.
     """
-    gap = cql_regularizer(samples, temperature, importance_sampling, calibrated)
+    gap = cql_regularizer(samples, temperature, importance_sampling, calibrated, next_samples=next_samples)
     if not lagrange:
         return sac(networks, optimizers, regularizer=scaled(gap, weight), **sac_arguments)
     return sac(

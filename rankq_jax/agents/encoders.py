@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from rankq_jax.agents.optimizers import Optimizers
 from rankq_jax.agents.state import Trainable
@@ -84,6 +85,15 @@ def _follow_the_critic(state: Any) -> Any:
     return state._replace(**followed)
 
 
+def _sparing_encoders(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
+    """An optimizer whose state holds nothing of encoders."""
+
+    def trained(params: Params) -> Any:
+        return jax.tree_util.tree_map_with_path(lambda path, _: not _of_encoder(path), params)
+
+    return optax.masked(optimizer, trained)
+
+
 def train_encoder(
     make: Callable[..., Agent],
     networks: Networks,
@@ -96,7 +106,7 @@ def train_encoder(
     `separate`: each network trains its own. `shared`: the critic trains the convolutions, and the policy and
     a state value take a copy of them after every update, without a gradient (DrQ, arXiv 2004.13649, and
     RLPD); the projection behind the convolutions stays each network's own. `frozen`: no encoder changes;
-    neither gradients nor optimizers nor moving averages touch it.
+    neither gradients nor moving averages touch it, and optimizers hold nothing of it.
 
     Networks without an encoder, those of vectors, train as ever.
 
@@ -118,6 +128,8 @@ def train_encoder(
     held = networks._replace(policy=_held(networks.policy, still), value=_held(networks.value, still))
     if how == FROZEN:
         held = held._replace(critic=_held(networks.critic, still))
+        parts = {name: _sparing_encoders(getattr(optimizers, name)) for name in ("actor", "critic", "value")}
+        optimizers = optimizers._replace(**parts)
     agent = make(held, optimizers, **arguments)
 
     def init(key: Key, example: Transition) -> Any:

@@ -28,6 +28,27 @@ def sac_actor_loss() -> Objective:
     return objective
 
 
+def value_actor_loss() -> Objective:
+    """`-min_k Q_k(s, a)` at a policy sample, online critics, and nothing for entropy (RankQ, App. B).
+
+    Of a noisy flow policy it reports the mean logarithm of the deviation of the first step.
+    """
+
+    def objective(
+        networks: Networks, params: Params, state: ActorCriticState, batch: Transition, key: Key
+    ) -> tuple[jax.Array, Metrics]:
+        action, log_density = networks.policy.sample(params, batch.observation, key)
+        q = ensemble_min(networks.critic.apply(state.critic.params, batch.observation, action))
+        metrics = {"log_density": jnp.mean(log_density), "q": jnp.mean(q)}
+        flow = networks.policy.flow
+        if flow is not None and flow.log_deviation is not None:
+            h = flow.encode(params, batch.observation).h
+            metrics["log_deviation"] = jnp.mean(flow.log_deviation(params, h, jnp.zeros(h.shape[0])))
+        return -q, metrics
+
+    return objective
+
+
 def td_loss(
     critic: Critic, over_members: Callable[[jax.Array], jax.Array] = jnp.sum
 ) -> Callable[[Params, Transition, jax.Array], tuple[jax.Array, Metrics]]:

@@ -1,20 +1,23 @@
 """RankQ: SAC and a self-supervised ranking of actions."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from rankq_jax.action_sets import Sigma, perturbed
 from rankq_jax.agents.optimizers import Optimizers
 from rankq_jax.agents.regularizers import rankq_regularizer
 from rankq_jax.agents.sac import sac
 from rankq_jax.agents.spec import agent
-from rankq_jax.bounds import NonNegative, Switch, checked
+from rankq_jax.bounds import NonNegative, Switch, Text, checked
 from rankq_jax.losses import RANKQ_ORDER, Pair
 from rankq_jax.networks import Networks
 from rankq_jax.types import Agent
 
+INSTRUCTION = "instruction"  # of a task that is told in words what to do
+Column = Annotated[str, Text(255)]
 
-@agent("cal_ql", columns=("success",), duals=("temperature",))
+
+@agent("cal_ql", columns=("success",), duals=("temperature",), optional=(INSTRUCTION,))
 @checked(sac, given=("regularizer", "extra_duals"))
 def rankq(
     networks: Networks,
@@ -25,6 +28,7 @@ def rankq(
     failure_weight: NonNegative = 1.0,
     permuted: Switch = True,
     chain: Switch = True,
+    permuted_within: Column = INSTRUCTION,
     order: Sequence[Pair] = RANKQ_ORDER,
     **sac_arguments: Any,
 ) -> Agent:
@@ -38,15 +42,16 @@ def rankq(
       failure_weight: alpha_1, on the one pair of failure rows.
       permuted: keep the pair with another row's action (ablated in App. D).
       chain: keep the order among the perturbed actions, Eq. 5 (ablated in App. D).
+      permuted_within: the column of the batch, or array of the observation, by which rows are told apart that
+        lend each other their actions; where there is none, and empty, all rows do.
       order: the constraints.
       **sac_arguments: as in `sac`.
     """
     kept = [pair for pair in order if permuted or pair.worse != "permuted"]
     kept = [pair for pair in kept if chain or pair.better == "data"]
     weights = {"success": success_weight, "failure": failure_weight}
-    return sac(
-        networks, optimizers, regularizer=rankq_regularizer(perturbed(sigma), kept, weights), **sac_arguments
-    )
+    regularizer = rankq_regularizer(perturbed(sigma), kept, weights, permuted_within)
+    return sac(networks, optimizers, regularizer=regularizer, **sac_arguments)
 
 
 def balanced_weight(share: float) -> float:

@@ -40,7 +40,15 @@ def no_regularizer() -> Regularizer:
     return lambda view, batch, key: (jnp.zeros_like(view.q_data), {})
 
 
-def rankq_regularizer(sets: ActionSets, order: Sequence[Pair], weights: Mapping[str, float]) -> Regularizer:
+def column_of(batch: Transition, name: str) -> jax.Array | None:
+    """`[B, ...]`: a column of the extras, or else an array of the observation; None where neither has it."""
+    seen = batch.observation if isinstance(batch.observation, Mapping) else {}
+    return batch.extras.get(name, seen.get(name))
+
+
+def rankq_regularizer(
+    sets: ActionSets, order: Sequence[Pair], weights: Mapping[str, float], permuted_within: str = ""
+) -> Regularizer:
     """The multi-term ranking loss of RankQ (Eqs. A.1 to A.3 of arXiv 2605.11151), per critic member.
 
     Args:
@@ -48,10 +56,11 @@ def rankq_regularizer(sets: ActionSets, order: Sequence[Pair], weights: Mapping[
       order: the constraints. An ablation is a shorter tuple.
       weights: `{"success": alpha_0, "failure": alpha_1}`. The mean that follows is over all rows of the
         minibatch, so the share of success rows scales the terms.
+      permuted_within: names what rows share that lend each other their actions, see `column_of`.
     """
 
     def regularizer(view: CriticView, batch: Transition, key: Key) -> tuple[jax.Array, Metrics]:
-        actions = sets(key, batch.action)
+        actions = sets(key, batch.action, column_of(batch, permuted_within))
         q_set = view.q_of_set(jnp.stack(list(actions.values()), axis=1))  # [E, B, 4], one call
         q = {"data": view.q_data, **{name: q_set[..., i] for i, name in enumerate(actions)}}
         success = batch.extras["success"]
@@ -70,6 +79,7 @@ def cql_regularizer(
     importance_sampling: bool = True,
     calibrated: bool = False,
     clip: tuple[float, float] = (-jnp.inf, jnp.inf),
+    next_samples: bool = True,
 ) -> Regularizer:
     """The gap of CQL(H), or with `calibrated` of Cal-QL, per critic member and row; unweighted.
 
@@ -84,24 +94,28 @@ def cql_regularizer(
       importance_sampling: subtract each action's log density; else the data action joins the terms.
       calibrated: floor the policy's values at the return-to-go (Eq. 5.1 of arXiv 2303.05479).
       clip: bounds of the gap of each row, before any mean.
+      next_samples: whether there is the set of the next observation.
     """
 
     def regularizer(view: CriticView, batch: Transition, key: Key) -> tuple[jax.Array, Metrics]:
         k_uniform, k_current, k_next = jax.random.split(key, 3)
-        current, log_current = view.propose(batch.observation, k_current, samples)
-        following, log_following = view.propose(batch.next_observation, k_next, samples)
+        proposed = [view.propose(batch.observation, k_current, samples)]
+        if next_samples:
+            proposed.append(view.propose(batch.next_observation, k_next, samples))
+        current, log_current = proposed[0]
         uniform = jax.random.uniform(k_uniform, current.shape, current.dtype, -1.0, 1.0)
         action_size = batch.action[0].size
         log_uniform = jnp.full(log_current.shape, action_size * jnp.log(0.5), current.dtype)
 
-        q = view.q_of_set(jnp.concatenate([uniform, current, following], axis=1))  # [E, B, 3 N]
+        actions = [uniform, *(action for action, _ in proposed)]
+        q = view.q_of_set(jnp.concatenate(actions, axis=1))  # [E, B, 3 N], or 2 N
         metrics: Metrics = {}
         if calibrated:
             floor = batch.extras["mc_return"]
             from_policy = q[..., samples:]
             metrics["cql/below_return"] = jnp.mean(from_policy < floor[None, :, None])
             q = jnp.concatenate([q[..., :samples], calibrate(from_policy, floor)], axis=-1)
-        log_density = jnp.concatenate([log_uniform, log_current, log_following], axis=1)
+        log_density = jnp.concatenate([log_uniform, *(density for _, density in proposed)], axis=1)
         gap = log_sum_exp_gap(q, view.q_data, log_density if importance_sampling else None, temperature)
         gap = jnp.clip(gap, *clip)
         return gap, {**metrics, "cql/gap": jnp.mean(gap)}

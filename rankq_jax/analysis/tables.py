@@ -130,7 +130,8 @@ def _evaluations(arm: Arm) -> str:
     if name == "rankq":
         extra, what = PERTURBED_ACTIONS, "perturbed actions"
     else:
-        extra, what = ACTION_SETS * arm.run.setting(f"{name}.samples"), "sampled actions"
+        sets = ACTION_SETS - (not arm.run.setting(f"{name}.next_samples", True))
+        extra, what = sets * arm.run.setting(f"{name}.samples"), "sampled actions"
     target = arm.run.setting(f"{name}.backup_samples")
     return f"{name} {extra + target + 2} ({extra} {what}, {target} target, 1 actor, 1 data action)"
 

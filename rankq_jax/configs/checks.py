@@ -153,6 +153,7 @@ def _of_another(config: RunConfig, name: str) -> str:
             "readout" not in arguments(FAMILIES[config.networks]),
             f"networks={config.networks}",
         ),
+        "flow_steps": (not config.flow_noise, "flow_noise=False"),
         "clip_groups": (config.max_gradient_norm == 0, "max_gradient_norm=0"),
         "online.merged_exactly": (fixed, f"online.mixing_ratio={online.mixing_ratio}"),
         "preferences.query_interval": (preferences.all_at_once > 0, "preferences.all_at_once"),

@@ -14,6 +14,7 @@ from rankq_jax.bounds import (
     NonNegative,
     Positive,
     Rate,
+    Samples,
     Switch,
     UnitInterval,
     Whole,
@@ -25,8 +26,7 @@ from rankq_jax.networks.mlp import LayerNorm
 from rankq_jax.networks.vla.sizes import ReadoutName as Readout
 from rankq_jax.writers import flattened
 
-# Of a phase, what says whether there is one.
-LENGTHS = {"offline": "updates", "online": "env_steps"}
+LENGTHS = {"offline": "updates", "online": "env_steps"}  # of a phase, what says whether there is one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,6 +165,8 @@ class RunConfig:
     critics: Members = field(2, "The number of members of the critic ensemble.")
     critic_layer_norm: LayerNorm = field("none", "Layer normalization stands before or after each ReLU.")
     actor_dropout: Dropout = field(0.0, "The dropout rate of the policy's hidden layers.")
+    flow_noise: Switch = field(False, "The steps of a flow policy end with noise, as actor-critics need.")
+    flow_steps: Samples = field(1, "The number of steps of a flow policy with noise.", "Euler steps")
     readout: Readout = field("flat", "What critics see of vla tokens: each, their mean, or the last one.")
     encoder: kinds.Encoder = field("auto", "What networks see an observation through; auto: images by a CNN.")
     encoder_filters: Widths = field((32, 32, 32, 32), "The filters of the convolutions of the CNN.")
@@ -176,9 +178,7 @@ class RunConfig:
     color_jitter: Dropout = field(
         0.0, "The largest change of brightness, contrast and saturation in updates; 0 changes none."
     )
-    actor_learning_rate: kinds.LearningRate = field(
-        3e-4, "The learning rate of the policy and of the temperature."
-    )
+    actor_learning_rate: kinds.LearningRate = field(3e-4, "The rate of the policy and of the temperature.")
     actor_optimizer: kinds.Optimizer = field("adam", "The policy's: Adam, or Muon (matrices) and Adam.")
     actor_cosine_decay: Switch = field(
         False, "The policy's learning rate falls to 0 over the updates of a run that is offline only."

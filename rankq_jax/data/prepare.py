@@ -20,11 +20,14 @@ class RewardTransform(NamedTuple):
       scale: factor of the raw reward.
       bias: added after scaling.
       failure: raw reward of a step without success in a sparse task; None for a dense reward.
+      persists: whether the last reward of an episode that its time limit ends counts as paid for ever in
+        returns: of tasks that no success ends.
     """
 
     scale: float
     bias: float
     failure: float | None
+    persists: bool = False
 
     def __call__(self, raw: np.ndarray) -> np.ndarray:
         """`[T] -> [T]` float32."""
@@ -32,11 +35,16 @@ class RewardTransform(NamedTuple):
 
 
 def return_to_go(
-    reward: np.ndarray, discount: np.ndarray, last: np.ndarray, failed: np.ndarray, fill: float
+    reward: np.ndarray,
+    discount: np.ndarray,
+    last: np.ndarray,
+    failed: np.ndarray,
+    fill: float,
+    tail: np.ndarray | None = None,
 ) -> np.ndarray:
     """Monte-Carlo return-to-go of transformed rewards (Cal-QL, arXiv 2303.05479).
 
-    `G_t = r_t + discount_t G_{t+1}` within an episode, nothing after its end. In failed episodes of a
+    `G_t = r_t + discount_t G_{t+1}` within an episode, `tail` after its end. In failed episodes of a
     sparse task every entry is `fill`, the value of failing for ever: a time limit would otherwise make
     failure look better than it is.
 
@@ -46,6 +54,7 @@ def return_to_go(
       last: `[T]` bool, last row of its episode.
       failed: `[T]` bool, row of a failed episode.
       fill: return of failing for ever.
+      tail: `[T]`, the discounted return after a row where that is the last one of its episode; None: 0.
 
     Returns:
       `[T]` float32.
@@ -53,7 +62,8 @@ def return_to_go(
     result = np.empty(len(reward), np.float64)
     following = 0.0
     for t in range(len(reward) - 1, -1, -1):
-        following = reward[t] + (0.0 if last[t] else discount[t] * following)
+        after = 0.0 if tail is None else tail[t]
+        following = reward[t] + (after if last[t] else discount[t] * following)
         result[t] = following
     return np.where(failed, fill, result).astype(np.float32)
 
@@ -79,7 +89,9 @@ def prepare(episodes: Episodes, transform: RewardTransform, gamma: float) -> Tra
         failed = ~success
         fill = float(transform(np.array([transform.failure]))[0]) / (1.0 - gamma)
     last = last_rows(episodes)
-    mc_return = return_to_go(reward, discount, last, failed, fill)
+    # r / (1 - gamma) from the next step on; a true end has a discount of 0, and nothing after it.
+    tail = discount * reward / (1.0 - gamma) if transform.persists else None
+    mc_return = return_to_go(reward, discount, last, failed, fill, tail)
     action = np.clip(episodes.action, -ACTION_LIMIT, ACTION_LIMIT).astype(np.float32)
     # Never an action of the next episode. At a time limit none was recorded, and the row keeps its own.
     following = np.where(last, np.arange(len(action)), np.arange(1, len(action) + 1))

@@ -1,7 +1,15 @@
 """Losses as functions of arrays: no network, no configuration, no averaging over the batch."""
 
 from rankq_jax.losses.conservative import calibrate, log_sum_exp_gap
-from rankq_jax.losses.flow import flow_matching, generate, interpolate, sample_time
+from rankq_jax.losses.flow import (
+    bounded_log_deviation,
+    chain_log_density,
+    clip_one_sided,
+    flow_matching,
+    generate,
+    interpolate,
+    sample_time,
+)
 from rankq_jax.losses.policy import (
     advantage_weight,
     entropy_regularised,
@@ -25,7 +33,10 @@ __all__ = [
     "RANKQ_ORDER",
     "Pair",
     "advantage_weight",
+    "bounded_log_deviation",
     "calibrate",
+    "chain_log_density",
+    "clip_one_sided",
     "ensemble_min",
     "entropy_regularised",
     "expectile",

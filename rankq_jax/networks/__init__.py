@@ -21,6 +21,7 @@ from rankq_jax.networks.presets import (
     rlpd,
     td3,
 )
+from rankq_jax.networks.sac_flow import density_of_chain, noisy, sample_chain
 from rankq_jax.networks.vla import PRESETS as VLA_PRESETS
 from rankq_jax.networks.vla import VlaSizes, vla_policy
 
@@ -38,6 +39,7 @@ __all__ = [
     "VlaSizes",
     "awac",
     "cal_ql",
+    "density_of_chain",
     "deterministic",
     "encoded",
     "encoded_critic",
@@ -50,12 +52,14 @@ __all__ = [
     "integrating",
     "iql",
     "merge",
+    "noisy",
     "over_actions",
     "preset",
     "rebrac",
     "register_encoder",
     "register_networks",
     "rlpd",
+    "sample_chain",
     "split",
     "state_value",
     "tanh_gaussian",

@@ -18,6 +18,7 @@ from rankq_jax.types import Key, Params, Policy
 
 HEAD = "velocity"  # names the parameters of the velocity, beside those of the backbone under ENCODER
 AUXILIARY = "auxiliary"  # names those of the auxiliary heads
+NOISE = "noise"  # names those of the noise head
 STEPS = 10  # of integration (openpi; open-pi-zero)
 TIME = 32  # size of the embedding that a perceptron sees
 LONGEST, SHORTEST = 4.0, 4e-3  # periods of the embedding of a flow time, as in the code of openpi
@@ -53,6 +54,8 @@ class Flow(NamedTuple):
       predict: `(params, h [B, H]) -> action [B, *A], next proprio [B, p]`, auxiliary heads that train the
         readout; None in place of the function where there are none.
       refuse: `observation [B, *O] -> None`, raises a ValueError where values of data do not fit the networks.
+      log_deviation: `(params, h [B, H], tau [B]) -> [B, A]`, of the noise that a step of the integration at
+        that time ends with, see `sac_flow.noisy`; None in place of the function: steps have no noise.
     """
 
     encode: Callable[[Params, Any], Prefix]
@@ -60,6 +63,7 @@ class Flow(NamedTuple):
     proprio: Callable[[Any], Any]
     predict: Callable[[Params, jax.Array], tuple[jax.Array, jax.Array]] | None = None
     refuse: Callable[[Any], None] | None = None
+    log_deviation: Callable[[Params, jax.Array, jax.Array], jax.Array] | None = None
 
 
 Init = Callable[[Key, Any, Any], Params]

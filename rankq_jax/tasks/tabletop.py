@@ -99,7 +99,7 @@ def task(name: str, options: Options) -> Task:
         name=name,
         domain="tabletop",
         environment=functools.partial(tabletop_env, options),
-        transform=RewardTransform(scale=1.0, bias=0.0, failure=0.0),
+        transform=RewardTransform(scale=1.0, bias=0.0, failure=0.0, persists=True),
         success=None,
         rewards=REWARDS,
         generators=_generators(options),

@@ -8,13 +8,13 @@ from optax import contrib
 
 from rankq_jax.agents import AGENTS, Optimizers, clip_members, jitter_colors, shift_images, train_encoder
 from rankq_jax.bounds import arguments
-from rankq_jax.configs import RunConfig
+from rankq_jax.configs import RunConfig, algorithms_of
 from rankq_jax.configs.fields import MUON
 from rankq_jax.data import mixture
 from rankq_jax.errors import InputError
 from rankq_jax.lifting import normalize_observations
 from rankq_jax.loop.agents import SamplerFactory, lift
-from rankq_jax.networks import FAMILIES, Networks
+from rankq_jax.networks import FAMILIES, Networks, noisy
 from rankq_jax.parallel import Layout, cross_device_mean
 from rankq_jax.specs import TaskSpec
 from rankq_jax.training.execution import arithmetic_of, execution_of
@@ -22,6 +22,8 @@ from rankq_jax.types import Agent, Schedule, Transition
 
 # Fields that networks have as arguments of the same name.
 SIZES = ("actor_hidden", "critic_hidden", "critics", "critic_layer_norm", "actor_dropout")
+FLOW = ("flow_noise", "flow_steps")
+IMITATES = "flow_bc"  # a flow policy without noise, whose steps are its own argument
 ENCODER_SIZES = ("encoder", "encoder_filters", "encoder_features")
 
 
@@ -86,15 +88,28 @@ def networks_of(config: RunConfig, spec: TaskSpec | int) -> Networks:
     if "readout" in arguments(family):
         further["readout"] = config.readout
     try:
-        return family(
+        made = family(
             spec,
             **{name: getattr(config, name) for name in SIZES},
             unrolled_critics=execution.critics == "unrolled",
             arithmetic=arithmetic_of(execution),
             **further,
         )
+        return _with_noise(made, config) if config.flow_noise else made
     except ValueError as error:
         raise InputError(f"config.networks={config.networks}: {error}.") from error
+
+
+def _with_noise(made: Networks, config: RunConfig) -> Networks:
+    """The networks whose flow policy has noise.
+
+    Raises:
+      ValueError: if the policy is none, or something imitates it.
+    """
+    if IMITATES in algorithms_of(config):
+        raise ValueError(f"{IMITATES} trains the velocity alone; set config.flow_noise=False")
+    steps, arithmetic = config.flow_steps, arithmetic_of(execution_of(config.execution))
+    return made._replace(policy=noisy(made.policy, made.action_size, steps, arithmetic=arithmetic))
 
 
 def refuse_data(networks: Networks, dataset: Transition) -> None:

@@ -7,10 +7,12 @@ import jax
 import numpy as np
 
 from rankq_jax import files, loop
+from rankq_jax.agents.encoders import FROZEN
 from rankq_jax.analysis import results
 from rankq_jax.configs import RunConfig
 from rankq_jax.configs.run_config import phases_of
 from rankq_jax.errors import InputError
+from rankq_jax.networks.flows import NOISE
 from rankq_jax.tasks import Task
 from rankq_jax.trained_policies import Weights, load_weights, located
 from rankq_jax.trained_policies.pretrained import PREFIX
@@ -19,7 +21,7 @@ from rankq_jax.training.agents import SIZES, agent_of
 from rankq_jax.training.build import Experiment
 from rankq_jax.training.restore import Restored
 from rankq_jax.training.workdir import PART, SOURCE
-from rankq_jax.transfer import Transferred, begin, transfer
+from rankq_jax.transfer import Transferred, begin, see_through_policy, transfer, without_noise
 from rankq_jax.types import Agent
 from rankq_jax.writers import write_json
 
@@ -121,7 +123,8 @@ def initialize(
     new = layout.merge(state.agent)
     seeds = np.arange(len(built.seeds)) % len(other.built.seeds)
     old = jax.tree.map(lambda leaf: np.asarray(leaf)[seeds], other.state)
-    found = _transferred(config, other.config, _first_agent(config, built), new, old)
+    acting = other.agent.params(old)
+    found = _transferred(config, other.config, _first_agent(config, built), new, old, acting)
     notes = other.notes
     counts = f"{notes['updates']} updates and {notes['env_steps']} environment steps"
     begun = state._replace(agent=layout.split(_owned(found.state)))
@@ -159,12 +162,23 @@ def _begun_with(
     try:
         _check_fields(found, config)
         weights.check_spec(found, built.task)
-        params = weights.fit(found, agent.params(built.state))
+        params = weights.fit(found, _known_to(found, agent.params(built.state)))
         if seeds is not None:
             params = jax.tree.map(lambda leaf: np.stack([leaf] * seeds), params)
-        return begin(agent, new, params)
+        return _seeing(config, agent, begin(agent, new, params))
     except ValueError as error:
         raise InputError(f"config.init_from={config.init_from}: {str(error).rstrip('.')}.") from error
+
+
+def _known_to(found: Weights, params: Any) -> Any:
+    """Of the parameters of a policy those that a file can have: a policy that imitates has no noise."""
+    noisy = any(NOISE in name.split("/") for name in found.parameters)
+    return params if noisy else without_noise(params)
+
+
+def _seeing(config: RunConfig, agent: Agent, found: Transferred) -> Transferred:
+    """What a run begins with: critics see through the encoder of the policy where it is frozen."""
+    return see_through_policy(agent, found) if config.encoder_training == FROZEN else found
 
 
 def refuse_unfit(config: RunConfig, built: Experiment) -> None:
@@ -181,13 +195,17 @@ def refuse_unfit(config: RunConfig, built: Experiment) -> None:
     other = build.experiment(theirs, jax.local_devices()[:1])
     _check_spec(folder, other.task, built.task)
     if len(set(phases_of(theirs).values())) == 1:  # of two, only the checkpoint says whose state it is
-        _transferred(config, theirs, _first_agent(config, built), built.state, other.state)
+        acting = other.plan[-1].agent.params(other.state)
+        _transferred(config, theirs, _first_agent(config, built), built.state, other.state, acting)
 
 
-def _transferred(config: RunConfig, theirs: RunConfig, agent: Agent, new: Any, old: Any) -> Transferred:
+def _transferred(
+    config: RunConfig, theirs: RunConfig, agent: Agent, new: Any, old: Any, acting: Any
+) -> Transferred:
     """`transfer` from a run; the networks in which the two differ stand in its error."""
     try:
-        return transfer(agent, new, old, config.init_parts == "policy")
+        found = transfer(agent, new, old, config.init_parts == "policy", acting)
+        return _seeing(config, agent, found)
     except ValueError as error:
         folder = Path(config.init_from).expanduser()
         raise InputError(f"config.init_from={folder}: {error}{_of_networks(theirs, config)}.") from error

@@ -26,7 +26,7 @@ from rankq_jax.training.restore import Restored, agent_of
 from rankq_jax.writers import plain
 
 # Of a configuration, beside the arguments of the algorithm: what a policy is built by.
-FIELDS = ("networks", "readout", *agents.SIZES, *agents.ENCODER_SIZES, "normalize_observations")
+FIELDS = ("networks", "readout", *agents.FLOW, *agents.SIZES, *agents.ENCODER_SIZES, "normalize_observations")
 
 
 def _provenance(restored: Restored, folder: Path, seed: int) -> dict[str, Any]:

@@ -160,3 +160,16 @@ def test_preferences_begin_as_the_recorded_actions():
     data = with_preferences(prepare(episode([0, 1, 2]), SPARSE, gamma=0.99))
     np.testing.assert_array_equal(data.extras["preferred_action"], data.action)
     assert set(data.extras) == {"success", "mc_return", "next_action", "preferred_action"}
+
+
+def test_the_last_reward_of_a_time_limit_is_paid_for_ever():
+    """`G_t = sum_k gamma^(k-t) r_k + gamma^(T-t) r_(T-1) / (1 - gamma)`; at a true end nothing follows."""
+    paid = RewardTransform(1.0, 0.0, 0.0, persists=True)
+    held = prepare(episode([0, 1, 2, 3], success=[1, 2]), paid, gamma=0.9)
+    np.testing.assert_allclose(held.extras["mc_return"], [0.9 + 0.81 + 0.729 / 0.1, 10.0, 10.0], rtol=1e-5)
+    lost = prepare(episode([0, 1, 2, 3], success=[1]), paid, gamma=0.9)
+    np.testing.assert_allclose(lost.extras["mc_return"], [0.9, 1.0, 0.0], rtol=1e-5)
+    ended = prepare(episode([0, 1, 2], "terminated", success=[1]), paid, gamma=0.9)
+    np.testing.assert_allclose(ended.extras["mc_return"], [0.9, 1.0], rtol=1e-5)
+    failed = prepare(episode([0, 1, 2]), paid, gamma=0.9)
+    np.testing.assert_array_equal(failed.extras["mc_return"], [0.0, 0.0])

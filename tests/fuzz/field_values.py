@@ -123,6 +123,8 @@ SHARED = {
     "critics": whole(1, 10_000, 1, 2, 10),
     "critic_layer_norm": choice("none", "before", "after"),
     "actor_dropout": real(0.0, 1.0, 0.0, 0.1, below=True),
+    "flow_noise": switch(),
+    "flow_steps": SAMPLES,
     "readout": choice("flat", "mean", "last"),
     "encoder": choice("auto", "identity"),
     "encoder_filters": widths(),
@@ -193,6 +195,8 @@ _SAC = {
     "backup_entropy": switch(),
     "target_entropy": ENTROPY,
     "target_rate": RATE,
+    "entropy": switch(),
+    "critic_warmup": whole(0, INT32, 0, 10),
 }
 _CQL = {
     **_SAC,
@@ -202,6 +206,7 @@ _CQL = {
     "samples": SAMPLES,
     "temperature": TEMPERATURE,
     "importance_sampling": switch(),
+    "next_samples": switch(),
 }
 _TD3 = {
     "target_noise": NOISE,
@@ -234,6 +239,7 @@ SECTIONS = {
         "failure_weight": WEIGHT,
         "permuted": switch(),
         "chain": switch(),
+        "permuted_within": text(),
     },
     "iql": _IQL,
     "td3_bc": {**_TD3, "alpha": WEIGHT},

@@ -20,16 +20,22 @@ from rankq_jax.types import Key, Params, Policy
 class Readout(nn.Module):
     """What a critic sees: the readout and the robot's own state.
 
+    Its parameters are those of a `Backbone`, so that critics can see through the one of the policy.
+
     Attributes:
       sizes: see `VlaSizes`.
     """
 
     sizes: VlaSizes
 
-    @nn.compact
+    def setup(self) -> None:
+        """Takes the backbone, whose parameters have no name of their own."""
+        self.backbone = Backbone(self.sizes)
+        nn.share_scope(self, self.backbone)
+
     def __call__(self, observation: Any) -> jax.Array:
         """`[B, *O] -> [B, H + p]`."""
-        h = Backbone(self.sizes, name="backbone")(observation).h
+        h = self.backbone(observation).h
         return jnp.concatenate([h, observation[PROPRIO]], axis=-1)
 
 

@@ -44,19 +44,35 @@ def reporting(critic, seen):
     return Critic(init, apply, over_actions(apply))
 
 
-@pytest.fixture(scope="module")
-def evaluations():
-    """`{agent: [Evaluation]}` of one update with the default arguments."""
+def counted(**arguments):
+    """`{agent: [Evaluation]}` of one update."""
     found, data = {}, jax.tree.map(jnp.asarray, batch())
     for name in ("sac", "cql", "cal_ql", "rankq"):
+        own = {key: value for key, value in arguments.items() if key != "next_samples" or "ql" in name}
         seen, (networks, optimizers) = [], parts()
-        agent = AGENTS[name].make(networks._replace(critic=reporting(networks.critic, seen)), optimizers)
+        agent = AGENTS[name].make(
+            networks._replace(critic=reporting(networks.critic, seen)), optimizers, **own
+        )
         state = jax.jit(agent.init)(KEY, data)
         marked = {**state.target_critic, "mark": jnp.float32(TARGET_MARK)}
         jax.block_until_ready(jax.jit(agent.update)(state._replace(target_critic=marked), data, KEY))
         jax.effects_barrier()
         found[name] = seen
     return found
+
+
+@pytest.fixture(scope="module")
+def evaluations():
+    """`{agent: [Evaluation]}` of one update with the default arguments."""
+    return counted()
+
+
+def test_evaluations_of_fine_tuning_as_the_paper_counts_them():
+    """RankQ, App. C: 20 of CQL and Cal-QL against 4, beside data action, actor's sample and backup."""
+    found = counted(entropy=False, backup_samples=1, next_samples=False)
+    extra = {name: len(of_critic(seen)) - 2 for name, seen in found.items()}
+    assert extra == {"sac": 0, "cql": 20, "cal_ql": 20, "rankq": 4}
+    assert {len(of_target(seen)) for seen in found.values()} == {1}
 
 
 def of_target(evaluations):
