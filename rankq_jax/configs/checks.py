@@ -12,6 +12,7 @@ from rankq_jax.agents import AGENTS, reads
 from rankq_jax.bounds import arguments, told
 from rankq_jax.configs.fields import LAST_SEED, Field, arguments_of
 from rankq_jax.configs.names import unknown
+from rankq_jax.configs.no_dataset import check_without_dataset
 from rankq_jax.configs.phase_config import LENGTHS
 from rankq_jax.configs.run_config import (
     ARGUMENTS,
@@ -88,7 +89,7 @@ def check(config: RunConfig) -> None:
             "an environment to act in; leave it out, or train on gym:ENV with config.dataset."
         )
     if not has_dataset(config):
-        _check_without_dataset(config, bool(task.generators))
+        check_without_dataset(config, bool(task.generators))
     if config.dataset_storage == "disk":
         _check_disk(config)
     if "rlpd" in algorithms_of(config):
@@ -97,33 +98,6 @@ def check(config: RunConfig) -> None:
         if subset > config.critics:
             raise InputError(
                 f"config.rlpd.subset={subset} must be at most the {config.critics} of config.critics."
-            )
-
-
-def _check_without_dataset(config: RunConfig, could: bool) -> None:
-    """Refuses what needs a dataset in a run that has none; `could` says whether the task makes one."""
-    online = config.online
-    if config.collect.env_steps == 0:
-        if could and (config.offline.updates or online.mixing_ratio or online.mixing_anneal):
-            raise InputError(
-                "config.dataset_steps=0 must be at least 1, or give config.dataset, or collect first "
-                "(config.collect.env_steps)."
-            )
-        return
-    mixed = online.env_steps > 0 and (online.mixing_ratio > 0.0 or online.mixing_anneal > 0)
-    asking = any(reads(name, PREFERRED_ACTION) for name in algorithms_of(config))
-    for wrong, field, instead in (
-        (mixed, f"online.mixing_ratio={online.mixing_ratio}", "-1, and online.mixing_anneal=0"),
-        (config.normalize_observations, "normalize_observations=True", "False"),
-        (config.success_weight != "given", f"success_weight={config.success_weight}", "given"),
-        (config.keep_best < 1.0, f"keep_best={config.keep_best}", "1"),
-        (config.dataset_storage == "disk", "dataset_storage=disk", "memory"),
-        (asking, f"algorithm={config.algorithm}", "one that asks nobody"),
-    ):
-        if wrong:
-            raise InputError(
-                f"config.{field}: needs a dataset, and the run has only what it collects; set {instead}, or "
-                "config.dataset or config.dataset_steps."
             )
 
 

@@ -36,8 +36,8 @@ def _mean(arm: Arm, measure: Measure, end: str) -> str:
 
 def _overview(arms: list[Arm]) -> str:
     measures = _measures(arms)
-    ends = ends_of(arms)
-    columns = [(m, end) for m in measures for end in ends if m.name != "length" or end == "final"]
+    shown = ends_of(arms)
+    columns = [(m, end) for m in measures for end in shown if m.name != "length" or end == "final"]
     head = ["algorithm", "task", "seeds", *(f"{end} {measure.words}" for measure, end in columns),
             "updates", "environment steps", "updates/s"]  # fmt: skip
     rows = []
@@ -53,7 +53,7 @@ def _overview(arms: list[Arm]) -> str:
     episodes = about.setting("evaluation_episodes")
     text = (
         f"{', '.join(m.quantity for m in measures)}: means over {episodes} greedy evaluation "
-        f"episodes per seed: {text_of(ends)}. Commit {about.commit}; "
+        f"episodes per seed: {text_of(shown)}. Commit {about.commit}; "
         + ", ".join(f"{name} {version}" for name, version in about.versions.items())
     )
     return page.table(head, rows) + page.note(text)
