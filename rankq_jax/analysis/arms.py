@@ -41,8 +41,9 @@ class Member(NamedTuple):
         """`[S]`, the means of a measure over the last evaluation of each seed of a finished run.
 
         They are in the order of the seeds, and from the summary or, if it is older than the measure, from the
-        evaluations. The `offline` end is after the last offline update, the `final` one after the last of the
-        run. None: a seed was not evaluated there, or the run has not finished.
+        evaluations. The `initial` end is before all updates, the `offline` one after the last offline update,
+        the `final` one after the last of the run. None: a seed was not evaluated there, or the run has not
+        finished.
         """
         if self.run.summary is None or measure not in self.measures:
             return None
@@ -139,7 +140,31 @@ class Arm(NamedTuple):
             column = np.full((len(positions), one.value.shape[1]), np.nan)
             column[np.searchsorted(positions, one.position)] = one.value
             columns.append(column)
-        return Curve(positions, np.concatenate(columns, axis=1) if columns else np.empty((0, 0)))
+        values = np.concatenate(columns, axis=1) if columns else np.empty((0, 0))
+        return Curve(positions, values, any(one.untrained for one in own))
+
+
+def collected(run: Run) -> int:
+    """Environment steps of a seed before all updates; 0 in runs that are older than the phase."""
+    return int(run.setting("collect.env_steps", 0))
+
+
+def ends_of(arms: Iterable[Arm]) -> list[str]:
+    """The `ENDS` that are shown of arms: the initial one only where one of them has it."""
+    first = any(collected(arm.run) for arm in arms)
+    return [end for end in results.ENDS if first or end != "initial"]
+
+
+_WHEN = {
+    "initial": "initial before all updates",
+    "offline": "offline after the last offline update",
+    "final": "final after the last update of the run, not the best",
+}
+
+
+def text_of(ends: Iterable[str]) -> str:
+    """When the evaluations of `ENDS` were made, in words."""
+    return ", ".join(_WHEN[end] for end in ends)
 
 
 def settings_of(run: Run) -> dict[str, str]:

@@ -24,8 +24,8 @@ def finished(folder: Path) -> Run:
 
 
 def has_online_phase(arm: Arm) -> bool:
-    """Whether the arm stepped its environments."""
-    return bool(arm.run.summary and arm.run.summary["env_steps"] > 0)
+    """Whether the arm stepped its environments, besides what it collected before all updates."""
+    return bool(arm.run.summary and arm.run.summary["env_steps"] > arms.collected(arm.run))
 
 
 def budget(arm: Arm) -> dict[str, Any]:
@@ -33,6 +33,7 @@ def budget(arm: Arm) -> dict[str, Any]:
     fields = [*arms.BUDGET]
     fields += ["offline.updates"] if arm.result("offline") is not None else []
     fields += ["online.env_steps"] if has_online_phase(arm) else []
+    fields += ["collect.env_steps"] if arms.collected(arm.run) else []
     seeds = {"seed": arm.run.setting("seed"), "seeds": sum(m.run.setting("seeds") for m in arm.members)}
     return {**{field: arm.run.setting(field) for field in fields}, **seeds}
 
@@ -86,7 +87,7 @@ def by_task(runs: Sequence[Run]) -> dict[str, list[Arm]]:
 
 
 def _mixing(arm: Arm) -> str:
-    if not has_online_phase(arm):
+    if not has_online_phase(arm) or not (arm.run.summary or {})["dataset"]:
         return ""
     online = {name: arm.run.setting(f"online.mixing_{name}") for name in ("ratio", "ratio_final", "anneal")}
     if online["ratio"] < 0:

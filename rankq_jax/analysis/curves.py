@@ -96,7 +96,7 @@ def learning_curves(panels: Mapping[str, Sequence[Line]]) -> bytes:
         place: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "ha": "center", "fontsize": 8}
         axes.annotate("offline | online", (0.0, 1.01), **place)
         axes.xaxis.set_major_locator(MaxNLocator(6))
-        axes.set(xlabel="environment steps (left of the line: offline updates)", ylabel=quantity)
+        axes.set(xlabel="online environment steps (left of the line: offline updates)", ylabel=quantity)
         if quantity in SHARES:
             axes.set_ylim(-0.03, 1.05)
     _legend(axes, named)

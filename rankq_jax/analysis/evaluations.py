@@ -12,19 +12,22 @@ from rankq_jax.analysis import kinds
 from rankq_jax.errors import InputError
 
 # Where in the run an episode was evaluated.
+COLLECT = "collect"  # the phase without updates
 PLACE = {"phase": kinds.text, "updates": kinds.whole, "env_steps": kinds.whole, "seed": kinds.whole}
 
 
 class Curve(NamedTuple):
-    """A quantity over a run. Left of 0 are offline updates, right of it environment steps.
+    """A quantity over a run. Left of 0 are offline updates, right of it environment steps since then.
 
     Attributes:
       position: `[P]`.
       value: `[P, S]`, one column per seed; NaN where one was not evaluated.
+      untrained: whether the first point comes before all updates, at the end of a phase that only collects.
     """
 
     position: np.ndarray
     value: np.ndarray
+    untrained: bool = False
 
 
 def curves(
@@ -51,6 +54,8 @@ def curves(
     if not records:
         return empty
     updates, env_steps, seed = (np.array([r[name] for r in records]) for name in tuple(PLACE)[1:])
+    collecting = np.array([r["phase"] == COLLECT for r in records])
+    env_steps = env_steps - max(env_steps[collecting], default=0)  # those before the updates have no place
     offline = max(updates[env_steps == 0], default=0)
     if unfinished is not None and not env_steps.any():
         offline = max(offline, unfinished)  # where that phase will end
@@ -60,20 +65,25 @@ def curves(
     count = np.bincount(cell, minlength=len(position) * len(seeds)).reshape(shape)
     whole = count > 0 if unfinished is None else count == count.max()
     count, there = np.where(whole, count, np.nan), whole.any(axis=1)
+    untrained = bool(collecting[row == 0].any() and np.atleast_1d(there)[0])
     found = {}
     for name in known:
         values = [float(r.get(name, np.nan)) for r in records]
         total = np.bincount(cell, values, minlength=count.size).reshape(shape)
-        found[name] = Curve(position[there], (total / count)[there])
+        found[name] = Curve(position[there], (total / count)[there], untrained)
     return empty | found
 
 
 def at_end(curve: Curve, seeds: Sequence[int], end: str) -> list[float | None]:
-    """A number for each seed from the last evaluation, of the run or, for the end `offline`, of that phase.
+    """A number for each seed from an evaluation: one of the `results.ENDS`.
 
-    None stands for a seed that was not evaluated there. The curve has the seeds in the order of their size.
+    The end `initial` is the evaluation before all updates, `offline` the last one of that phase, any other
+    the last one of the run. None stands for a seed that was not evaluated there. The curve has the seeds in
+    the order of their size.
     """
-    reached = curve.value[curve.position <= 0 if end == "offline" else slice(None)][-1:]
+    first, before = int(curve.untrained), curve.position <= 0
+    chosen = {"initial": slice(0, first), "offline": slice(first, np.count_nonzero(before))}
+    reached = curve.value[chosen.get(end, slice(None))][-1:]
     if reached.shape != (1, len(seeds)):
         return [None] * len(seeds)
     return [float(x) if np.isfinite(x) else None for x in reached[0, np.argsort(np.argsort(seeds))]]

@@ -80,8 +80,8 @@ SETTINGS: dict[str, Kind] = {
     **dict.fromkeys(("algorithm", "online.algorithm", "name", "task", "dataset", "preferences.expert"), text),
     **dict.fromkeys(
         (
-            "seed", "dataset_steps", "dataset_seed", "evaluation_episodes", "offline.updates",
-            "online.env_steps", "online.mixing_anneal", "preferences.all_at_once",
+            "seed", "dataset_steps", "dataset_seed", "evaluation_episodes", "collect.env_steps",
+            "offline.updates", "online.env_steps", "online.mixing_anneal", "preferences.all_at_once",
             "preferences.query_interval", "preferences.query_limit", "critics", "batch_size",
             "*.critic_updates", "*.samples", "*.backup_samples",
         ),

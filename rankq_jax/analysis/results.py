@@ -18,7 +18,7 @@ SUMMARY: dict[str, kinds.Kind] = {
 }  # fmt: skip
 # Those with a value for each seed that every summary has; the first two where a task has success.
 PER_SEED = ("offline_success_rate", "final_success_rate", "final_episode_length")
-ENDS = ("offline", "final")  # of a run that are reported
+ENDS = ("initial", "offline", "final")  # of a run that are reported; the first of runs that collect first
 # Of the configuration: no number of the results depends on them.
 FREE = (
     "threads", "keep_checkpoints", "keep_best_checkpoints", "checkpoint_minutes", "restarts",

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rankq_jax.analysis import curves, page, results, statistics
-from rankq_jax.analysis.arms import Arm
+from rankq_jax.analysis import curves, page, statistics
+from rankq_jax.analysis.arms import Arm, collected, ends_of, text_of
 from rankq_jax.analysis.curves import Line
 from rankq_jax.analysis.groups import across
 from rankq_jax.analysis.statistics import Estimate, interquartile_mean
@@ -46,14 +46,15 @@ def _seeds(arm: Arm) -> str:
 
 def _finals(arms: Sequence[Arm]) -> str:
     score, *others = arms[0].measures
-    columns = [*((end, score) for end in results.ENDS), *(("final", measure) for measure in others)]
+    ends = ends_of(arms)
+    columns = [*((end, score) for end in ends), *(("final", measure) for measure in others)]
     head = ["arm", "seeds", *(f"{end} {measure.head}" for end, measure in columns), "updates/s"]
     rates = [f"{a.updates_per_second:.0f}" if np.isfinite(a.updates_per_second) else NONE for a in arms]
     rows = [[a.label, _seeds(a), *_ends(a, columns), rate] for a, rate in zip(arms, rates, strict=True)]
     episodes = " or ".join(dict.fromkeys(str(a.run.setting("evaluation_episodes")) for a in arms))
     return page.table(head, rows) + page.note(
-        f"Over {episodes} greedy evaluation episodes of each seed: offline after the last offline update, "
-        "final after the last update of the run, not the best. Runs that have not finished are left out. "
+        f"Over {episodes} greedy evaluation episodes of each seed: {text_of(ends)}. "
+        "Runs that have not finished are left out. "
         "Updates of one process per second, summed over the seeds that it trains, without compilation, over "
         "all workdirs of the arm."
     )
@@ -165,9 +166,11 @@ def _origin(sweep: Sweep) -> str:
         dataset, rows, updates, steps = (
             " or ".join(dict.fromkeys(str(arm.run.setting(field)) for arm in arms)) for field in fields
         )
+        first = " or ".join(dict.fromkeys(str(collected(arm.run)) for arm in arms))
         parts.append(
-            f"{task}: dataset {dataset or 'of the task'} of {rows} transitions, {updates} offline updates, "
-            f"then {steps} environment steps per seed."
+            f"{task}: dataset {dataset or 'of the task'} of {rows} transitions, "
+            + (f"{first} environment steps collected before all updates, " if first != "0" else "")
+            + f"{updates} offline updates, then {steps} environment steps per seed."
         )
     return "".join(page.note(part) for part in parts)
 

@@ -15,7 +15,7 @@ RECORD = "job.json"  # the launcher's, about the last attempt
 DAMAGED, UNFINISHED, LEFT_OUT = "damaged", "unfinished", "left out"  # beside the launcher's own states
 
 # Configuration fields that the arms of a task should share. A phase that an arm leaves out does not count.
-LENGTHS = ("offline.updates", "online.env_steps")
+LENGTHS = ("collect.env_steps", "offline.updates", "online.env_steps")
 _Read = TypeVar("_Read")
 
 

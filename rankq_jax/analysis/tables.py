@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rankq_jax.analysis.arms import Arm
+from rankq_jax.analysis.arms import Arm, ends_of
 from rankq_jax.analysis.comparison import PER_ARM, budget, by_task
 from rankq_jax.analysis.names import block, code, markdown
-from rankq_jax.analysis.results import ENDS, Run
+from rankq_jax.analysis.results import Run
 from rankq_jax.analysis.statistics import interquartile_mean, probability_of_improvement
 from rankq_jax.tasks import Measure
 
@@ -28,7 +28,8 @@ def how_to_read(reference: str, others: Sequence[Measure] = ()) -> str:
         "value of each seed follows. With three seeds the interquartile mean is the mean. Its interval then "
         f"reaches from the lowest seed to the highest. An arm without an offline phase has `{NONE}`. The "
         "final value of an arm without an online phase is its offline value. A task without a success has "
-        "*offline* and *final return*: the sum of raw rewards of an episode.",
+        "*offline* and *final return*: the sum of raw rewards of an episode. *Initial* is before "
+        "all updates.",
         f"*P({named} better)*: the probability that a seed of {named} ends higher than a seed of this arm. "
         "Ties count half. Its 95 % interval follows. 0.50 is no difference.",
         "*final length*: the steps of a final evaluation episode. The mean over the seeds comes first, then "
@@ -76,13 +77,13 @@ def _table(arms: Sequence[Arm], named: Arm | None, reference: str) -> str:
     """One row for each arm."""
     score, others = arms[0].score, _others(arms)
     head = [
-        "arm", *(f"{end} {score.head}" for end in ENDS), f"P({markdown(reference)} better)",
+        "arm", *(f"{end} {score.head}" for end in ends_of(arms)), f"P({markdown(reference)} better)",
         *(f"final {measure.head}" for measure in others), "updates/s", "wall (s)",
     ]  # fmt: skip
     rows = [
         [
             markdown(arm.label),
-            *(_result(arm, end, score) for end in ENDS),
+            *(_result(arm, end, score) for end in ends_of(arms)),
             _improvement(named, arm),
             *(_result(arm, "final", measure) for measure in others),
             f"{arm.updates_per_second:.0f}",
@@ -109,9 +110,12 @@ def _budget(arms: Sequence[Arm]) -> str:
     shared = {field: value for one in budgets.values() for field, value in one.items()}
     seeds = ", ".join(str(seed) for m in arms[0].members for seed in m.seeds)
     dataset = (arms[0].run.summary or {})["dataset"]
+    first, rows = shared.get("collect.env_steps", 0), shared["dataset_steps"]
     parts = [
-        f"Budget: dataset {code(dataset)} of {shared['dataset_steps']} transitions, "
-        f"{shared.get('offline.updates', 0)} offline updates, then {shared.get('online.env_steps', 0)} "
+        "Budget: "
+        + (f"dataset {code(dataset)} of {rows} transitions, " if dataset else "no dataset, ")
+        + (f"{first} environment steps per seed collected before all updates, " if first else "")
+        + f"{shared.get('offline.updates', 0)} offline updates, then {shared.get('online.env_steps', 0)} "
         f"environment steps per seed; seeds {seeds}; {shared['evaluation_episodes']} evaluation episodes "
         "per seed."
     ]

@@ -12,7 +12,16 @@ from rankq_jax.agents import AGENTS, reads
 from rankq_jax.bounds import arguments, told
 from rankq_jax.configs.fields import LAST_SEED, Field, arguments_of
 from rankq_jax.configs.names import unknown
-from rankq_jax.configs.run_config import ARGUMENTS, LENGTHS, SHARED, RunConfig, algorithms_of, phases_of
+from rankq_jax.configs.no_dataset import check_without_dataset
+from rankq_jax.configs.phase_config import LENGTHS
+from rankq_jax.configs.run_config import (
+    ARGUMENTS,
+    SHARED,
+    RunConfig,
+    algorithms_of,
+    has_dataset,
+    phases_of,
+)
 from rankq_jax.configs.task import task_of
 from rankq_jax.errors import InputError
 from rankq_jax.networks import FAMILIES
@@ -60,7 +69,7 @@ def check(config: RunConfig) -> None:
     # By these the arguments of the agents are known.
     refuse("algorithm", config.algorithm, SHARED["algorithm"])
     refuse("online.algorithm", config.online.algorithm, SHARED["online.algorithm"])
-    known, values = fields_of(config), config.flat()
+    known, values, task = fields_of(config), config.flat(), tasks.find(config.task)
     free = {
         section for section in AGENTS if not arguments(AGENTS[section].make)
     }  # declare nothing, take anything
@@ -73,13 +82,14 @@ def check(config: RunConfig) -> None:
     for name in ("online.mixing_ratio", "online.mixing_ratio_final"):
         if config.online.mixing_anneal > 0 and values[name] < 0.0:
             raise InputError(f"config.{name}={values[name]} must be between 0 and 1.")
-    if config.online.env_steps > 0 and tasks.find(config.task).recorded:
+    acting = {"collect.env_steps": config.collect.env_steps, "online.env_steps": config.online.env_steps}
+    if (field := next((name for name, steps in acting.items() if steps), "")) and task.recorded:
         raise InputError(
-            f"config.online.env_steps={config.online.env_steps}: the task {config.task!r} is a dataset, not "
+            f"config.{field}={acting[field]}: the task {config.task!r} is a dataset, not "
             "an environment to act in; leave it out, or train on gym:ENV with config.dataset."
         )
-    if not config.dataset and tasks.find(config.task).generators and config.dataset_steps == 0:
-        raise InputError("config.dataset_steps=0 must be at least 1, or give config.dataset.")
+    if not has_dataset(config):
+        check_without_dataset(config, bool(task.generators))
     if config.dataset_storage == "disk":
         _check_disk(config)
     if "rlpd" in algorithms_of(config):
@@ -138,6 +148,7 @@ def _of_another(config: RunConfig, name: str) -> str:
     """`unread` for fields that another field switches off."""
     preferences, online = config.preferences, config.online
     own = (bool(config.dataset), f"dataset={config.dataset}")
+    made = (not has_dataset(config), "dataset_steps=0")
     unranked = (not preferences.rank_net, "preferences.rank_net=False")
     fixed = online.mixing_ratio != -1.0 or online.mixing_anneal > 0
     falling = config.actor_cosine_decay and online.env_steps > 0
@@ -146,8 +157,8 @@ def _of_another(config: RunConfig, name: str) -> str:
         "actor_cosine_decay": (falling, f"online.env_steps={online.env_steps}"),
         "actor_final_rate": (not config.actor_cosine_decay, "actor_cosine_decay=False"),
         "dataset_steps": own,
-        "dataset_seed": own,
-        "dataset_kind": own,
+        "dataset_seed": own if own[0] else made,
+        "dataset_kind": own if own[0] else made,
         "init_parts": (not config.init_from, "init_from= (empty)"),
         "readout": (
             "readout" not in arguments(FAMILIES[config.networks]),

@@ -33,6 +33,7 @@ SCHEMES: dict[str, Values] = {
     "offline_to_online": {"online.mixing_ratio": -1.0},
 }
 WORDS = ("smoke", "paper", *SCHEMES)
+SMOKE_ENVS, SMOKE_STEPS = 2, 600  # environments of a seed, and environment steps of an iteration
 
 
 def defaults(task: tasks.Task, algorithm: str) -> list[Layer]:
@@ -83,7 +84,10 @@ def layers_of(argument: str, algorithm: str = "sac", arm: str | None = None) -> 
         found.append(Layer("task without an environment", {"online.env_steps": 0}))
     found += [Layer(f"word {word}", SCHEMES[word]) for word in words if word in SCHEMES]
     if "smoke" in words:
-        found.append(Layer("word smoke", _smoke(merged(found))))
+        values = merged(found)
+        # Without a dataset batches wait for whole episodes.
+        rounds = SMOKE_ENVS * task.spec.horizon if values["collect.env_steps"] else SMOKE_STEPS
+        found.append(Layer("word smoke", _smoke(values, rounds)))
     if row.values or row.name != row.algorithm:
         found.append(Layer(f"arm {row.name}", {"name": row.name, **row.values}))
     return found
@@ -116,8 +120,13 @@ def merged(layers: Iterable[Layer]) -> Values:
     return {name: value for layer in layers for name, value in layer.values.items()}
 
 
-def _smoke(values: Mapping[str, Any]) -> Values:
-    """What shrinks a configuration to a run of seconds that still goes through every phase that it has."""
+def _smoke(values: Mapping[str, Any], steps: int) -> Values:
+    """What shrinks a configuration to a run of seconds that still goes through every phase that it has.
+
+    Args:
+      values: those that are shrunk.
+      steps: environment steps of an iteration.
+    """
     return {
         "dataset_steps": min(values["dataset_steps"], 12_000),
         "actor_hidden": (32, 32),
@@ -129,7 +138,7 @@ def _smoke(values: Mapping[str, Any]) -> Values:
         "evaluation_episodes": 4,
         "replay_capacity": 5_000,
         # Without offline rows updates wait for the first ended episode.
-        "train_envs": 1 if values["online.mixing_ratio"] == 0.0 else min(values["train_envs"], 2),
+        "train_envs": 1 if values["online.mixing_ratio"] == 0.0 else min(values["train_envs"], SMOKE_ENVS),
         "preferences.query_limit": 200,
         "preferences.query_interval": 20,
         "preferences.rank_net_hidden": (16, 16),
@@ -137,11 +146,13 @@ def _smoke(values: Mapping[str, Any]) -> Values:
         "offline.updates": min(values["offline.updates"], 40),
         "offline.updates_per_iteration": 20,
         "offline.evaluate_every": 1,
-        "online.env_steps": min(values["online.env_steps"], 1_800),
-        "online.env_steps_per_iteration": 600,
-        "online.updates_per_step": 0.02,
+        "collect.env_steps": min(values["collect.env_steps"], 2 * steps),
+        "collect.env_steps_per_iteration": steps,
+        "online.env_steps": min(values["online.env_steps"], 3 * steps),
+        "online.env_steps_per_iteration": steps,
+        "online.updates_per_step": 12 / steps,
         "online.updates_per_dispatch": 4,
-        "online.warmup": min(values["online.warmup"], 600),
+        "online.warmup": min(values["online.warmup"], steps),
     }
 
 

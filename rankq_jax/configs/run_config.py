@@ -22,11 +22,10 @@ from rankq_jax.bounds import (
 )
 from rankq_jax.configs import fields as kinds
 from rankq_jax.configs.fields import defaults_of_sections, field
+from rankq_jax.configs.phase_config import LEARNING, LENGTHS, CollectConfig, OfflineConfig, OnlineConfig
 from rankq_jax.networks.mlp import LayerNorm
 from rankq_jax.networks.vla.sizes import ReadoutName as Readout
 from rankq_jax.writers import flattened
-
-LENGTHS = {"offline": "updates", "online": "env_steps"}  # of a phase, what says whether there is one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,53 +56,6 @@ class PreferencesConfig:
     rank_net_hidden: Widths = field((512, 256), "The widths of the hidden layers of the ranking network.")
     rank_net_dropout: Dropout = field(0.5, "The dropout rate of the ranking network.")
     rank_net_epochs: Count = field(100, "The largest number of epochs of a round of questions.", "epochs")
-
-
-@dataclasses.dataclass(frozen=True)
-class OfflineConfig:
-    """The phase on the dataset."""
-
-    algorithm: kinds.PhaseAlgorithm = field("", "The algorithm of this phase; empty takes config.algorithm.")
-    updates: Whole = field(8_000, "The length of the phase; 0 leaves it out.", "updates")
-    updates_per_iteration: Count = field(1_000, "The length of an iteration.", "updates")
-    updates_per_dispatch: kinds.Dispatch = field(
-        100, "The number of updates of one program; a run that is asked to stop finishes two.", "updates"
-    )
-    evaluate_every: Whole = field(2, "The interval of evaluations; 0: only at the end.", "iterations")
-    checkpoint_every: Whole = field(4, "The interval of checkpoints; 0: only at the end.", "iterations")
-
-    @property
-    def arguments(self) -> Mapping[str, Any]:
-        """Arguments of the agent in place of those in its section: none."""
-        return {}
-
-
-@dataclasses.dataclass(frozen=True)
-class OnlineConfig:
-    """The phase that collects data."""
-
-    algorithm: kinds.PhaseAlgorithm = field("", "The algorithm of this phase; empty takes config.algorithm.")
-    env_steps: Whole = field(4_000, "The length of the phase; 0 leaves it out.", "environment steps per seed")
-    env_steps_per_iteration: Count = field(200, "The length of an iteration.", "environment steps per seed")
-    updates_per_step: kinds.PerStep = field(1.0, "The number of updates per environment step (UTD ratio).")
-    updates_per_dispatch: kinds.Dispatch = field(100, "The number of updates of one program.", "updates")
-    overlap: Switch = field(False, "Data is collected while updates run, which see it one iteration later.")
-    mixing_ratio: kinds.Mixing = field(
-        0.5, "The share of offline rows in a batch; -1 takes the dataset's share of all rows so far."
-    )
-    merged_exactly: Switch = field(
-        True, "With mixing_ratio=-1 each row is drawn by chance from one buffer; else by a floored share."
-    )
-    mixing_ratio_final: kinds.Mixing = field(
-        0.5, "The ratio that is reached, linearly, after mixing_anneal steps."
-    )
-    mixing_anneal: Whole = field(0, "The time over which the ratio moves; 0 keeps it.", "environment steps")
-    terminates: Switch = field(True, "A success ends the episode that data is collected in.")
-    warmup: Whole = field(0, "The number of steps before the first online update.", "environment steps")
-    evaluate_every: Whole = field(10, "The interval of evaluations; 0: only at the end.", "iterations")
-    checkpoint_every: Whole = field(20, "The interval of checkpoints; 0: only at the end.", "iterations")
-    # Arguments of the agent, in place of those in its section.
-    arguments: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,7 +91,9 @@ class RunConfig:
     )
     clip_actions: Switch = field(False, "Recorded actions beyond the limits are clipped, not refused.")
     dataset_reading: kinds.Reading = field("task", "The rule for successes, terminals and trajectories.")
-    dataset_steps: kinds.Steps = field(100_000, "The size of the dataset that is made.", "transitions")
+    dataset_steps: kinds.Steps = field(
+        100_000, "The size of the dataset that is made; 0: the run has what it collects.", "transitions"
+    )
     dataset_seed: kinds.Seed = field(0, "The seed of the dataset that is made.")
     dataset_storage: kinds.Storage = field(
         "memory", "The labeled dataset is held in memory, or stays on disk and is read as it is drawn."
@@ -197,6 +151,7 @@ class RunConfig:
     train_envs: Count = field(4, "The number of environments that collect data.", "environments per seed")
 
     preferences: PreferencesConfig = dataclasses.field(default_factory=PreferencesConfig)
+    collect: CollectConfig = dataclasses.field(default_factory=CollectConfig)
     offline: OfflineConfig = dataclasses.field(default_factory=OfflineConfig)
     online: OnlineConfig = dataclasses.field(default_factory=OnlineConfig)
     evaluation_episodes: Count = field(100, "The number of episodes of an evaluation.", "episodes per seed")
@@ -227,15 +182,30 @@ class RunConfig:
 
 SHARED = kinds.fields_of(RunConfig)
 ARGUMENTS = "online.arguments."  # begins the names of the online phase's own arguments
-PARTS = {"execution": ExecutionConfig, "preferences": PreferencesConfig, "offline": OfflineConfig,
-          "online": OnlineConfig}  # fmt: skip
+PARTS = {"execution": ExecutionConfig, "preferences": PreferencesConfig, "collect": CollectConfig,
+          "offline": OfflineConfig, "online": OnlineConfig}  # fmt: skip
 
 
 def phases_of(config: RunConfig) -> dict[str, str]:
-    """`{phase: algorithm}` of the phases that the configuration has, in their order."""
-    parts = {name: getattr(config, name) for name in LENGTHS}
-    lasting = {name: part for name, part in parts.items() if getattr(part, LENGTHS[name]) > 0}
-    return {name: part.algorithm or config.algorithm for name, part in lasting.items()}
+    """`{phase: algorithm}` of the phases that the configuration has, in their order.
+
+    A phase without updates has the algorithm of the phase after it.
+    """
+    lasting = [name for name, length in LENGTHS.items() if getattr(getattr(config, name), length) > 0]
+    own = {name: getattr(config, name).algorithm or config.algorithm for name in lasting if name in LEARNING}
+    first = next(iter(own.values()), config.algorithm)
+    return {name: own.get(name, first) for name in lasting}
+
+
+def learning_phase(config: RunConfig, phase: str) -> str:
+    """The phase whose agent acts in a phase: itself or, where it has no updates, the first that has some."""
+    learning = [name for name in phases_of(config) if name in LEARNING]
+    return phase if phase in learning or not learning else learning[0]
+
+
+def has_dataset(config: RunConfig) -> bool:
+    """Whether a dataset is given or made; without one all batches come from what the run collects."""
+    return bool(config.dataset) or config.dataset_steps > 0
 
 
 def algorithms_of(config: RunConfig) -> list[str]:

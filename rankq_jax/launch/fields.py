@@ -7,7 +7,9 @@ from typing import Any
 from rankq_jax.errors import InputError
 from rankq_jax.launch import resolve
 
-COMMON = frozenset({"offline", "online", "preferences", "execution"})  # sections that belong to no algorithm
+COMMON = frozenset(
+    {"collect", "offline", "online", "preferences", "execution"}
+)  # sections that belong to no algorithm
 
 
 def bounded(values: object, name: str, most: int) -> list[Any]:

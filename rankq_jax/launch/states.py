@@ -111,7 +111,7 @@ def _runs(folder: Path, known: dict[str, Any]) -> bool:
     return time.time() - max((path.stat().st_mtime for path in signs), default=0.0) < GRACE
 
 
-PHASES = ("offline", "final")
+PHASES = ("initial", "offline", "final")
 
 
 def _rates(folder: Path) -> str:

@@ -241,4 +241,6 @@ MEASURES = (
             lambda task, episode: episode.info["lifted"].any(), lambda task: task.seconds > 0, unit="%"),
     Measure("time_to_finish", "time_to_finish", "time to finish (s)", _time_to_finish,
             lambda task: task.seconds > 0, unit="s", higher_is_better=False),
+    Measure("success_at_end", "success_at_end_rate", "success rate at the end of an episode",
+            lambda task, episode: episode.success[-1], lambda task: task.seconds > 0, unit="%"),
 )  # fmt: skip

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from rankq_jax.configs import changes, checks
-from rankq_jax.configs.run_config import ARGUMENTS, RunConfig, phases_of
+from rankq_jax.configs.run_config import ARGUMENTS, RunConfig, learning_phase, phases_of
 from rankq_jax.errors import InputError
 from rankq_jax.specs import seen
 from rankq_jax.training import build
@@ -48,8 +48,9 @@ def with_arguments(restored: Restored, given: Mapping[str, str]) -> Restored:
 
 
 def algorithm_of(config: RunConfig, notes: Mapping[str, Any]) -> tuple[str, str]:
-    """Phase and algorithm of a checkpoint with these notes."""
-    return list(phases_of(config).items())[notes.get("phase", -1)]
+    """Phase and algorithm of the agent of a checkpoint with these notes."""
+    phase, algorithm = list(phases_of(config).items())[notes.get("phase", -1)]
+    return learning_phase(config, phase), algorithm
 
 
 def _refuse_unread(restored: Restored, field: str) -> None:

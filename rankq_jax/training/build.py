@@ -1,32 +1,25 @@
 """From a configuration to what trains: task, agents, phases, environments."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-import optax
 
 from rankq_jax import configs
 from rankq_jax.agents import reads
-from rankq_jax.agents.encoders import SharedWithoutCritic
-from rankq_jax.configs import OnlineConfig, RunConfig, algorithms_of
-from rankq_jax.configs.run_config import phases_of
-from rankq_jax.data import mixture
+from rankq_jax.configs import RunConfig, algorithms_of
 from rankq_jax.data.prepare import RewardTransform, prepare, with_preferences
-from rankq_jax.errors import InputError
-from rankq_jax.lifting import adapt
-from rankq_jax.loop import Setup, parts
-from rankq_jax.loop.agents import SamplerFactory
+from rankq_jax.loop import Setup
 from rankq_jax.networks import Networks
 from rankq_jax.parallel import Layout, batch_over_devices, seeds_over_devices
 from rankq_jax.phases import Phase
 from rankq_jax.specs import seen
 from rankq_jax.tasks import Task
-from rankq_jax.training.agents import agent_of, batch_rows, check, lifted, networks_of
+from rankq_jax.training import plans
+from rankq_jax.training.agents import check, networks_of
 from rankq_jax.training.devices import Devices, devices_of
-from rankq_jax.types import PREFERRED_ACTION, WAYPOINT, Agent, Episodes, Schedule, Transition
+from rankq_jax.types import PREFERRED_ACTION, WAYPOINT, Episodes, Transition
 
 
 class Experiment(NamedTuple):
@@ -64,85 +57,6 @@ def _layout(config: RunConfig, devices: Sequence[jax.Device]) -> Layout:
     return batch_over_devices(devices)
 
 
-def _mixing(online: OnlineConfig) -> Schedule:
-    if online.mixing_anneal <= 0:
-        return lambda env_steps: online.mixing_ratio
-    return optax.linear_schedule(online.mixing_ratio, online.mixing_ratio_final, online.mixing_anneal)
-
-
-def _draw(online: OnlineConfig) -> SamplerFactory:
-    as_one_buffer = online.merged_exactly and online.mixing_ratio == -1.0 and online.mixing_anneal <= 0
-    return mixture.merged if as_one_buffer else mixture.uniform
-
-
-def _offline(config: RunConfig, agent: Agent, layout: Layout) -> Phase:
-    offline = config.offline
-    updates, name = offline.updates_per_iteration, "config.offline.updates_per_iteration"
-    block = min(offline.updates_per_dispatch, updates)
-    parts(name, updates, "config.offline.updates_per_dispatch", block)
-    return Phase(
-        name="offline",
-        agent=lifted(agent, config, layout, block),
-        iterations=parts("config.offline.updates", offline.updates, name, updates),
-        updates=updates,
-        updates_per_dispatch=block,
-        draw=mixture.uniform(batch_rows(config, layout, agent.name)),
-        evaluate_every=offline.evaluate_every,
-        checkpoint_every=offline.checkpoint_every,
-    )
-
-
-def _online(config: RunConfig, agent: Agent, layout: Layout) -> Phase:
-    online = config.online
-    steps, name = online.env_steps_per_iteration, "config.online.env_steps_per_iteration"
-    block = online.updates_per_dispatch
-    return Phase(
-        name="online",
-        agent=lifted(agent, config, layout, block, _draw(online)),
-        collect=parts(name, steps, "config.train_envs", config.train_envs),
-        iterations=parts("config.online.env_steps", online.env_steps, name, steps),
-        updates_per_step=online.updates_per_step,
-        updates_per_dispatch=block,
-        mixing_ratio=_mixing(online),
-        warmup=online.warmup,
-        evaluate_every=online.evaluate_every,
-        checkpoint_every=online.checkpoint_every,
-        overlap=online.overlap,
-        draw=_draw(online)(batch_rows(config, layout, agent.name)),
-    )
-
-
-_PHASES = {"offline": _offline, "online": _online}  # what makes the phase of a section
-
-
-def _plan(
-    config: RunConfig, networks: Networks, example: Transition, layout: Layout
-) -> tuple[tuple[Phase, ...], Any]:
-    """The offline and the online phase, each left out if it is empty, and the shapes of their state.
-
-    Raises:
-      InputError: names the field whose value does not fit.
-    """
-    phases, agents = [], []
-    for name, algorithm in phases_of(config).items():
-        agent = agent_of(config, algorithm, networks, getattr(config, name).arguments)
-        agents.append(agent)
-        phases.append(_PHASES[name](config, agent, layout))
-    check(bool(phases), "config.offline.updates=0 and config.online.env_steps=0: nothing to do.")
-    try:
-        states = [jax.eval_shape(agent.init, jax.random.key(0), example) for agent in agents]
-    except SharedWithoutCritic as error:
-        raise InputError(f"config.encoder_training={config.encoder_training}: {error}.") from error
-    try:
-        functools.reduce(adapt, states)
-    except ValueError as error:
-        raise InputError(
-            f"config.online.algorithm={config.online.algorithm}: it cannot go on from the state of "
-            f"{agents[0].name} ({error}); choose one with the same kind of state."
-        ) from error
-    return tuple(phases), states[0]
-
-
 def experiment(config: RunConfig, devices: Sequence[jax.Device] | None = None) -> Experiment:
     """Task, agents and plan of a configuration; nothing is read from disk.
 
@@ -165,7 +79,8 @@ def experiment(config: RunConfig, devices: Sequence[jax.Device] | None = None) -
     )
     chosen = devices_of(config) if devices is None else Devices(devices, None)
     layout, networks = _layout(config, chosen.training), networks_of(config, task.spec)
-    plan, state = _plan(config, networks, example(config, task), layout)
+    _check_collecting(config, task)
+    plan, state = plans.plan(config, networks, example(config, task), layout)
     return Experiment(
         task=task,
         seeds=[config.seed + i for i in range(config.seeds)],
@@ -175,6 +90,21 @@ def experiment(config: RunConfig, devices: Sequence[jax.Device] | None = None) -
         acting=chosen.acting,
         training=chosen.training,
         state=state,
+    )
+
+
+def _check_collecting(config: RunConfig, task: Task) -> None:
+    """Refuses to collect less than an episode, where there is nothing else to learn from.
+
+    Raises:
+      InputError: names the fields.
+    """
+    needed = config.train_envs * task.spec.horizon
+    check(
+        not 0 < config.collect.env_steps < needed or configs.has_dataset(config),
+        f"config.collect.env_steps={config.collect.env_steps}: ends before an episode of {task.spec.horizon} "
+        f"steps in each of the config.train_envs={config.train_envs} environments, and there is no dataset; "
+        f"choose at least {needed}.",
     )
 
 
@@ -194,7 +124,7 @@ def columns(config: RunConfig, prepared: Transition) -> Transition:
 
 def capacity(config: RunConfig) -> int:
     """The rows of the replay buffer of a seed: no more than are collected."""
-    return min(config.replay_capacity, max(config.online.env_steps, 1))
+    return min(config.replay_capacity, max(config.collect.env_steps + config.online.env_steps, 1))
 
 
 def world(config: RunConfig, built: Experiment, dataset: Transition) -> Setup:

@@ -118,6 +118,9 @@ class Bar:
     def collected(self, event: Collected) -> None:
         """Episodes that have ended."""
         self._recent.extend(float(self._score.of(self._task, episode)) for _, episode in event.episodes)
+        if event.updates == 0:  # there is no line about updates yet
+            self._bar.set_description(event.phase)
+            self._bar.set_postfix_str(f"{event.env_steps} env steps, {self._told()}")
 
     def updated(self, phase: str, progress: Progress, metrics: Metrics) -> None:
         """Updates that were made."""

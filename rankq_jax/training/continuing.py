@@ -17,7 +17,8 @@ from rankq_jax.agents import reads
 from rankq_jax.checkpoints import Checkpoints
 from rankq_jax.configs import RunConfig, algorithms_of
 from rankq_jax.configs.fields import nested
-from rankq_jax.configs.run_config import LENGTHS, phases_of
+from rankq_jax.configs.phase_config import LENGTHS
+from rankq_jax.configs.run_config import phases_of
 from rankq_jax.errors import InputError
 from rankq_jax.loop import Progress, Stage
 from rankq_jax.training import build, workdir
@@ -88,8 +89,8 @@ def stretches(config: RunConfig) -> dict[str, Stretch]:
     """The phases of `build.experiment`, for numbers that nobody has checked yet."""
     values, found = config.flat(), {}
     for name, algorithm in phases_of(config).items():
-        length = f"{name}.{LENGTHS[name]}"
-        found[name] = Stretch(values[length] // max(values[f"{length}_per_iteration"], 1), algorithm)
+        length, one = f"{name}.{LENGTHS[name]}", f"{name}.{LENGTHS[name]}_per_iteration"
+        found[name] = Stretch(values[length] // max(values[one], 1), algorithm)
     return found
 
 
@@ -185,12 +186,11 @@ def _of_algorithms(change: Change, field: str) -> str:
 def _of_lengths(change: Change, field: str) -> str:
     if field not in LENGTH_FIELDS:
         return ""
-    order = list(LENGTHS)
-    phase, progress, names = field.partition(".")[0], change.progress, list(change.before)
+    order, phase, progress = list(LENGTHS), field.partition(".")[0], change.progress
     if later := next(filter(change.begun, order[order.index(phase) + 1 :]), ""):
         return f"the phase {later!r} has begun, which comes after it"
     falling = change.old.actor_cosine_decay and change.old.online.env_steps == 0
-    if falling and change.begun(names[0]):
+    if falling and change.begun("offline"):
         return "the actor's learning rate has begun to fall, to 0 at the end of the other length"
     if not change.begun(phase):
         return ""

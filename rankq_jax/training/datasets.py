@@ -3,7 +3,7 @@
 import functools
 from typing import Any
 
-from rankq_jax import registry
+from rankq_jax import configs, registry
 from rankq_jax.agents import reads
 from rankq_jax.configs import RunConfig, algorithms_of
 from rankq_jax.data import readings
@@ -41,6 +41,8 @@ def load(config: RunConfig, task: Task) -> tuple[str, Transition, readings.Summa
       InputError: if the dataset is missing, damaged or does not fit the task.
     """
     name, online = config.dataset, config.online
+    if not configs.has_dataset(config) and config.collect.env_steps:
+        return "", build.example(config, task), None  # gives the shapes; no batch draws from it
     needed = config.offline.updates or online.mixing_ratio or online.mixing_anneal
     needed = needed or config.normalize_observations
     # Experts learn online alone; other tasks keep their dataset's name, by which arms are compared.

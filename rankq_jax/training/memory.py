@@ -20,6 +20,8 @@ GROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
+# What the size of the replay buffers grows with.
+COLLECTED = ("seeds", "replay_capacity", "collect.env_steps", "online.env_steps")
 
 
 class Part(NamedTuple):
@@ -87,7 +89,7 @@ def learning(config: RunConfig, built: Experiment) -> list[Part]:
     return [
         Part("the ranking functions", config.seeds * ranker, ("seeds", "preferences.rank_net_hidden")),
         Part("networks and optimizers", config.seeds * _bytes(built.state), networks),
-        Part("replay buffers", config.seeds * replay, ("seeds", "replay_capacity", "online.env_steps")),
+        Part("replay buffers", config.seeds * replay, COLLECTED),
         Part("a batch", config.batch_size * max(batches) * (row + _scaled(built.task.spec)), ("batch_size",)),
         Part("the values of a batch", evaluated, ("batch_size", "critics", "critic_hidden")),
     ]
@@ -101,7 +103,7 @@ def beside(config: RunConfig, built: Experiment) -> list[Part]:
     made = not config.dataset and built.task.generators and config.dataset_storage == "memory"
     rows = config.dataset_steps if made else 0
     episode = config.seeds * probe.horizon * step
-    envs = config.train_envs if config.online.env_steps else 0
+    envs = config.train_envs if config.collect.env_steps or config.online.env_steps else 0
     dataset = rows * (step + _bytes(example(config, built.task)))
     evaluation = config.evaluation_episodes * episode
     return [

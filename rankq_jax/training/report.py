@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from rankq_jax.analysis import curves, evaluations, kinds, page, pictures, results
-from rankq_jax.analysis.arms import Arm, member
+from rankq_jax.analysis.arms import Arm, ends_of, member, text_of
 from rankq_jax.analysis.curves import Line
 from rankq_jax.analysis.q_landscape import landscapes
 from rankq_jax.analysis.results import Run
@@ -36,7 +36,8 @@ def _mean(arm: Arm, measure: Measure, end: str) -> str:
 
 def _overview(arms: list[Arm]) -> str:
     measures = _measures(arms)
-    columns = [(m, end) for m in measures for end in results.ENDS if (m.name, end) != ("length", "offline")]
+    shown = ends_of(arms)
+    columns = [(m, end) for m in measures for end in shown if m.name != "length" or end == "final"]
     head = ["algorithm", "task", "seeds", *(f"{end} {measure.words}" for measure, end in columns),
             "updates", "environment steps", "updates/s"]  # fmt: skip
     rows = []
@@ -52,8 +53,7 @@ def _overview(arms: list[Arm]) -> str:
     episodes = about.setting("evaluation_episodes")
     text = (
         f"{', '.join(m.quantity for m in measures)}: means over {episodes} greedy evaluation "
-        "episodes per seed: offline after the last offline update, final after the last update of the run, "
-        f"not the best. Commit {about.commit}; "
+        f"episodes per seed: {text_of(shown)}. Commit {about.commit}; "
         + ", ".join(f"{name} {version}" for name, version in about.versions.items())
     )
     return page.table(head, rows) + page.note(text)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from rankq_jax.agents import balanced_weight
-from rankq_jax.configs import RunConfig, algorithms_of
+from rankq_jax.configs import RunConfig, algorithms_of, has_dataset
 from rankq_jax.errors import InputError
 from rankq_jax.types import Transition
 
@@ -38,9 +38,10 @@ def settled(config: RunConfig, dataset: Transition) -> RunConfig:
 def announcement(config: RunConfig, dataset: Transition) -> list[str]:
     """What the ranking of success rows weighs in an offline batch of a settled configuration, in a line.
 
-    A second line warns where that is far from the published weight. Empty for a run without RankQ.
+    A second line warns where that is far from the published weight. Empty for a run without RankQ, and
+    without a dataset.
     """
-    if "rankq" not in algorithms_of(config):
+    if "rankq" not in algorithms_of(config) or not has_dataset(config):
         return []
     weight, share = config.sections["rankq"]["success_weight"], share_of(dataset)
     effective = weight * share

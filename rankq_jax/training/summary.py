@@ -14,8 +14,10 @@ EVALUATIONS = "evaluations.jsonl"
 def summarise(folder: Path, config: RunConfig, seeds: list[int]) -> dict[str, Any]:
     """Per-seed results of the evaluations in `evaluations.jsonl`; lists are in the order of `seeds`.
 
-    `offline_` and `final_` results are the means of what the task has: see `Task.measures`.
+    `offline_` and `final_` results are the means of what the task has: see `Task.measures`. Runs that collect
+    first have `initial_` ones too.
     """
+    ends = [end for end in results.ENDS if end != "initial" or config.collect.env_steps]
     task = task_of(config)
     records, names = read_lines(folder / EVALUATIONS), [measure.name for measure in task.measures]
     curves = evaluations.curves(records, names, folder / EVALUATIONS)
@@ -27,7 +29,7 @@ def summarise(folder: Path, config: RunConfig, seeds: list[int]) -> dict[str, An
         **{
             f"{end}_{measure.mean}": evaluations.at_end(curves[measure.name], seeds, end)
             for measure in task.measures
-            for end in results.ENDS
+            for end in ends
         },
         "evaluation_episodes": config.evaluation_episodes,
         "exact_resume": task.exact,

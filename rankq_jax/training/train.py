@@ -186,7 +186,8 @@ def _said_of_devices(config: RunConfig, folder: Path, about: dict[str, Any]) -> 
 def _asked(config: RunConfig, updates: int | None, env_steps: int | None) -> bool:
     """Whether a run of so many updates and environment steps is what the configuration asks for."""
     online = config.online.env_steps
-    return env_steps == online and (online > 0 or updates == config.offline.updates)
+    whole = env_steps == config.collect.env_steps + online
+    return whole and (online > 0 or updates == config.offline.updates)
 
 
 def _check_end(config: RunConfig, folder: Path, final: loop.Progress) -> None:

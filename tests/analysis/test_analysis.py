@@ -142,3 +142,27 @@ def test_a_torn_line_is_left_out(tmp_path):
     path = tmp_path / "lines.jsonl"
     path.write_text('{"a": 1}\n{"a": ')
     assert read_lines(path) == [{"a": 1}]
+
+
+def test_a_curve_begins_with_the_policy_that_has_only_collected(tmp_path):
+    def evaluated(phase, updates, env_steps, *success):
+        place = {"phase": phase, "updates": updates, "env_steps": env_steps}
+        return [{**place, "seed": seed, "success": value} for seed, value in enumerate(success)]
+
+    own = [
+        *evaluated("collect", 0, 400, 0.2, 0.3),
+        *evaluated("offline", 100, 400, 0.4, 0.5),
+        *evaluated("online", 150, 450, 0.6, 0.7),
+    ]
+    curve = evaluations.curves(own, ["success"], tmp_path)["success"]
+    assert list(curve.position) == [-100, 0, 50] and curve.untrained
+    ends = {end: evaluations.at_end(curve, [0, 1], end) for end in results.ENDS}
+    assert ends == {"initial": [0.2, 0.3], "offline": [0.4, 0.5], "final": [0.6, 0.7]}
+    # Without an offline phase the first point is no end of it; without collecting there is no first one.
+    online = evaluations.curves(own[:2] + own[4:], ["success"], tmp_path)["success"]
+    assert evaluations.at_end(online, [0, 1], "offline") == [None, None]
+    assert evaluations.at_end(online, [0, 1], "initial") == [0.2, 0.3]
+    usual = evaluations.curves(
+        [{**r, "env_steps": r["env_steps"] - 400} for r in own[2:]], ["success"], tmp_path
+    )
+    assert evaluations.at_end(usual["success"], [0, 1], "initial") == [None, None]

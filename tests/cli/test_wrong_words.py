@@ -234,7 +234,10 @@ print(sorted(sys.modules))
     ("flags", "error"),
     [
         (["--setting=cubes"], "--setting='cubes': choose one of carrot-on-plate, cube-stacking, spoon-in-b"),
-        (["--variant=far"], "--variant='far': choose one of grid, randomized, source, simpler."),
+        (
+            ["--variant=far"],
+            "--variant='far': choose one of grid, randomized, source, simpler, randomized-heldout.",
+        ),
         (["--low=0.5"], "--low=0.5: is above --high=0.25; exchange them."),
         (["--low=0.25"], "--low=0.25: is --high too;"),
         (["--high=1.5"], "--high=1.5: must be at most 1."),

@@ -13,6 +13,7 @@ from rankq_jax.envs.tabletop import arm, camera, episode, instructions, paint, s
 from rankq_jax.envs.tabletop.env import Tables, tabletop_env
 from rankq_jax.envs.tabletop.options import Options
 from rankq_jax.errors import InputError
+from rankq_jax.tasks import tabletop
 from rankq_jax.testing.comparing import drawn, rolled, same
 
 SIZE = (96, 128)
@@ -118,12 +119,22 @@ def test_randomized_episodes_stay_inside_their_ranges_and_fill_them():
     assert number.min() >= 0 and number.max() <= 99 and len(set(number)) > 20
 
 
-def test_a_hundred_scenes_are_always_the_same_and_keep_clear_of_the_things():
+def test_held_out_scenes_are_never_those_of_training():
+    _, told = userdata(tabletop.options_of("cube-stacking", "-randomized-heldout"), 40)
+    number = episode.whole(told, "scene")
+    assert number.min() >= 100 and number.max() <= 119 and len(set(number)) > 10
+    _, plain = userdata(tabletop.options_of("cube-stacking", "-randomized"), 40)
+    assert episode.whole(plain, "scene").max() <= 99
+    for part in ("eye", "ambient", "brightness", "height"):  # all else is drawn alike
+        np.testing.assert_array_equal(episode.part(told, part), episode.part(plain, part))
+
+
+def test_all_scenes_are_always_the_same_and_keep_clear_of_the_things():
     found = scenes.scenes()
     again = scenes.scenes.__wrapped__()
     for name, values in found._asdict().items():
         np.testing.assert_array_equal(values, getattr(again, name))
-        assert len(values) == 100
+        assert len(values) == 100 + 20  # those of training, and those that are held out
     shown = found.clutter[:, :, 0] > -1.0
     assert set(shown.sum(axis=1)) == {0, 1, 2, 3, 4} and not shown[0].any()
     x, y = found.clutter[shown][:, 0], found.clutter[shown][:, 1]

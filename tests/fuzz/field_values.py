@@ -164,6 +164,8 @@ SHARED = {
     "preferences.rank_net_hidden": widths(),
     "preferences.rank_net_dropout": real(0.0, 1.0, 0.0, 0.5, below=True),
     "preferences.rank_net_epochs": whole(1, INT32, 1, 3),
+    "collect.env_steps": whole(0, INT32, 0, 600, 1_200),
+    "collect.env_steps_per_iteration": whole(1, INT32, 200, 600),
     "offline.algorithm": choice("", *AGENTS),
     "offline.updates": whole(0, INT32, 0, 20, 40),
     "offline.updates_per_iteration": whole(1, INT32, 10, 20),

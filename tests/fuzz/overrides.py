@@ -144,7 +144,8 @@ def brief(config):
     offline, online, section = config.offline, config.online, config.sections.get(config.algorithm, {})
     dispatches = online.env_steps * online.updates_per_step
     return (
-        config.task.startswith("pointmaze") and offline.updates <= 100 and online.env_steps <= 2_000
+        config.task.startswith("pointmaze") and offline.updates <= 100
+        and max(config.collect.env_steps, online.env_steps) <= 2_000
         and dispatches <= 100 and config.evaluation_episodes <= 10 and config.batch_size <= 256
         and config.critics <= 10 and config.seeds <= 4 and config.train_envs <= 4
         and config.dataset_steps in (12_000, 3_000) and config.dataset_seed == 0 and not config.dataset

@@ -8,7 +8,7 @@ import numpy as np
 from rankq_jax.envs import raycast
 from rankq_jax.envs.tabletop import camera, episode
 from rankq_jax.envs.tabletop.options import Options
-from rankq_jax.envs.tabletop.scenes import SCENES
+from rankq_jax.envs.tabletop.scenes import HELD_OUT, SCENES
 
 AMBIENT, BRIGHTNESS = 0.45, 0.6  # of the nominal light
 LIGHT = np.array([0.2, 0.5, 0.84]) / math.sqrt(0.2**2 + 0.5**2 + 0.84**2)  # towards the light
@@ -82,7 +82,7 @@ def draw_look(options: Options, random: np.random.Generator) -> Look:
             axes=aim @ _jitter(random.uniform(-AIM_RANGE, AIM_RANGE, 3)),
             ambient=random.uniform(*AMBIENT_RANGE, 3),
             brightness=BRIGHTNESS * random.uniform(*BRIGHTNESS_RANGE),
-            scene=int(random.integers(SCENES)),
+            scene=int(SCENES + random.integers(HELD_OUT) if options.held_out else random.integers(SCENES)),
         )
     return shifted(look, options.gap)
 

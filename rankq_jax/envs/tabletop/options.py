@@ -22,6 +22,7 @@ class Options:
       spawns: where things lie: in a region of 18 x 24 cm, in the 72 pairs of cells of a grid, or anywhere
         within 15 cm of the middle (RankQ, table C.4).
       randomized: whether light, camera, arm and scene differ between episodes (RankQ, table C.4).
+      held_out: whether the scenes of a randomized world are those that are never drawn elsewhere.
       varied: whether colors, light and camera differ a little, as where a policy is pretrained.
       gap: g, how far camera, colors and light are from that domain, from 0 to 1.
       direction: which thing is put on which; only cubes can be stacked backward.
@@ -36,6 +37,7 @@ class Options:
     image: tuple[int, int] | None = SIZES[0]
     spawns: Spawns = "nominal"
     randomized: bool = False
+    held_out: bool = False
     varied: bool = False
     gap: float = 0.0
     direction: Direction = "forward"

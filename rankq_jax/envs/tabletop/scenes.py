@@ -1,4 +1,4 @@
-"""A hundred scenes: colors and patterns of the table, and clutter around the region of the things."""
+"""Scenes: colors and patterns of the table, and clutter around the region of the things."""
 
 import colorsys
 import functools
@@ -8,7 +8,7 @@ import numpy as np
 
 from rankq_jax.envs.tabletop.scene import AWAY, CLUTTER
 
-SCENES = 100
+SCENES, HELD_OUT = 100, 20  # those of every randomized world; those after them, to be evaluated in alone
 PLAIN, CHECKER, SPECKLE = range(3)  # patterns of a table
 MOST_CLUTTER = 4
 # Where clutter stands, as metres along x and y: to the left, to the right and behind the things.
@@ -45,16 +45,16 @@ def _color(random: np.random.Generator, saturation: tuple[float, float]) -> tupl
 @functools.cache
 def scenes() -> Scenes:
     """The scenes; each is a function of its number."""
-    count = len(CLUTTER)
+    count, every = len(CLUTTER), SCENES + HELD_OUT
     found = Scenes(
-        surfaces=np.tile(NOMINAL, (SCENES, 1, 1)),
-        pattern=np.zeros(SCENES, np.int64),
-        size=np.full(SCENES, 0.05),
-        contrast=np.zeros(SCENES),
-        clutter=np.tile(AWAY, (SCENES, count, 1)),
-        colors=np.full((SCENES, count, 3), 0.5),
+        surfaces=np.tile(NOMINAL, (every, 1, 1)),
+        pattern=np.zeros(every, np.int64),
+        size=np.full(every, 0.05),
+        contrast=np.zeros(every),
+        clutter=np.tile(AWAY, (every, count, 1)),
+        colors=np.full((every, count, 3), 0.5),
     )
-    for number in range(1, SCENES):
+    for number in range(1, every):
         random = np.random.Generator(np.random.Philox(key=number))
         found.surfaces[number] = [_color(random, (0.0, 0.5)) for _ in range(3)]
         found.pattern[number] = random.integers(3)

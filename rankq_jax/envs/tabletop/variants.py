@@ -15,6 +15,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "-randomized": {"spawns": "c4", "randomized": True},
     "-source": {"varied": True, "paraphrased": True, "direction": "both"},
     "-simpler": {"rule": "simpler"},
+    "-randomized-heldout": {"spawns": "c4", "randomized": True, "held_out": True},
 }
 LARGE = "-large"  # a further ending, of those with images: the larger size
 SEEING = tuple(name for name, changes in VARIANTS.items() if "image" not in changes)
