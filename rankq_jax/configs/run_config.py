@@ -178,9 +178,7 @@ class RunConfig:
     color_jitter: Dropout = field(
         0.0, "The largest change of brightness, contrast and saturation in updates; 0 changes none."
     )
-    actor_learning_rate: kinds.LearningRate = field(
-        3e-4, "The learning rate of the policy and of the temperature."
-    )
+    actor_learning_rate: kinds.LearningRate = field(3e-4, "The learning rate of policy and temperature.")
     actor_cosine_decay: Switch = field(
         False, "The policy's learning rate falls to 0 over the updates of a run that is offline only."
     )
@@ -201,6 +199,7 @@ class RunConfig:
     offline: OfflineConfig = dataclasses.field(default_factory=OfflineConfig)
     online: OnlineConfig = dataclasses.field(default_factory=OnlineConfig)
     evaluation_episodes: Count = field(100, "The number of episodes of an evaluation.", "episodes per seed")
+    diagnostics_every: Whole = field(1_000, "The interval of diagnostics of the critic; 0: none.", "updates")
     checkpoint_minutes: kinds.Minutes = field(
         5.0, "The longest time between checkpoints; those of the phases come besides.", "minutes"
     )

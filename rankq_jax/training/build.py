@@ -24,7 +24,7 @@ from rankq_jax.parallel import Layout, batch_over_devices, seeds_over_devices
 from rankq_jax.phases import Phase
 from rankq_jax.specs import seen
 from rankq_jax.tasks import Task
-from rankq_jax.training.agents import agent_of, batch_rows, check, lifted, networks_of
+from rankq_jax.training.agents import agent_of, batch_rows, check, diagnosed, lifted, networks_of
 from rankq_jax.training.devices import Devices, devices_of
 from rankq_jax.types import PREFERRED_ACTION, WAYPOINT, Agent, Episodes, Schedule, Transition
 
@@ -87,6 +87,7 @@ def _offline(config: RunConfig, agent: Agent, layout: Layout) -> Phase:
         updates=updates,
         updates_per_dispatch=block,
         draw=mixture.uniform(batch_rows(config, layout, agent.name)),
+        diagnostics=diagnosed(agent, config, layout),
         evaluate_every=offline.evaluate_every,
         checkpoint_every=offline.checkpoint_every,
     )
@@ -109,6 +110,7 @@ def _online(config: RunConfig, agent: Agent, layout: Layout) -> Phase:
         checkpoint_every=online.checkpoint_every,
         overlap=online.overlap,
         draw=_draw(online)(batch_rows(config, layout, agent.name)),
+        diagnostics=diagnosed(agent, config, layout, _draw(online)),
     )
 
 
