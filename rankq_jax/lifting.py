@@ -93,14 +93,16 @@ def normalize_observations(agent: Agent, epsilon: Positive = 1e-3) -> Agent:
         inner, metrics = agent.update(state.inner, seen, key)
         return state._replace(inner=inner), metrics
 
+    def seeing(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+        return lambda outer, observation, last: function(outer.inner, outer.seen(observation), last)
+
     return agent._replace(
         init=init,
         update=update,
-        act=lambda params, observation, key: agent.act(params.inner, params.seen(observation), key),
-        act_greedy=lambda params, observation, key: agent.act_greedy(
-            params.inner, params.seen(observation), key
-        ),
+        act=seeing(agent.act),
+        act_greedy=seeing(agent.act_greedy),
         params=lambda state: state._replace(inner=agent.params(state.inner)),
+        values=None if agent.values is None else seeing(agent.values),
     )
 
 
@@ -179,6 +181,7 @@ def vmap_seeds(
         act=jax.vmap(agent.act),
         act_greedy=jax.vmap(agent.act_greedy),
         params=agent.params,
+        values=None if agent.values is None else jax.vmap(agent.values),
     )
 
 

@@ -1,6 +1,6 @@
 """Metrics of many updates: their means, and the first one that went bad."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rankq_jax.errors import NumericsError
-from rankq_jax.types import Metrics
+from rankq_jax.types import Measured, Metrics
 
 ADVICE = "lower the learning rates or set max_gradient_norm."
 
@@ -42,6 +42,25 @@ def finite(means: Metrics, metrics: Metrics, seeds: Sequence[int], first: int) -
     raise NumericsError(
         f"metric {name!r} is {value} at update {first + int(update) + 1} of seed {seeds[int(seed)]}; {ADVICE}"
     )
+
+
+def measured(found: Mapping[str, Measured], seeds: Sequence[int], updates: int) -> dict[str, np.ndarray]:
+    """Diagnostics on the host, `{name: [S]}`; waits for them.
+
+    They are masked arrays (`numpy.ma`), masked where a seed has no such number.
+
+    Args:
+      found: `{name: Measured [S]}`.
+      seeds: the S seeds, for the message.
+      updates: done so far.
+
+    Raises:
+      NumericsError: as `finite`.
+    """
+    each = {name: one.value[:, None] for name, one in found.items()}
+    values = finite({name: one.value for name, one in found.items()}, each, seeds, updates - 1)
+    rows = jax.device_get({name: one.rows for name, one in found.items()})
+    return {name: np.ma.masked_array(value, rows[name] == 0) for name, value in values.items()}
 
 
 def check_finite(state: Any, seeds: Sequence[int], updates: int) -> None:

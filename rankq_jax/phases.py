@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from rankq_jax.data.mixture import Sampler
-from rankq_jax.types import Agent, Schedule
+from rankq_jax.types import Agent, Key, Measured, Schedule
 
 
 class Relabeler(NamedTuple):
@@ -22,6 +22,27 @@ class Relabeler(NamedTuple):
     relabel: Callable[..., tuple[Any, dict[str, Any]]]
     columns: Callable[[Any], dict[str, Any]]
     iterations: Sequence[int]
+
+
+class Diagnostics(NamedTuple):
+    """Metrics of the critic that the updates of a phase report at an interval.
+
+    They read the state and change nothing: their random keys are their own.
+
+    Attributes:
+      measure: `(state, sources, keys [S]) -> {name: Measured [S]}` on the devices, from
+        `loop.agents.lift_diagnostics`.
+      every: updates between two; they follow the dispatch that reaches a multiple of it.
+      draw: how `measure` draws its batch; only read where the dataset stays on disk, see `loop.disk`.
+    """
+
+    measure: Callable[[Any, Any, Key], dict[str, Measured]]
+    every: int
+    draw: Sampler
+
+    def due(self, before: int, after: int) -> bool:
+        """Whether a dispatch that has brought a run from `before` to `after` updates is followed by them."""
+        return after // self.every > before // self.every
 
 
 class Phase(NamedTuple):
@@ -50,6 +71,7 @@ class Phase(NamedTuple):
         update), which is the one difference; the policy that acts is in both cases that of the iteration's
         start.
       draw: how the agent draws its batches; only read where the dataset stays on disk, see `loop.disk`.
+      diagnostics: of its critic, or None.
     """
 
     name: str
@@ -66,6 +88,7 @@ class Phase(NamedTuple):
     relabeler: Relabeler | None = None
     overlap: bool = False
     draw: Sampler | None = None
+    diagnostics: Diagnostics | None = None
 
 
 def due(every: int, done: int, last: int) -> bool:

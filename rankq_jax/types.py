@@ -52,6 +52,8 @@ class Agent(NamedTuple):
       act_greedy: `(params, observation, key) -> action [B, *A]`, greedy.
       params: `state -> params`, the part of the state that acting needs.
       name: the name of the algorithm; wrappers keep it.
+      values: `(state, observation [B, *O], actions [B, N, *A]) -> q [E, B, N]`, the critic's values of N
+        actions of each state; None: the agent has no critic.
     """
 
     init: Callable[..., Any]
@@ -60,6 +62,20 @@ class Agent(NamedTuple):
     act_greedy: Callable[[Params, Any, Key], jax.Array]
     params: Callable[[Any], Params]
     name: str = ""
+    values: Callable[[Any, Any, Any], jax.Array] | None = None
+
+
+class Measured(NamedTuple):
+    """A number about some rows of a batch.
+
+    Attributes:
+      value: `[...]` float32, finite.
+      rows: `[...]` float32, how many rows it is about. Where it is 0 there is no such number, and `value`
+        means nothing.
+    """
+
+    value: jax.Array
+    rows: jax.Array
 
 
 class Policy(NamedTuple):

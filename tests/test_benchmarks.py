@@ -11,6 +11,7 @@ from benchmarks import (
     checkpoints,
     dataset,
     devices,
+    diagnostics,
     envs,
     layouts,
     memory,
@@ -34,6 +35,7 @@ TINY = Sizes(hidden=(8, 6), batch=4)
 COMMANDS = {
     "updates": updates, "seeds": seeds, "devices": devices, "online": online, "envs": envs, "memory": memory,
     "layouts": layouts, "checkpoints": checkpoints, "vla": vla, "vla_policy": vla_policy,
+    "diagnostics": diagnostics,
 }  # fmt: skip
 
 
@@ -278,6 +280,12 @@ def test_a_command_prints_a_table_and_writes_what_it_measured(tmp_path, capsys):
     assert written["hardware"]["platform"] == "cpu" and written["hardware"]["cores"] >= 1
     assert len(written["results"]) == 2 * 5
     assert all(len(one["step"]) == 2 and positive(one["step"]) for one in written["results"])
+
+
+def test_diagnostics_are_a_share_of_the_updates_that_they_follow(data):
+    found = diagnostics.measure("iql", data, TINY, every=50, duration=0.01, rounds=2)
+    assert positive(found.diagnostics, found.update, found.share)
+    np.testing.assert_allclose(found.share * (50 * found.update + found.diagnostics), found.diagnostics)
 
 
 @pytest.mark.parametrize(

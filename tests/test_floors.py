@@ -16,7 +16,7 @@ FLOORS = [
     {"losses", "action_sets", "trained_policies"},
     {"networks"},
     {"agents"},
-    {"lifting", "parallel", "timing", "metrics"},
+    {"lifting", "parallel", "timing", "metrics", "diagnostics"},
     {"data", "envs", "checkpoints", "writers", "exporting", "transfer"},
     {"tasks", "phases", "evaluation"},
     {"loop", "analysis", "preferences"},
@@ -27,8 +27,8 @@ FLOORS = [
 ]
 LEVEL = {part: level for level, parts in enumerate(FLOORS) for part in parts}
 # What needs a concrete agent must get it as an argument.
-BLIND_TO_AGENTS = {"lifting", "parallel", "timing", "metrics", "data", "envs", "checkpoints", "writers",
-                   "tasks", "phases", "evaluation", "loop", "analysis"}  # fmt: skip
+BLIND_TO_AGENTS = {"lifting", "parallel", "timing", "metrics", "diagnostics", "data", "envs", "checkpoints",
+                   "writers", "tasks", "phases", "evaluation", "loop", "analysis"}  # fmt: skip
 
 # Third-party packages that one place alone may name.
 ONLY_IN = {
@@ -131,7 +131,7 @@ def test_pmap_is_named_in_one_file():
 
 def test_nothing_below_the_loop_reads_a_clock_or_logs():
     pure = ["bounds", "losses", "action_sets.py", "networks", "agents", "lifting.py", "parallel.py",
-            "phases.py"]  # fmt: skip
+            "diagnostics.py", "phases.py"]  # fmt: skip
     for name in pure:
         place = ROOT / "rankq_jax" / name
         for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:

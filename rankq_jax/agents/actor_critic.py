@@ -22,6 +22,7 @@ from rankq_jax.agents.state import (
     require,
     sampling,
     trainable,
+    valuing,
 )
 from rankq_jax.bounds import Rate, Whole, checked
 from rankq_jax.losses import squared_td, td_target
@@ -147,4 +148,5 @@ def actor_critic(
         act=sampling(policy),
         act_greedy=greedy(policy),
         params=lambda state: state.actor.params,
+        values=valuing(critic),
     )

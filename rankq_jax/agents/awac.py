@@ -11,7 +11,15 @@ from rankq_jax.agents.backups import max_target_backup
 from rankq_jax.agents.objectives import td_loss
 from rankq_jax.agents.optimizers import Optimizers
 from rankq_jax.agents.spec import agent
-from rankq_jax.agents.state import ActorCriticState, gradient_step, greedy, prefixed, require, sampling
+from rankq_jax.agents.state import (
+    ActorCriticState,
+    gradient_step,
+    greedy,
+    prefixed,
+    require,
+    sampling,
+    valuing,
+)
 from rankq_jax.bounds import Positive, Rate, Temperature, checked
 from rankq_jax.losses import advantage_weight, ensemble_min, td_target
 from rankq_jax.networks import Networks
@@ -82,4 +90,5 @@ def awac(
         return new_state, prefixed(critic=critic_metrics, actor=actor_metrics)
 
     init = functools.partial(initial, networks, optimizers, {})
-    return Agent(init, update, sampling(policy), greedy(policy), params=lambda state: state.actor.params)
+    params, values = lambda state: state.actor.params, valuing(critic)
+    return Agent(init, update, sampling(policy), greedy(policy), params, values=values)

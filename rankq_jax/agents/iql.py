@@ -20,6 +20,7 @@ from rankq_jax.agents.state import (
     require,
     sampling,
     trainable,
+    valuing,
 )
 from rankq_jax.bounds import NonNegative, OpenUnitInterval, Positive, Rate, checked
 from rankq_jax.losses import advantage_weight, ensemble_min, expectile, td_target
@@ -126,4 +127,5 @@ def iql(
         )
         return new_state, prefixed(critic=critic_metrics, actor=actor_metrics, value=value_metrics)
 
-    return Agent(init, update, sampling(policy), greedy(policy), params=lambda state: state.actor.params)
+    params, values = lambda state: state.actor.params, valuing(critic)
+    return Agent(init, update, sampling(policy), greedy(policy), params, values=values)

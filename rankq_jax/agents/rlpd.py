@@ -12,7 +12,15 @@ from rankq_jax.agents.duals import TEMPERATURE
 from rankq_jax.agents.objectives import td_loss
 from rankq_jax.agents.optimizers import Optimizers
 from rankq_jax.agents.spec import agent
-from rankq_jax.agents.state import ActorCriticState, gradient_step, greedy, prefixed, require, sampling
+from rankq_jax.agents.state import (
+    ActorCriticState,
+    gradient_step,
+    greedy,
+    prefixed,
+    require,
+    sampling,
+    valuing,
+)
 from rankq_jax.bounds import Finite, Members, Rate, Samples, Switch, checked
 from rankq_jax.losses import ensemble_min, entropy_regularised, td_target, temperature_product
 from rankq_jax.networks import Networks
@@ -127,4 +135,5 @@ def rlpd(
         return new_state, reported
 
     init = functools.partial(initial, networks, optimizers, {"temperature": TEMPERATURE})
-    return Agent(init, update, sampling(policy), greedy(policy), params=lambda state: state.actor.params)
+    params, values = lambda state: state.actor.params, valuing(critic)
+    return Agent(init, update, sampling(policy), greedy(policy), params, values=values)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from rankq_jax.types import Key, Metrics, Params, Policy
+from rankq_jax.types import Critic, Key, Metrics, Params, Policy
 
 
 class Trainable(NamedTuple):
@@ -67,6 +67,11 @@ def sampling(policy: Policy) -> Callable[[Params, Any, Key], jax.Array]:
 def greedy(policy: Policy) -> Callable[[Params, Any, Key], jax.Array]:
     """`Agent.act_greedy` by the policy's mode, which draws nothing."""
     return lambda params, observation, key: policy.mode(params, observation)
+
+
+def valuing(critic: Critic) -> Callable[[Any, Any, jax.Array], jax.Array]:
+    """`Agent.values` by the field `critic` of the state."""
+    return lambda state, observation, actions: critic.apply_to_set(state.critic.params, observation, actions)
 
 
 STEP_METRICS = ("loss", "gradient_norm")  # what every gradient step reports beside the metrics of its loss

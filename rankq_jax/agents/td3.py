@@ -18,6 +18,7 @@ from rankq_jax.agents.state import (
     greedy,
     prefixed,
     trainable,
+    valuing,
 )
 from rankq_jax.bounds import Interval, Noise, Rate, checked
 from rankq_jax.losses import ensemble_min, td_target
@@ -149,4 +150,5 @@ def td3(
         return new_state, prefixed(critic=critic_metrics, actor=followed.actor_metrics)
 
     act = functools.partial(_noisy, policy, exploration_noise)
-    return Agent(init, update, act, greedy(policy), params=lambda state: state.actor.params)
+    params, values = lambda state: state.actor.params, valuing(critic)
+    return Agent(init, update, act, greedy(policy), params, values=values)

@@ -9,7 +9,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from rankq_jax.analysis import pictures
+from rankq_jax.analysis import diagnostics, pictures
 from rankq_jax.analysis.evaluations import Curve
 from rankq_jax.analysis.names import drawn
 from rankq_jax.analysis.pictures import png
@@ -100,6 +100,32 @@ def learning_curves(panels: Mapping[str, Sequence[Line]]) -> bytes:
         if quantity in SHARES:
             axes.set_ylim(-0.03, 1.05)
     _legend(axes, named)
+    return png(figure)
+
+
+def over_updates(panels: Mapping[str, Sequence[Line]], switches: Sequence[int]) -> bytes:
+    """One panel per metric over the updates of a run, with the lines of all arms, each with its band.
+
+    Args:
+      panels: `{what the metric is: lines}`.
+      switches: the updates at which offline training turns into online training; a dashed line each.
+    """
+    figure, places = pictures.panels(len(panels), 4.6, 3.4)
+    named: dict[str, Artist] = {}
+    for axes, (metric, lines) in zip(places, panels.items(), strict=True):
+        named |= _draw(axes, lines)
+        for switch in switches:
+            axes.axvline(switch, color="black", linestyle="--", linewidth=1)
+            place: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "ha": "center", "fontsize": 8}
+            axes.annotate("offline | online", (switch, 1.01), **place)
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.set(xlabel="updates", ylabel=metric)
+        if metric in diagnostics.SHARES:
+            axes.set_ylim(-0.03, 1.05)
+        if metric in diagnostics.LOGARITHMIC and all(line.low.min() > 0 for line in lines):
+            axes.set_yscale("log")
+    figure.subplots_adjust(wspace=0.35)
+    _legend(places[-1], named)
     return png(figure)
 
 

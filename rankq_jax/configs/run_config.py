@@ -155,6 +155,7 @@ class RunConfig:
     offline: OfflineConfig = dataclasses.field(default_factory=OfflineConfig)
     online: OnlineConfig = dataclasses.field(default_factory=OnlineConfig)
     evaluation_episodes: Count = field(100, "The number of episodes of an evaluation.", "episodes per seed")
+    diagnostics_every: Whole = field(1_000, "The interval of diagnostics of the critic; 0: none.", "updates")
     checkpoint_minutes: kinds.Minutes = field(
         5.0, "The longest time between checkpoints; those of the phases come besides.", "minutes"
     )

@@ -1,6 +1,6 @@
 """The training loop: the one place where collecting, updating, evaluating and reporting meet."""
 
-from rankq_jax.loop.agents import at_phase, lift
+from rankq_jax.loop.agents import at_phase, lift, lift_diagnostics
 from rankq_jax.loop.event import (
     Collected,
     Evaluated,
@@ -43,6 +43,7 @@ __all__ = [
     "events",
     "initial",
     "lift",
+    "lift_diagnostics",
     "offline_to_online",
     "parts",
     "portable",

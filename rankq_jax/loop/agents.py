@@ -1,15 +1,20 @@
 """Agents as a run needs them: lifted over updates, seeds and devices; and their state at a new phase."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
 
 from rankq_jax.data import mixture
+from rankq_jax.diagnostics import critic_diagnostics
 from rankq_jax.lifting import go_on, scan_updates, vmap_seeds, with_sampling
-from rankq_jax.loop.disk import examples
+from rankq_jax.loop.disk import batch_keys, examples
 from rankq_jax.loop.keys import phase_keys
 from rankq_jax.loop.state import RunState, Setup
 from rankq_jax.parallel import Layout, averaged, distributed
-from rankq_jax.phases import Phase
-from rankq_jax.types import Agent
+from rankq_jax.phases import Diagnostics, Phase
+from rankq_jax.types import Agent, Key, Measured
 
 SamplerFactory = Callable[[int], mixture.Sampler]  # rows of a batch -> how it is drawn
 
@@ -48,6 +53,48 @@ def lift(
         agent = averaged(agent)
     agent = vmap_seeds(agent, mixture.of_seed, sequential=sequential)
     return distributed(agent, layout, mixture.DISK_AXES if on_disk else mixture.DEVICE_AXES)
+
+
+def lift_diagnostics(
+    agent: Agent,
+    layout: Layout,
+    every: int,
+    *,
+    batch_size: int,
+    draw: SamplerFactory = mixture.uniform,
+    sequential: bool = False,
+    on_disk: bool = False,
+) -> Diagnostics | None:
+    """The diagnostics of an agent's critic on the devices of `layout`, as a `Phase` takes them.
+
+    Where a batch lies over all devices, each of them measures the same batch.
+
+    Args:
+      agent: of one seed, whose update takes one batch.
+      layout: how the seeds lie on the devices.
+      every: updates between two; 0: there are none.
+      batch_size: rows of a batch.
+      draw: as for `lift`.
+      sequential: likewise.
+      on_disk: likewise.
+
+    Returns:
+      None if there are none, or the agent has no critic.
+    """
+    diagnose, sample = critic_diagnostics(agent), draw(batch_size)
+    if diagnose is None or not every:
+        return None
+
+    def one(state: Any, sources: mixture.Sources, key: Key) -> tuple[None, dict[str, Measured]]:
+        own = mixture.of_update(sources, jnp.int32(0)) if on_disk else sources
+        batch = sample(own, batch_keys(key)[0])
+        return None, diagnose(state, batch, jax.random.fold_in(key, 1))
+
+    as_update: Any = one  # which changes nothing
+    seeded = vmap_seeds(agent._replace(update=as_update), mixture.of_seed, sequential=sequential)
+    axes = mixture.DISK_AXES if on_disk else mixture.DEVICE_AXES
+    measure = layout.lift(lambda *given: seeded.update(*given)[1], in_axes=(0, axes, 0))
+    return Diagnostics(lambda *given: layout.merge(measure(*given)), every, sample)
 
 
 def at_phase(plan: Sequence[Phase], setup: Setup, layout: Layout, state: RunState, index: int) -> RunState:

@@ -6,6 +6,7 @@ the same dataset in memory bit for bit. The one exception are statistics of obse
 """
 
 import concurrent.futures
+import functools
 from collections.abc import Callable, Iterator
 
 import jax
@@ -13,12 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from rankq_jax.data import mixture
-from rankq_jax.data.mixture import Sources
+from rankq_jax.data.mixture import Sampler, Sources
 from rankq_jax.lifting import sampling_keys
 from rankq_jax.parallel import Layout
-from rankq_jax.phases import Phase
+from rankq_jax.phases import Diagnostics, Phase
 from rankq_jax.types import Key, Transition
 
+RowDrawer = Callable[[Sources, Key], np.ndarray]  # (sources, keys [n, S]) -> rows [n, S, K, B]
 MOST_EXAMPLES = 100_000  # rows of a dataset on disk that an agent's first state sees
 
 
@@ -36,7 +38,7 @@ def examples(dataset: Transition) -> Transition:
     return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf[chosen])), dataset)
 
 
-def row_drawer(phase: Phase, layout: Layout) -> Callable[[Sources, Key], np.ndarray]:
+def row_drawer(phase: Phase, layout: Layout) -> RowDrawer:
     """`(sources, keys [n, S]) -> [n, S, K, B]`: the rows of the dataset that n dispatches of updates draw.
 
     Args:
@@ -48,11 +50,39 @@ def row_drawer(phase: Phase, layout: Layout) -> Callable[[Sources, Key], np.ndar
     """
     if phase.draw is None:
         raise ValueError(f"phase {phase.name!r}: a dataset on disk needs Phase.draw")
-    draw, updates = phase.draw, phase.updates_per_dispatch
+    return _drawer(phase.draw, layout, functools.partial(sampling_keys, updates=phase.updates_per_dispatch))
+
+
+def row_drawers(phase: Phase, layout: Layout) -> tuple[RowDrawer, RowDrawer | None]:
+    """What draws the rows of the updates, and what draws those of the diagnostics where there are any.
+
+    Args:
+      phase: of the updates.
+      layout: how the seeds lie on the devices.
+
+    Raises:
+      ValueError: as `row_drawer`.
+    """
+    diagnosed = None if phase.diagnostics is None else diagnostics_drawer(phase.diagnostics, layout)
+    return row_drawer(phase, layout), diagnosed
+
+
+def batch_keys(key: Key) -> Key:
+    """`[1]`: the key that diagnostics draw their batch with."""
+    return jax.random.fold_in(key, 0)[None]
+
+
+def diagnostics_drawer(diagnostics: Diagnostics, layout: Layout) -> RowDrawer:
+    """`(sources, keys [n, S]) -> [n, S, 1, B]`: the rows of the dataset that n diagnostics draw."""
+    return _drawer(diagnostics.draw, layout, batch_keys)
+
+
+def _drawer(draw: Sampler, layout: Layout, keys_of: Callable[[Key], Key]) -> RowDrawer:
+    """See `row_drawer`; `keys_of` has the keys that the batches of one key are drawn with."""
 
     def of_seed(sources: Sources, seed: jax.Array, key: Key) -> jax.Array:
         own = mixture.of_seed(sources, seed)
-        return jax.vmap(lambda k: draw.pick(own, k).old)(sampling_keys(key, updates))
+        return jax.vmap(lambda k: draw.pick(own, k).old)(keys_of(key))
 
     def of_block(sources: Sources, keys: Key) -> jax.Array:
         seeds = jnp.arange(keys.shape[0], dtype=jnp.int32)
@@ -67,16 +97,17 @@ def row_drawer(phase: Phase, layout: Layout) -> Callable[[Sources, Key], np.ndar
     return rows
 
 
+def read(dataset: Transition, rows: np.ndarray) -> Transition:
+    """The rows `[...]` of a dataset, leaves `[..., *leaf]`."""
+    order, places = np.unique(rows, return_inverse=True)  # in the order of the file, each row once
+    return jax.tree.map(lambda leaf: np.asarray(leaf[order])[places.reshape(rows.shape)], dataset)
+
+
 def read_ahead(dataset: Transition, rows: np.ndarray) -> Iterator[Transition]:
     """The rows `[n, ...]` of a dataset, one of the n after another; the next ones are read meanwhile."""
-
-    def read(index: np.ndarray) -> Transition:
-        order, places = np.unique(index, return_inverse=True)  # in the order of the file, each row once
-        return jax.tree.map(lambda leaf: np.asarray(leaf[order])[places.reshape(index.shape)], dataset)
-
     with concurrent.futures.ThreadPoolExecutor(1, "dataset") as reader:
-        waiting = [reader.submit(read, index) for index in rows[:1]]
+        waiting = [reader.submit(read, dataset, index) for index in rows[:1]]
         for index in range(len(rows)):
             window = waiting.pop().result()
-            waiting = [reader.submit(read, following) for following in rows[index + 1 : index + 2]]
+            waiting = [reader.submit(read, dataset, following) for following in rows[index + 1 : index + 2]]
             yield window

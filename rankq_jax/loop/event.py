@@ -8,8 +8,8 @@ import numpy as np
 
 from rankq_jax.evaluation import Evaluation
 from rankq_jax.loop.state import Progress, RunState
-from rankq_jax.metrics import finite
-from rankq_jax.types import Episodes, Metrics
+from rankq_jax.metrics import finite, measured
+from rankq_jax.types import Episodes, Measured, Metrics
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -22,6 +22,7 @@ class PendingUpdates:
       means: `{name: [S]}` over the updates, on the devices.
       seeds: the S seeds.
       answers: `{name: [S]}` of the relabeling that followed them.
+      diagnostics: `{name: Measured [S]}` of the critic behind them, on the devices; empty at most dispatches.
     """
 
     progress: Progress
@@ -29,16 +30,21 @@ class PendingUpdates:
     means: Metrics
     seeds: Sequence[int]
     answers: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    diagnostics: Mapping[str, Measured] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def metrics(self) -> dict[str, np.ndarray]:
         """`{name: [S]}`, means over the updates; waits for the devices.
 
+        Diagnostics are masked arrays, masked where a seed has no such number.
+
         Raises:
           NumericsError: if a metric is NaN or infinite; names metric, seed and update.
         """
         made = max((value.shape[-1] for value in self.each.values()), default=0)
-        return {**finite(self.means, self.each, self.seeds, self.progress.updates - made), **self.answers}
+        means = finite(self.means, self.each, self.seeds, self.progress.updates - made)
+        diagnosed = measured(self.diagnostics, self.seeds, self.progress.updates)
+        return {**means, **diagnosed, **self.answers}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

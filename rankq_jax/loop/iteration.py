@@ -1,6 +1,7 @@
 """The parts of an iteration, in their order: collect, update, relabel, evaluate."""
 
-from collections.abc import Callable, Generator, Iterator
+import dataclasses
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -16,11 +17,12 @@ from rankq_jax.envs.streams import stream_seed
 from rankq_jax.evaluation import Evaluation, evaluating, for_all_rows
 from rankq_jax.loop import disk
 from rankq_jax.loop.event import PendingUpdates
+from rankq_jax.loop.keys import IterationKeys
 from rankq_jax.loop.state import Progress, RunState, Setup, Stage
 from rankq_jax.parallel import Layout
 from rankq_jax.phases import Phase
 from rankq_jax.timing import Stopwatch
-from rankq_jax.types import Episodes, Key
+from rankq_jax.types import Episodes, Key, Measured
 
 
 class Work(NamedTuple):
@@ -35,7 +37,8 @@ class Work(NamedTuple):
       mode: the greedy policy, likewise.
       add: `buffer.add` on the devices.
       stopwatch: what the parts take.
-      draw_rows: from `disk.row_drawer`; None where the dataset is in memory.
+      draw_rows: from `disk.row_drawers`; None where the dataset is in memory.
+      draw_diagnosed: likewise, for diagnostics.
     """
 
     phase: Phase
@@ -47,6 +50,7 @@ class Work(NamedTuple):
     add: Callable[..., Any]
     stopwatch: Stopwatch
     draw_rows: Callable[..., np.ndarray] | None = None
+    draw_diagnosed: Callable[..., np.ndarray] | None = None
 
 
 def policy(work: Work, step: Callable[..., jax.Array], state: RunState, keys: Key) -> Act:
@@ -106,7 +110,7 @@ def collect(work: Work, state: RunState, act: Act) -> tuple[RunState, list[tuple
     return state._replace(buffer=buffer, env=found.state, recorder=found.recorder), ended
 
 
-def update(work: Work, state: RunState, keys: Key) -> Iterator[tuple[RunState, PendingUpdates]]:
+def update(work: Work, state: RunState, keys: IterationKeys) -> Iterator[tuple[RunState, PendingUpdates]]:
     """The updates that the iteration still has to make, one dispatch after another.
 
     Nothing waits for the devices. Nothing is read back from them, but for the numbers of the rows that are
@@ -116,10 +120,15 @@ def update(work: Work, state: RunState, keys: Key) -> Iterator[tuple[RunState, P
     if count == 0:
         return
     sources = _sources(work, state)
-    each = [sources] * count if work.draw_rows is None else _read_ahead(work, state, sources, keys, count)
-    for sources in each:
+    each: Iterable[Sources] = [sources] * count
+    if work.draw_rows is not None:
+        each = _read_ahead(work, state, sources, keys.update, count)
+    for own in each:
+        before = state.progress
         with work.stopwatch("update"):
-            state, pending = dispatch_updates(state, work, sources, keys)
+            state, pending = dispatch_updates(state, work, own, keys.update)
+            found = diagnose(state, work, sources, keys.diagnose, before)
+            pending = dataclasses.replace(pending, diagnostics=found)
         yield state, pending
 
 
@@ -191,7 +200,7 @@ def dispatch_updates(
 ) -> tuple[RunState, PendingUpdates]:
     """The next updates of this iteration, handed to the devices."""
     progress, count, layout = state.progress, work.phase.updates_per_dispatch, work.layout
-    own = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, progress.dispatches)
+    own = _of_dispatch(keys, progress)
     agent, each = work.phase.agent.update(state.agent, sources, layout.split(own))
     progress = progress._replace(
         updates=progress.updates + count,
@@ -202,6 +211,25 @@ def dispatch_updates(
     # Started behind these updates and before the next ones: who reads the means waits for nothing later.
     pending = PendingUpdates(progress, merged, metrics.means(merged), work.setup.seeds)
     return state._replace(agent=agent, progress=progress), pending
+
+
+def _of_dispatch(keys: Key, progress: Progress) -> Key:
+    """`[S]`: the keys of the next dispatch."""
+    return jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, progress.dispatches)
+
+
+def diagnose(
+    state: RunState, work: Work, sources: Sources, keys: Key, before: Progress
+) -> dict[str, Measured]:
+    """Diagnostics behind a dispatch that began at `before`, handed to the devices; empty if none are due."""
+    chosen, layout = work.phase.diagnostics, work.layout
+    if chosen is None or not chosen.due(before.updates, state.progress.updates):
+        return {}
+    own = _of_dispatch(keys, before)
+    if work.draw_diagnosed is not None:
+        rows = work.draw_diagnosed(sources, own[None])
+        sources = sources._replace(offline=layout.split(disk.read(work.setup.dataset, rows[0])))
+    return chosen.measure(state.agent, sources, layout.split(own))
 
 
 def next_iteration(progress: Progress) -> Progress:

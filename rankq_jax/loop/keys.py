@@ -17,6 +17,7 @@ class IterationKeys(NamedTuple):
     update: Key
     evaluate: Key
     relabel: Key
+    diagnose: Key
 
 
 class InitialKeys(NamedTuple):
@@ -60,4 +61,4 @@ def iteration_keys(seeds: Sequence[int], progress: Progress) -> IterationKeys:
     """
     place, attempt = (progress.phase + 1, progress.iteration + 1), progress.attempt
     again = () if attempt == 0 else (attempt,)
-    return IterationKeys(*(_keys(seeds, (*place, stream, *again)) for stream in range(4)))
+    return IterationKeys(*(_keys(seeds, (*place, stream, *again)) for stream in range(5)))

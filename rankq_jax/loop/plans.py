@@ -1,14 +1,14 @@
 """Offline training and then online fine-tuning, as a plan that is completed with the layout of a run."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rankq_jax.bounds import Count, NonNegative, Switch, Whole, checked
 from rankq_jax.data import mixture
 from rankq_jax.errors import InputError
-from rankq_jax.loop.agents import SamplerFactory, lift
+from rankq_jax.loop.agents import SamplerFactory, lift, lift_diagnostics
 from rankq_jax.parallel import Layout
-from rankq_jax.phases import Phase
+from rankq_jax.phases import Diagnostics, Phase
 from rankq_jax.types import Agent, Schedule
 
 
@@ -60,6 +60,7 @@ def offline_to_online(
     overlap: Switch = False,
     draw: SamplerFactory = mixture.uniform,
     batches_per_update: Count = 1,
+    diagnostics_every: Whole = 1_000,
     offline: Schedules = OFFLINE,
     online: Schedules = ONLINE,
 ) -> Plan:
@@ -83,6 +84,7 @@ def offline_to_online(
       overlap: whether to collect while updating; see `Phase.overlap`.
       draw: how online batches are drawn; see `data.mixture`.
       batches_per_update: how many batches an update takes (RLPD's `critic_updates`).
+      diagnostics_every: updates between two diagnostics of the critic; 0: there are none.
       offline: when the offline phase is evaluated.
       online: when the online phase is evaluated.
 
@@ -106,6 +108,11 @@ def offline_to_online(
     ratio: Schedule = mixing_ratio if callable(mixing_ratio) else lambda env_steps: mixing_ratio
 
     def phases(layout: Layout, sequential: bool, on_disk: bool) -> tuple[Phase, ...]:
+        how: Any = {"sequential": sequential, "on_disk": on_disk}
+
+        def diagnosed(agent: Agent, draw: SamplerFactory = mixture.uniform) -> Diagnostics | None:
+            return lift_diagnostics(agent, layout, diagnostics_every, batch_size=batch_size, draw=draw, **how)
+
         first = Phase(
             name="offline",
             agent=lift(
@@ -113,13 +120,13 @@ def offline_to_online(
                 layout,
                 batch_size=rows,
                 updates_per_dispatch=max(dispatch, 1),
-                sequential=sequential,
-                on_disk=on_disk,
+                **how,
             ),
             iterations=offline_iterations,
             updates=updates,
             updates_per_dispatch=dispatch,
             draw=mixture.uniform(rows),
+            diagnostics=diagnosed(agent),
             **offline._asdict(),
         )
         second = Phase(
@@ -130,8 +137,7 @@ def offline_to_online(
                 batch_size=rows,
                 updates_per_dispatch=updates_per_dispatch,
                 draw=draw,
-                sequential=sequential,
-                on_disk=on_disk,
+                **how,
             ),
             iterations=online_iterations,
             collect=collect,
@@ -141,6 +147,7 @@ def offline_to_online(
             warmup=warmup,
             overlap=overlap,
             draw=draw(rows),
+            diagnostics=diagnosed(online_agent or agent, draw),
             **online._asdict(),
         )
         return tuple(phase for phase in (first, second) if phase.iterations)

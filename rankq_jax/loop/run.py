@@ -12,7 +12,7 @@ from rankq_jax.envs.rollout import recorder
 from rankq_jax.envs.streams import stream_seed, streams
 from rankq_jax.lifting import jit_act
 from rankq_jax.loop.agents import at_phase
-from rankq_jax.loop.disk import examples, on_disk, row_drawer
+from rankq_jax.loop.disk import examples, on_disk, row_drawers
 from rankq_jax.loop.event import (
     Collected,
     Evaluated,
@@ -102,8 +102,8 @@ def events(
         state = at_phase(plan, setup, layout, state, index)
         state = state._replace(progress=enter_phase(state.progress, index))
         act, mode = jit_act(phase.agent.act), jit_act(phase.agent.act_greedy)
-        draw = row_drawer(phase, layout) if stays else None
-        work = Work(phase, setup, layout, dataset, act, mode, add, stopwatch or Stopwatch(), draw)
+        draw, diagnosed = row_drawers(phase, layout) if stays else (None, None)
+        work = Work(phase, setup, layout, dataset, act, mode, add, stopwatch or Stopwatch(), draw, diagnosed)
         while state.progress.iteration < phase.iterations:
             last = index + 1 == len(plan) and state.progress.iteration + 1 == phase.iterations
             keys = iteration_keys(setup.seeds, state.progress)
@@ -148,7 +148,7 @@ def _one_after_another(
             state, episodes = collect(work, state, act)
             yield Collected(phase.name, state, episodes)
     pending: list[PendingUpdates] = []
-    for state, dispatch in update(work, state, keys.update):  # noqa: B020
+    for state, dispatch in update(work, state, keys):  # noqa: B020
         with work.stopwatch("update"):
             for before in pending:
                 _ = before.metrics  # waits for the one before, while the devices have work
@@ -165,7 +165,7 @@ def _at_once(
     # Before the updates, which consume the state that acts.
     act = policy(work, work.act, state, keys.collect) if work.phase.collect else None
     state, pending, episodes = begin(work, state), [], None
-    for state, dispatch in update(work, state, keys.update):  # noqa: B007, B020
+    for state, dispatch in update(work, state, keys):  # noqa: B007, B020
         pending.append(dispatch)
     if not concurrently:
         with work.stopwatch("update"):

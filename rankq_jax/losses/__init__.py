@@ -24,7 +24,9 @@ from rankq_jax.losses.ranking import (
     Pair,
     order_loss,
     pair_loss,
+    pair_slope,
     ranking_accuracy,
+    settled_share,
 )
 from rankq_jax.losses.td import ensemble_min, squared_td, td_target
 from rankq_jax.losses.value import expectile
@@ -46,9 +48,11 @@ __all__ = [
     "log_sum_exp_gap",
     "order_loss",
     "pair_loss",
+    "pair_slope",
     "ranking_accuracy",
     "ranknet_cross_entropy",
     "sample_time",
+    "settled_share",
     "squared_distance",
     "squared_td",
     "td_target",

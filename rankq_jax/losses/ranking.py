@@ -34,6 +34,11 @@ def pair_loss(q_better: jax.Array, q_worse: jax.Array) -> jax.Array:
     return jax.nn.softplus(q_worse - q_better)
 
 
+def pair_slope(q_better: jax.Array, q_worse: jax.Array) -> jax.Array:
+    """`[...], [...] -> [...]` in (0, 1): how hard a pair still pulls, the derivative of `pair_loss`."""
+    return jax.nn.sigmoid(q_worse - q_better)
+
+
 def order_loss(
     q: Mapping[str, jax.Array], order: Sequence[Pair], row_weight: Mapping[str, jax.Array]
 ) -> jax.Array:
@@ -77,3 +82,28 @@ def ranking_accuracy(
             jnp.sum(covered), 1.0
         )
     return accuracy
+
+
+def settled_share(
+    q: Mapping[str, jax.Array],
+    order: Sequence[Pair],
+    rows: Mapping[str, jax.Array],
+    slope: float = 0.01,
+) -> jax.Array:
+    """Share of the pairs that no longer pull: those whose `pair_slope` is below `slope`.
+
+    Args:
+      q: `{name: [E, B]}`.
+      order: the pairs. Static.
+      rows: `{label: [B]}`, 1 on the rows that a label covers, else 0.
+      slope: below which a pair is settled.
+
+    Returns:
+      `[]` in [0, 1], over all pairs of all rows and members; 0 where no label covers a row.
+    """
+    settled, count = jnp.zeros(()), jnp.zeros(())
+    for pair in order:
+        covered = jnp.broadcast_to(rows[pair.label][None], q[pair.better].shape)
+        settled += jnp.sum(covered * (pair_slope(q[pair.better], q[pair.worse]) < slope))
+        count += jnp.sum(covered)
+    return settled / jnp.maximum(count, 1.0)

@@ -112,6 +112,19 @@ def check_acting(case: Case) -> None:
     case.check(_equal(greedy, again), "act_greedy depends on its key")
 
 
+def check_values(case: Case) -> None:
+    """The values of a set of actions are those of each action alone, and finite."""
+    if case.agent.values is None:
+        return
+    state, batch = case.start(), case.example()
+    rows, both = len(batch.reward), jnp.stack([batch.action, -batch.action], axis=1)
+    q = case.agent.values(state, batch.observation, both)
+    case.check(q.ndim == 3 and q.shape[1:] == (rows, 2), f"values of {rows} rows and 2 actions are {q.shape}")
+    case.check(bool(np.isfinite(q).all()), "a value is not finite")
+    alone = case.agent.values(state, batch.observation, both[:, 1:])
+    case.check(np.allclose(q[..., 1:], alone, rtol=1e-4, atol=1e-5), "values depend on the other actions")
+
+
 def check_scan(case: Case) -> None:
     """K updates in one scan are K updates one after another."""
     batches, state, key = [case.example(seed) for seed in range(3)], case.start(), jax.random.key(7)
@@ -176,6 +189,6 @@ def check_columns(case: Case) -> None:
 
 
 CHECKS = (
-    check_first_state, check_update, check_purity, check_acting, check_scan, check_seeds,
-    check_extreme_batches, check_columns,
+    check_first_state, check_update, check_purity, check_acting, check_values, check_scan,
+    check_seeds, check_extreme_batches, check_columns,
 )  # fmt: skip

@@ -13,9 +13,10 @@ from rankq_jax.configs.fields import MUON
 from rankq_jax.data import mixture
 from rankq_jax.errors import InputError
 from rankq_jax.lifting import normalize_observations
-from rankq_jax.loop.agents import SamplerFactory, lift
+from rankq_jax.loop.agents import SamplerFactory, lift, lift_diagnostics
 from rankq_jax.networks import FAMILIES, Networks, noisy
 from rankq_jax.parallel import Layout, cross_device_mean
+from rankq_jax.phases import Diagnostics
 from rankq_jax.specs import TaskSpec
 from rankq_jax.training.execution import arithmetic_of, execution_of
 from rankq_jax.types import Agent, Schedule, Transition
@@ -180,7 +181,26 @@ def lifted(
     )
 
 
+def diagnosed(
+    agent: Agent, config: RunConfig, layout: Layout, draw: SamplerFactory = mixture.uniform
+) -> Diagnostics | None:
+    """The diagnostics of an agent's critic, on one batch of the updates' size."""
+    return lift_diagnostics(
+        agent,
+        layout,
+        config.diagnostics_every,
+        batch_size=_rows(config, layout),
+        draw=draw,
+        sequential=execution_of(config.execution).seeds == "sequential",
+        on_disk=config.dataset_storage == "disk",
+    )
+
+
+def _rows(config: RunConfig, layout: Layout) -> int:
+    """Rows of one batch on a device."""
+    return config.batch_size // (layout.devices if config.parallel == "batch" else 1)
+
+
 def batch_rows(config: RunConfig, layout: Layout, algorithm: str) -> int:
     """Rows that a device draws for an update."""
-    per_device = config.batch_size // (layout.devices if config.parallel == "batch" else 1)
-    return per_device * AGENTS[algorithm].batches_per_update(**config.sections.get(algorithm, {}))
+    return _rows(config, layout) * AGENTS[algorithm].batches_per_update(**config.sections.get(algorithm, {}))

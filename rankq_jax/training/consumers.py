@@ -149,7 +149,9 @@ def seconds(stopwatch: Stopwatch) -> dict[str, float]:
 
 
 def _of(metrics: Metrics, index: int) -> dict[str, float]:
-    return {name: float(value[index]) for name, value in metrics.items()}
+    """Those of a seed; diagnostics that it does not have are masked and left out."""
+    masked = np.ma.getmaskarray
+    return {name: float(value[index]) for name, value in metrics.items() if not masked(value)[index]}
 
 
 def _vectors(field: str, observation: Any, axes: int) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ from rankq_jax.loop.agents import SamplerFactory
 from rankq_jax.networks import Networks
 from rankq_jax.parallel import Layout
 from rankq_jax.phases import Phase
-from rankq_jax.training.agents import agent_of, batch_rows, check, lifted
+from rankq_jax.training.agents import agent_of, batch_rows, check, diagnosed, lifted
 from rankq_jax.types import Agent, Schedule, Transition
 
 
@@ -69,6 +69,7 @@ def _offline(config: RunConfig, agent: Agent, layout: Layout) -> Phase:
         updates_per_dispatch=block,
         mixing_ratio=lambda env_steps: share,
         draw=draw(batch_rows(config, layout, agent.name)),
+        diagnostics=diagnosed(agent, config, layout, draw),
         evaluate_every=offline.evaluate_every,
         checkpoint_every=offline.checkpoint_every,
     )
@@ -91,6 +92,7 @@ def _online(config: RunConfig, agent: Agent, layout: Layout) -> Phase:
         checkpoint_every=online.checkpoint_every,
         overlap=online.overlap,
         draw=draw(batch_rows(config, layout, agent.name)),
+        diagnostics=diagnosed(agent, config, layout, draw),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from rankq_jax.analysis import curves, evaluations, kinds, page, pictures, results
+from rankq_jax.analysis import curves, diagnostics, evaluations, kinds, page, pictures, results
 from rankq_jax.analysis.arms import Arm, ends_of, member, text_of
 from rankq_jax.analysis.curves import Line
 from rankq_jax.analysis.q_landscape import landscapes
@@ -71,6 +71,30 @@ def _curves(arms: list[Arm]) -> str:
     return page.picture(curves.learning_curves(panels), f"{', '.join(panels)} over training")
 
 
+def _diagnostics(arms: list[Arm]) -> str:
+    """Pictures of what the critics said of actions; empty where no run recorded any."""
+    labels = list(dict.fromkeys(arm.label for arm in arms))
+    found = [(arm, diagnostics.read(arm.run.folder)) for arm in arms]
+    switches = {arm.run.setting("offline.updates") for arm, own in found if own}
+    shown = ""
+    for chosen in diagnostics.PICTURES:
+        panels = dict[str, list[Line]]()
+        for name, words in chosen.items():
+            for arm, own in found:
+                if name in own:
+                    line = curves.of_seeds(arm.label, labels.index(arm.label), own[name])
+                    panels.setdefault(words, []).append(line)
+        if panels:
+            last = max(line.position.max() for lines in panels.values() for line in lines)
+            picture = curves.over_updates(panels, sorted(x for x in switches if 0 < x < last))
+            shown += page.picture(picture, f"{', '.join(panels)} over updates")
+    return shown and shown + page.note(
+        "On a batch of the size of the updates, at an interval: mean and range of the seeds. Q is the lowest "
+        "of the critic members. Of success rows: the shares on which the first action has the higher Q. Of "
+        "all rows: the share of pairs that are settled, whose softplus term has a slope below 0.01."
+    )
+
+
 def _maze(run: Run, scene: Scene) -> str:
     if not (phases := evaluations.paths(run.folder)):
         return page.note("No phase has ended yet.")
@@ -125,6 +149,8 @@ def _about_runs(workdirs: list[Path]) -> tuple[str, list[tuple[str, str]]]:
     runs = [results.read(folder) for folder in workdirs]
     arms = [Arm(run.name, [member(run)]) for run in runs]
     sections = [("Results", _overview(arms)), ("Learning curves", _curves(arms))]
+    if critics := _diagnostics(arms):
+        sections.append(("The critic over training", critics))
     for run in runs:
         scene = run.task.scene
         if scene is not None:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rankq_jax.analysis import curves, evaluations, page, pictures, results
+from rankq_jax.analysis import curves, diagnostics, evaluations, page, pictures, results
 from rankq_jax.analysis.q_landscape import landscapes
 from rankq_jax.envs.maze_map import centred
 from rankq_jax.errors import InputError
@@ -166,3 +166,39 @@ def test_a_curve_begins_with_the_policy_that_has_only_collected(tmp_path):
         [{**r, "env_steps": r["env_steps"] - 400} for r in own[2:]], ["success"], tmp_path
     )
     assert evaluations.at_end(usual["success"], [0, 1], "initial") == [None, None]
+
+
+def told(folder, lines):
+    folder.mkdir()
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+def test_diagnostics_are_curves_over_updates(tmp_path):
+    """Of two seeds; the second has no share at 20 updates, and most records have no diagnostics."""
+    lines = [
+        {"updates": 10, "seed": 3, "critic/td": 1.0},
+        {"updates": 20, "seed": 3, "diagnostics/q_data": 0.5, "diagnostics/rank/settled": 1.0},
+        {"updates": 20, "seed": 4, "diagnostics/q_data": -2.0},
+        {"updates": 40, "seed": 3, "diagnostics/q_data": 0.7, "diagnostics/rank/settled": 0.2},
+        {"updates": 40, "seed": 4, "diagnostics/q_data": -3.0, "diagnostics/rank/settled": 0.4},
+    ]
+    found = diagnostics.read(told(tmp_path / "run", lines))
+    assert sorted(found) == ["q_data", "rank/settled"]
+    assert found["q_data"].position.tolist() == [20, 40]
+    np.testing.assert_array_equal(found["q_data"].value, [[0.5, -2.0], [0.7, -3.0]])
+    np.testing.assert_array_equal(found["rank/settled"].value, [[1.0, np.nan], [0.2, 0.4]])
+    line = curves.of_seeds("rankq", 0, found["rank/settled"])
+    np.testing.assert_allclose(line.value, [1.0, 0.3])
+    words = "share of settled pairs"
+    plain, marked = (curves.over_updates({words: [line]}, switches) for switches in ([], [30]))
+    assert plain.startswith(PNG) and marked.startswith(PNG) and plain != marked
+    assert diagnostics.read(tmp_path) == {}
+
+
+def test_a_damaged_diagnostic_is_named(tmp_path):
+    folder = told(
+        tmp_path / "run", [{"updates": 1, "seed": 0}, {"updates": 2, "seed": 0, "diagnostics/q_data": None}]
+    )
+    with pytest.raises(InputError, match=r"metrics\.jsonl: line 2: .*'diagnostics/q_data'"):
+        diagnostics.read(folder)

@@ -147,6 +147,7 @@ SHARED = {
     "train_envs": whole(1, INT32, 1, 2),
     "evaluation_episodes": whole(1, INT32, 1, 4),
     "checkpoint_minutes": real(0.0, 1e7, 0.0, 5.0),
+    "diagnostics_every": whole(0, INT32, 0, 1, 1_000),
     "keep_checkpoints": whole(1, INT32, 1, 2),
     "keep_best_checkpoints": whole(0, INT32, 0, 1),
     "restarts": whole(0, 10_000, 0, 1),
