@@ -99,8 +99,8 @@ def train_encoder(
     `separate`: each network trains its own. `shared`: the critic trains the convolutions, and the policy and
     a state value take a copy of them after every update, without a gradient (DrQ, arXiv 2004.13649, and
     RLPD); the projection behind the convolutions stays each network's own. `frozen`: no encoder changes;
-    neither gradients nor optimizers nor moving averages touch it. `cached`: the networks are those of features,
-    which the environment makes (`envs.encoding`), so that no encoder is a part of the agent.
+    neither gradients nor optimizers nor moving averages touch it. `cached`: the networks are those of
+    features, which the environment makes (`envs.encoding`), so that no encoder is a part of the agent.
 
     Networks without an encoder, those of vectors, train as ever.
 

@@ -85,6 +85,20 @@ def of_parameters(config: RunConfig, found: Mapping[str, np.ndarray]) -> Any:
     return jax.tree.map(jnp.asarray, fitted(shapes, own))
 
 
+def refuse_other(theirs: RunConfig, config: RunConfig) -> None:
+    """Refuses the run of `config.init_from` if its backbone is another one.
+
+    Raises:
+      InputError: names the field and both values.
+    """
+    for field in ("networks", "readout"):
+        if (there := getattr(theirs, field)) != (here := getattr(config, field)):
+            raise InputError(
+                f"config.init_from={config.init_from}: the run is of config.{field}={there}, this one of "
+                f"{here}; let them agree."
+            )
+
+
 def without_backbone(found: Weights) -> Weights:
     """The weights of a policy without those of its backbone."""
     own = {name: array for name, array in found.parameters.items() if not name.startswith(OF_BACKBONE)}

@@ -111,8 +111,7 @@ def initialize(
 
     The seed i takes the weights of the other run's seed i, and begins again with its first one where it has
     fewer seeds. All seeds take those of a file. Replay buffers, counts and random numbers are those of the
-    new run. Of a run with encoders, where those of the new one are cached, all seeds take the acting policy of
-    its first seed.
+    new run. Where only one of two runs caches its backbone, all seeds take the policy of the other's first seed.
 
     Args:
       config: of the new run.
@@ -194,7 +193,7 @@ def refuse_unfit(config: RunConfig, built: Experiment) -> None:
     other = build.experiment(theirs, jax.local_devices()[:1])
     _check_spec(folder, other.recorded, built.recorded)
     if encoding.is_cached(config):
-        _check_backbone(theirs, config)
+        encoding.refuse_other(theirs, config)
     if not _same_eyes(config, theirs):
         return
     if len(set(phases_of(theirs).values())) == 1:  # of two, only the checkpoint says whose state it is
@@ -216,16 +215,6 @@ def _check_fields(found: Weights, config: RunConfig) -> None:
         theirs, ours = found.fields.get(field), getattr(config, field)
         if theirs != ours:
             raise InputError(f"the file is of config.{field}={theirs}, this run of {ours}; let them agree")
-
-
-def _check_backbone(theirs: RunConfig, config: RunConfig) -> None:
-    """Refuses a run whose backbone is another one."""
-    for field in ("networks", "readout"):
-        if (there := getattr(theirs, field)) != (here := getattr(config, field)):
-            raise InputError(
-                f"config.init_from={config.init_from}: the run is of config.{field}={there}, this one of {here}; "
-                "let them agree."
-            )
 
 
 def _of_networks(other: RunConfig, config: RunConfig) -> str:
