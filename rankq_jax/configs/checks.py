@@ -115,16 +115,12 @@ def _check_cached(config: RunConfig) -> None:
     given = f"config.encoder_training={CACHED}"
     if "readout" not in arguments(FAMILIES[config.networks]):
         known = ", ".join(name for name, make in FAMILIES.items() if "readout" in arguments(make))
-        raise InputError(
-            f"{given}: config.networks={config.networks} has no backbone; choose one of {known}."
-        )
+        raise InputError(f"{given}: config.networks={config.networks} has no backbone; choose {known}.")
     if not config.init_from:
         raise InputError(f"{given}: needs a backbone; give config.init_from, a run or a file of weights.")
     for field in ("image_shift", "color_jitter", "normalize_observations"):
         if value := getattr(config, field):
-            raise InputError(
-                f"{given}: config.{field}={value} changes what is encoded already; leave it out."
-            )
+            raise InputError(f"{given}: config.{field}={value} is of what was encoded before; leave it out.")
 
 
 def _owner(config: RunConfig, name: str) -> str:

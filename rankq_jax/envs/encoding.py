@@ -1,4 +1,4 @@
-"""Environments whose observations are encoded once, when they are made: what is seen and replayed is features."""
+"""Environments whose observations are encoded once: what agents see, and what is replayed, is features."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""A task as one of features: its environments encode what they see, its recordings are encoded when loaded."""
+"""A task as one of features: environments encode what they see, recordings are encoded when loaded."""
 
 from collections.abc import Callable
 

@@ -45,7 +45,7 @@ def put_before(
 
 
 def _write(config: RunConfig, folder: Path) -> None:
-    """Writes the backbone of `config.init_from` to the folder, and its digest to what the run has begun with."""
+    """Writes the backbone of `config.init_from` to the folder, and its digest beside what it comes from."""
     other = read_source(config, folder)
     found: Any = other
     if not isinstance(other, Weights):

@@ -39,10 +39,10 @@ def test_features_are_those_of_the_environment_behind():
     for index in range(plain.horizon + 2):
         active = np.array([True, index % 2 == 0, True])
         action = random.uniform(-1, 1, (3, 2))
-        for found, image in ((other.observation, state.observation),):
-            flat = image["image"].reshape(3, -1).astype(np.float32) / 255.0
-            np.testing.assert_allclose(found["h"], np.tanh(flat @ WEIGHTS), atol=2e-3)
-            np.testing.assert_array_equal(found["proprio"], image["proprio"].astype(np.float32))
+        found, image = other.observation, state.observation
+        flat = image["image"].reshape(3, -1).astype(np.float32) / 255.0
+        np.testing.assert_allclose(found["h"], np.tanh(flat @ WEIGHTS), atol=2e-3)
+        np.testing.assert_array_equal(found["proprio"], image["proprio"].astype(np.float32))
         np.testing.assert_array_equal(other.simulator.observation["image"], state.observation["image"])
         state, step = plain.step(state, action, active)
         other, made = seen.step(other, action, active)
@@ -56,10 +56,12 @@ def test_features_are_those_of_the_environment_behind():
 
 def test_a_row_is_encoded_once_for_each_step():
     rows = []
-    counting = LOOK._replace(
-        rows=lambda observation: rows.append(len(observation["image"])) or LOOK.rows(observation)
-    )
-    env = encoded_env(BOTH.environment(3, 1), counting)
+
+    def counted(observation):
+        rows.append(len(observation["image"]))
+        return LOOK.rows(observation)
+
+    env = encoded_env(BOTH.environment(3, 1), LOOK._replace(rows=counted))
     state = env.reset(streams(0, 3))
     state, _ = env.step(state, np.zeros((3, 2)), np.ones(3, bool))
     state, _ = env.step(state, np.zeros((3, 2)), np.array([False, True, False]))

@@ -53,13 +53,8 @@ def case():
         "proprio": random.normal(size=(5, 7)).astype(np.float32),
     }
     params = images.policy.init(jax.random.key(1), observation, None)
-    return (
-        images,
-        seen,
-        observation,
-        params,
-        features(images.policy.flow.encode(params, observation), observation),
-    )
+    stored = features(images.policy.flow.encode(params, observation), observation)
+    return images, seen, observation, params, stored
 
 
 def test_parameters_are_those_of_the_head(case):
@@ -108,12 +103,7 @@ def test_critics_see_readout_and_place(case):
     own = seen.critic.init(jax.random.key(3), stored, np.zeros((5, 28), np.float32))
     action = np.random.default_rng(1).uniform(-1, 1, (5, 28)).astype(np.float32)
     backbone = {"encoder": {"params": {"backbone": params["encoder"]["params"]}}}
-    rest = (
-        own
-        if isinstance(own, dict) and "inner" in own
-        else ({"inner": own} if not isinstance(own, dict) else own)
-    )
-    theirs = images.critic.apply(merge(backbone, rest), observation, action)
+    theirs = images.critic.apply(merge(backbone, own), observation, action)
     values = seen.critic.apply(own, stored, action)
     np.testing.assert_allclose(values, theirs, rtol=1e-2, atol=1e-4)
     assert np.std(values) > 0
@@ -128,7 +118,5 @@ def test_features_of_other_sizes_are_refused():
     assert are_features(spec.observation) and not are_features(spec_of("vla-xs").observation)
     with pytest.raises(ValueError, match=r"the observation's kv is float16\[2,2,24,32\], and vla-s has"):
         FAMILIES["vla-s"](spec)
-    with pytest.raises(
-        ValueError, match=r"the observation's h is float16\[128\], and vla-xs has float16\[64\]"
-    ):
+    with pytest.raises(ValueError, match=r"h is float16\[128\], and vla-xs has float16\[64\]"):
         FAMILIES["vla-xs"](spec, readout="mean")

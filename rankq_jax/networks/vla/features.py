@@ -20,7 +20,7 @@ STORED = jnp.float16  # of keys, values and readout
 
 
 def features(prefix: Prefix, observation: Mapping[str, Any]) -> dict[str, Any]:
-    """`{kv [B, L, 2, P, d], mask [B, P], h [B, H], instruction, proprio}`; kv and h are rounded to float16."""
+    """`{kv [B, L, 2, P, d], mask [B, P], h [B, H], instruction, proprio}`; kv and h in float16."""
     kept = {name: observation[name] for name in KEPT}
     return {KV: prefix.kv.astype(STORED), MASK: prefix.mask, H: prefix.h.astype(STORED), **kept}
 
