@@ -90,11 +90,13 @@ class TaskSpec(NamedTuple):
 def seen(observation: Any) -> Any:
     """Observations as agents, datasets and replay buffers hold them: floating-point numbers in float32.
 
-    Other types stay as they are: an image is uint8 on disk, in memory and on the device.
+    Other types stay as they are: an image is uint8 on disk, in memory and on the device, and what an
+    environment encodes in half precision (`envs.encoding`) is held in it.
     """
 
     def one(leaf: Any) -> Any:
-        return leaf.astype(np.float32, copy=False) if np.issubdtype(leaf.dtype, np.floating) else leaf
+        wide = np.issubdtype(leaf.dtype, np.floating) and leaf.dtype != np.float16
+        return leaf.astype(np.float32, copy=False) if wide else leaf
 
     return jax.tree.map(one, observation)
 

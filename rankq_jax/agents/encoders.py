@@ -1,4 +1,7 @@
-"""How the encoders of an agent's networks train: each by its network, all by the critic, or not at all."""
+"""How the encoders of an agent's networks train: each by its network, all by the critic, or not at all.
+
+Where observations are encoded before an agent sees them, `cached`, its networks have no encoder.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,8 +19,8 @@ from rankq_jax.networks.encoders import PROJECTION
 from rankq_jax.networks.flows import Flow
 from rankq_jax.types import Agent, Key, Metrics, Params, Transition
 
-SEPARATE, SHARED, FROZEN = "separate", "shared", "frozen"
-HOW = (SEPARATE, SHARED, FROZEN)
+SEPARATE, SHARED, FROZEN, CACHED = "separate", "shared", "frozen", "cached"
+HOW = (SEPARATE, SHARED, FROZEN, CACHED)
 WITHOUT_PARAMETERS = ("init", "proprio", "refuse")  # functions of networks that take no parameters
 
 
@@ -101,12 +104,14 @@ def train_encoder(
     how: str = SEPARATE,
     **arguments: Any,
 ) -> Agent:
-    """The agent `make(networks, optimizers, **arguments)` whose encoders are trained in one of three ways.
+    """The agent `make(networks, optimizers, **arguments)` whose encoders are trained in one of four ways.
 
     `separate`: each network trains its own. `shared`: the critic trains the convolutions, and the policy and
     a state value take a copy of them after every update, without a gradient (DrQ, arXiv 2004.13649, and
     RLPD); the projection behind the convolutions stays each network's own. `frozen`: no encoder changes;
-    neither gradients nor moving averages touch it, and optimizers hold nothing of it.
+    neither gradients nor moving averages touch it, and optimizers hold nothing of it. `cached`: the networks
+    are those of features, which the environment makes (`envs.encoding`), so that no encoder is a part of the
+    agent.
 
     Networks without an encoder, those of vectors, train as ever.
 
@@ -114,7 +119,7 @@ def train_encoder(
       make: constructor of the agent, e.g. `agents.rankq`.
       networks: of the agent.
       optimizers: of the agent.
-      how: `separate`, `shared` or `frozen`.
+      how: `separate`, `shared`, `frozen` or `cached`.
       **arguments: of the constructor.
 
     Raises:
@@ -122,7 +127,7 @@ def train_encoder(
       SharedWithoutCritic: from `init`, if the encoder is shared by an agent without a critic.
     """
     refuse("how", how, OneOf(HOW))
-    if how == SEPARATE:
+    if how in (SEPARATE, CACHED):
         return make(networks, optimizers, **arguments)
     still = _common if how == SHARED else _of_encoder
     held = networks._replace(policy=_held(networks.policy, still), value=_held(networks.value, still))

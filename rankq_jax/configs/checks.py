@@ -9,6 +9,7 @@ from typing import Any
 
 from rankq_jax import tasks
 from rankq_jax.agents import AGENTS, reads
+from rankq_jax.agents.encoders import CACHED
 from rankq_jax.bounds import arguments, told
 from rankq_jax.configs.fields import LAST_SEED, Field, arguments_of
 from rankq_jax.configs.names import unknown
@@ -92,6 +93,8 @@ def check(config: RunConfig) -> None:
         check_without_dataset(config, bool(task.generators))
     if config.dataset_storage == "disk":
         _check_disk(config)
+    if config.encoder_training == CACHED:
+        _check_cached(config)
     if "rlpd" in algorithms_of(config):
         online = config.online.arguments if config.online.env_steps else {}
         subset = {**config.sections["rlpd"], **online}["subset"]
@@ -109,11 +112,25 @@ def _check_disk(config: RunConfig) -> None:
         (config.keep_best < 1.0, f"keep_best={config.keep_best}"),
         (config.parallel == "batch", "parallel=batch"),
         (asking, f"algorithm={config.algorithm}"),
+        (config.encoder_training == CACHED, f"encoder_training={CACHED}"),
     ):
         if wrong:
             raise InputError(
                 f"config.{field}: has no use for a dataset on disk; set config.dataset_storage=memory."
             )
+
+
+def _check_cached(config: RunConfig) -> None:
+    """Refuses what goes with no backbone that encodes each observation once."""
+    given = f"config.encoder_training={CACHED}"
+    if "readout" not in arguments(FAMILIES[config.networks]):
+        known = ", ".join(name for name, make in FAMILIES.items() if "readout" in arguments(make))
+        raise InputError(f"{given}: config.networks={config.networks} has no backbone; choose {known}.")
+    if not config.init_from:
+        raise InputError(f"{given}: needs a backbone; give config.init_from, a run or a file of weights.")
+    for field in ("image_shift", "color_jitter", "normalize_observations"):
+        if value := getattr(config, field):
+            raise InputError(f"{given}: config.{field}={value} is of what was encoded before; leave it out.")
 
 
 def _owner(config: RunConfig, name: str) -> str:

@@ -126,7 +126,7 @@ class RunConfig:
     encoder_filters: Widths = field((32, 32, 32, 32), "The filters of the convolutions of the CNN.")
     encoder_features: Count = field(50, "The number of features that the CNN makes of an image.")
     encoder_training: kinds.EncoderTraining = field(
-        "separate", "Each network trains its encoder, or the critic trains a shared one, or it is frozen."
+        "separate", "Who trains encoders; a cached one is frozen, and sees each observation once."
     )
     image_shift: kinds.Shift = field(0, "The farthest that images are moved in updates (DrQ).", "pixels")
     color_jitter: Dropout = field(

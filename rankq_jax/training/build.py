@@ -16,7 +16,7 @@ from rankq_jax.parallel import Layout, batch_over_devices, seeds_over_devices
 from rankq_jax.phases import Phase
 from rankq_jax.specs import seen
 from rankq_jax.tasks import Task
-from rankq_jax.training import plans
+from rankq_jax.training import encoding, plans
 from rankq_jax.training.agents import check, networks_of
 from rankq_jax.training.devices import Devices, devices_of
 from rankq_jax.types import PREFERRED_ACTION, WAYPOINT, Episodes, Transition
@@ -26,7 +26,8 @@ class Experiment(NamedTuple):
     """A configured run, ready for `loop.events`.
 
     Attributes:
-      task: by name from the registry.
+      task: by name from the registry, as agents see it.
+      recorded: the same as its recordings see it; another one where observations are encoded, see `encoding`.
       seeds: of the learners.
       layout: of the seeds on the devices.
       plan: the phases.
@@ -37,6 +38,7 @@ class Experiment(NamedTuple):
     """
 
     task: Task
+    recorded: Task
     seeds: list[int]
     layout: Layout
     plan: tuple[Phase, ...]
@@ -68,7 +70,7 @@ def experiment(config: RunConfig, devices: Sequence[jax.Device] | None = None) -
       InputError: if a value is wrong.
     """
     configs.check(config)
-    task = configs.task_of(config)
+    task = encoding.task_of(config)
     check(
         config.success_weight == "given" or "rankq" in algorithms_of(config),
         "config.success_weight=balanced: belongs to RankQ, which no phase trains; leave it out.",
@@ -83,6 +85,7 @@ def experiment(config: RunConfig, devices: Sequence[jax.Device] | None = None) -
     plan, state = plans.plan(config, networks, example(config, task), layout)
     return Experiment(
         task=task,
+        recorded=configs.task_of(config),
         seeds=[config.seed + i for i in range(config.seeds)],
         layout=layout,
         plan=plan,

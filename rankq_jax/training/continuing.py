@@ -21,7 +21,7 @@ from rankq_jax.configs.phase_config import LENGTHS
 from rankq_jax.configs.run_config import phases_of
 from rankq_jax.errors import InputError
 from rankq_jax.loop import Progress, Stage
-from rankq_jax.training import build, workdir
+from rankq_jax.training import build, encoding, workdir
 from rankq_jax.training.agents import agent_of, networks_of
 from rankq_jax.training.restore import recorded
 from rankq_jax.types import PREFERRED_ACTION
@@ -245,6 +245,6 @@ def _of_other_shapes(old: RunConfig, new: RunConfig, fields: Sequence[str]) -> l
 def _shapes(config: RunConfig) -> str:
     """Structure, shapes and types of the state of one seed's agent, which no wrong value has."""
     configs.check(config)
-    task = configs.task_of(config)
+    task = encoding.task_of(config)
     agent = agent_of(config, algorithms_of(config)[0], networks_of(config, task.spec), {})
     return str(jax.eval_shape(agent.init, jax.random.key(0), build.example(config, task)))

@@ -16,7 +16,7 @@ from rankq_jax.networks.flows import NOISE
 from rankq_jax.tasks import Task
 from rankq_jax.trained_policies import Weights, load_weights, located
 from rankq_jax.trained_policies.pretrained import PREFIX
-from rankq_jax.training import build, restore, weights
+from rankq_jax.training import build, encoding, restore, weights
 from rankq_jax.training.agents import SIZES, agent_of
 from rankq_jax.training.build import Experiment
 from rankq_jax.training.restore import Restored
@@ -46,7 +46,16 @@ def read_source(config: RunConfig, workdir: Path) -> Restored | Weights:
     shared = workdir.parent if workdir.name.startswith(PART) else workdir
     shared.mkdir(parents=True, exist_ok=True)
     with files.claimed(shared / f"{SOURCE}.lock"):
-        return _read_file(config, shared) if is_file(config) else _read_run(config, shared)
+        if is_file(config):
+            return _read_file(config, shared)
+        found = _read_run(config, shared)
+    folder = Path(config.init_from).expanduser()
+    return found if _same_eyes(config, restore.recorded(folder)) else weights.parameters_of(found, folder)
+
+
+def _same_eyes(config: RunConfig, theirs: RunConfig) -> bool:
+    """Whether both runs see features, or neither does; else they have only policies in common."""
+    return encoding.is_cached(config) == encoding.is_cached(theirs)
 
 
 def _read_file(config: RunConfig, workdir: Path) -> Weights:
@@ -104,7 +113,7 @@ def initialize(
 
     The seed i takes the weights of the other run's seed i, and begins again with its first one where it has
     fewer seeds. All seeds take those of a file. Replay buffers, counts and random numbers are those of the
-    new run.
+    new run. Where only one of the two caches its backbone, all seeds take the policy of the other's first one.
 
     Args:
       config: of the new run.
@@ -118,7 +127,7 @@ def initialize(
     if isinstance(other, Weights):
         return _initialize_with(other, config, built, state)
     folder = Path(config.init_from).expanduser()
-    _check_spec(folder, other.built.task, built.task)
+    _check_spec(folder, other.built.recorded, built.recorded)
     layout = built.layout
     new = layout.merge(state.agent)
     seeds = np.arange(len(built.seeds)) % len(other.built.seeds)
@@ -161,7 +170,10 @@ def _begun_with(
     agent = _first_agent(config, built)
     try:
         _check_fields(found, config)
-        weights.check_spec(found, built.task)
+        weights.check_spec(found, built.recorded)
+        if encoding.is_cached(config):
+            encoding.of_parameters(config, found.parameters)
+            found = encoding.without_backbone(found)
         params = weights.fit(found, _known_to(found, agent.params(built.state)))
         if seeds is not None:
             params = jax.tree.map(lambda leaf: np.stack([leaf] * seeds), params)
@@ -193,7 +205,11 @@ def refuse_unfit(config: RunConfig, built: Experiment) -> None:
     folder = Path(config.init_from).expanduser()
     theirs = restore.recorded(folder)
     other = build.experiment(theirs, jax.local_devices()[:1])
-    _check_spec(folder, other.task, built.task)
+    _check_spec(folder, other.recorded, built.recorded)
+    if encoding.is_cached(config):
+        encoding.refuse_other(theirs, config)
+    if not _same_eyes(config, theirs):
+        return
     if len(set(phases_of(theirs).values())) == 1:  # of two, only the checkpoint says whose state it is
         acting = other.plan[-1].agent.params(other.state)
         _transferred(config, theirs, _first_agent(config, built), built.state, other.state, acting)

@@ -16,7 +16,8 @@ from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError
 from rankq_jax.lifting import Normalized
 from rankq_jax.losses import ensemble_min
-from rankq_jax.training import build, devices
+from rankq_jax.networks import merge
+from rankq_jax.training import build, devices, encoding
 from rankq_jax.training.build import Experiment
 from rankq_jax.types import Agent
 
@@ -26,7 +27,7 @@ class Restored(NamedTuple):
 
     Attributes:
       number: of the checkpoint.
-      config: resolved configuration.
+      config: resolved configuration; of a run whose backbone was cached, with the backbone beside the head.
       built: what the configuration describes.
       agent: lifted, of the phase that the checkpoint lies in.
       state: of the agent, leaves `[S, ...]`.
@@ -141,4 +142,28 @@ def restore(folder: Path, best: bool = False, *, exact: bool = False, number: in
         raise InputError(f"{folder}: holds no checkpoint yet; train it first.") from error
     finally:
         checkpoints.close()
-    return of_state(config, built, found.parts["agent"], found.notes, found.number)
+    restored = of_state(config, built, found.parts["agent"], found.notes, found.number)
+    return _of_images(restored, folder) if encoding.is_cached(config) else restored
+
+
+def _of_images(restored: Restored, folder: Path) -> Restored:
+    """A run that has learned from features, as what acts on observations: its head behind its backbone.
+
+    The state stays that of the run. Features are not rounded to half precision on the way.
+
+    Raises:
+      InputError: as `encoding.stored`.
+    """
+    config = encoding.behind_images(restored.config)
+    built = build.experiment(config, jax.local_devices()[:1])
+    backbone = encoding.stored(restored.config, folder)
+    seeds, value = len(restored.built.seeds), restored.value
+    of_all = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (seeds, *leaf.shape)), backbone)
+    encode = encoding.encoding_of(built.networks, built.task, backbone).rows
+    return restored._replace(
+        config=config,
+        built=built,
+        agent=agent_of(built, restored.notes),
+        params=merge(of_all, restored.params),
+        value=value and (lambda index: lambda x, action: value(index)(encode(x), action)),
+    )

@@ -13,6 +13,7 @@ from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError
 from rankq_jax.timing import Stopwatch
 from rankq_jax.training import (
+    backbone,
     build,
     continuing,
     datasets,
@@ -69,7 +70,7 @@ def train(
             workdir.compare(folder, about, accept, continuing.unfit(folder))
         elsewhere = processes.first() and _said_of_devices(config, folder, about)
         with processes.first_alone("the dataset is there"):
-            name, dataset, described = datasets.load(config, built.task)
+            name, dataset, described = datasets.load(config, built.recorded)
             refuse_data(built.networks, dataset)
             if described and processes.first():
                 print(f"data: {described}", flush=True)
@@ -83,6 +84,7 @@ def train(
         if processes.first():
             lines = success_weight.announcement(settled, dataset) + reward_scaling.announcement(scaled)
             print("".join(f"{line}\n" for line in lines), end="", flush=True)
+        built, dataset = backbone.put_before(settled, folder, built, dataset)
         setup = build.world(scaled, built, dataset)
         stack.callback(setup.close)
         final = train_with_restarts(TrainingRun(config, folder, built, setup, stopwatch, requests))

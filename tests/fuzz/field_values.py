@@ -131,7 +131,7 @@ SHARED = {
     "encoder_features": whole(1, INT32, 8, 50),
     "image_shift": whole(0, 1_000, 0, 4),
     "color_jitter": real(0.0, 1.0, 0.0, 0.2, below=True),
-    "encoder_training": choice("separate", "shared", "frozen"),
+    "encoder_training": choice("separate", "shared", "frozen", "cached"),
     "actor_learning_rate": real(0.0, 1.0, 0.0, 1e-4, 3e-4),
     "actor_optimizer": choice("adam", "muon"),
     "actor_cosine_decay": switch(),

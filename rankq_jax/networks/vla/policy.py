@@ -13,6 +13,7 @@ from rankq_jax.networks.flows import AUXILIARY, HEAD, Flow, Prefix, integrating,
 from rankq_jax.networks.mlp import network
 from rankq_jax.networks.vla.backbone import Backbone
 from rankq_jax.networks.vla.expert import Expert
+from rankq_jax.networks.vla.features import prefix_of
 from rankq_jax.networks.vla.sizes import INSTRUCTION, PROPRIO, VlaSizes
 from rankq_jax.types import Key, Params, Policy
 
@@ -39,12 +40,17 @@ class Readout(nn.Module):
         return jnp.concatenate([h, observation[PROPRIO]], axis=-1)
 
 
-def vla_policy(sizes: VlaSizes) -> Policy:
+def vla_policy(sizes: VlaSizes, encoded: bool = False) -> Policy:
     """A flow policy of observations `{image or state, instruction, proprio}` and flat chunks `[B, C S]`.
 
     The parameters are those of the backbone (`ENCODER`), those of the velocity (`HEAD`), and those of the
     auxiliary heads (`AUXILIARY`), a linear map from the readout to a chunk and the arm's next state, which
     only imitation uses.
+
+    Args:
+      sizes: of the networks.
+      encoded: whether observations are `features` that a backbone has made. The parameters then have no
+        backbone, and the others begin as they do beside one.
     """
     init_backbone, look = network(Backbone(sizes))
     init_expert, move = network(Expert(sizes))
@@ -53,14 +59,14 @@ def vla_policy(sizes: VlaSizes) -> Policy:
     def init(key: Key, observation: Any, action: jax.Array) -> Params:
         del action
         k_backbone, k_expert, k_auxiliary = jax.random.split(key, 3)
-        encoder = init_backbone(k_backbone, observation)
-        prefix = look(encoder, observation)
+        backbone = {} if encoded else {ENCODER: init_backbone(k_backbone, observation)}
+        prefix = encode(backbone, observation)
         x = jnp.zeros((prefix.h.shape[0], sizes.action_size))
         head = init_expert(k_expert, x, x[:, 0], prefix, observation[PROPRIO])
-        return merge({ENCODER: encoder}, {HEAD: head, AUXILIARY: init_auxiliary(k_auxiliary, prefix.h)})
+        return merge(backbone, {HEAD: head, AUXILIARY: init_auxiliary(k_auxiliary, prefix.h)})
 
     def encode(params: Params, observation: Any) -> Prefix:
-        return look(params[ENCODER], observation)
+        return prefix_of(observation) if encoded else look(params[ENCODER], observation)
 
     def velocity(params: Params, x: jax.Array, tau: jax.Array, prefix: Prefix, proprio: Any) -> jax.Array:
         return move(params[HEAD], x, tau, prefix, proprio)

@@ -10,6 +10,15 @@ from rankq_jax.networks.encoded import encoded_critic, encoded_value
 from rankq_jax.networks.encoders import AUTO
 from rankq_jax.networks.presets import Networks, Preset, Sizes, register_networks, with_critics
 from rankq_jax.networks.presets import sizes as sizes_of
+from rankq_jax.networks.vla.features import (
+    KV,
+    MASK,
+    STORED,
+    H,
+    are_features,
+    critic_of_features,
+    value_of_features,
+)
 from rankq_jax.networks.vla.policy import Readout, vla_policy
 from rankq_jax.networks.vla.sizes import IMAGE, INSTRUCTION, PROPRIO, STATE, ReadoutName, Stage, VlaSizes
 from rankq_jax.specs import TaskSpec, describe_array, describe_observation
@@ -33,11 +42,13 @@ PRESETS = {
 }
 
 
-def _wanted(sizes: VlaSizes) -> dict[str, tuple[Any, tuple[int | None, ...]]]:
-    """Types and shapes of an observation; None is any size."""
+def _wanted(sizes: VlaSizes, encoded: bool) -> dict[str, tuple[Any, tuple[int | None, ...]]]:
+    """Types and shapes of an observation, or of its features; None is any size."""
+    readout = sizes.flat_readout if sizes.readout == "flat" else sizes.width
+    stored = {KV: (STORED, (sizes.depth, 2, None, sizes.head_dim)), MASK: (np.bool_, (None,))}
     scene = {STATE: (np.float32, (None,))} if sizes.image is None else {IMAGE: (np.uint8, (*sizes.image, 3))}
     others = {INSTRUCTION: (np.int32, (sizes.words,)), PROPRIO: (np.float32, (sizes.proprio,))}
-    return {**scene, **others}
+    return {**stored, H: (STORED, (readout,)), **others} if encoded else {**scene, **others}
 
 
 def _refuse(name: str, sizes: VlaSizes, spec: TaskSpec | int) -> None:
@@ -48,9 +59,9 @@ def _refuse(name: str, sizes: VlaSizes, spec: TaskSpec | int) -> None:
     """
     if not isinstance(spec, TaskSpec) or not isinstance(spec.observation, dict):
         found = describe_observation(spec.observation) if isinstance(spec, TaskSpec) else "a vector"
-        wanted = ", ".join(_wanted(sizes))
+        wanted = ", ".join(_wanted(sizes, encoded=False))
         raise ValueError(f"{name} sees observations with {wanted}, and those of the task are {found}")
-    for field, (dtype, shape) in _wanted(sizes).items():
+    for field, (dtype, shape) in _wanted(sizes, are_features(spec.observation)).items():
         size = ",".join("n" if side is None else str(side) for side in shape)
         wanted = f"{np.dtype(dtype)}[{size}]"
         leaf = spec.observation.get(field)
@@ -70,6 +81,11 @@ def _refuse(name: str, sizes: VlaSizes, spec: TaskSpec | int) -> None:
         )
 
 
+def _encoded(spec: TaskSpec | int) -> bool:
+    """Whether observations of a task are features."""
+    return isinstance(spec, TaskSpec) and are_features(spec.observation)
+
+
 def _networks(name: str, spec: TaskSpec | int, chosen: Sizes, encoder: Any, readout: str) -> Networks:
     if encoder != AUTO or chosen.actor_dropout > 0.0:
         field = "actor_dropout" if encoder == AUTO else "encoder"
@@ -77,6 +93,10 @@ def _networks(name: str, spec: TaskSpec | int, chosen: Sizes, encoder: Any, read
     fixed = PRESETS[name]._replace(arithmetic=chosen.arithmetic, readout=readout)
     _refuse(name, fixed, spec)
     first = initializers.orthogonal(0.01)
+    if _encoded(spec):
+        made = with_critics(vla_policy(fixed, encoded=True), chosen, first, first)
+        critic, value = critic_of_features(made.critic), value_of_features(made.value)
+        return made._replace(critic=critic, value=value)
     made, seen = with_critics(vla_policy(fixed), chosen, first, first), Readout(fixed)
     return made._replace(critic=encoded_critic(made.critic, seen), value=encoded_value(made.value, seen))
 
@@ -94,7 +114,8 @@ def _preset(name: str) -> Preset:
         readout: ReadoutName = "flat",
         **arguments: Any,
     ) -> Networks:
-        chosen = sizes_of(spec, hidden, **arguments)
+        # Features need no encoder, which would be looked for.
+        chosen = sizes_of(spec.action_size if _encoded(spec) else spec, hidden, **arguments)
         return _networks(name, spec, chosen, arguments.get("encoder", AUTO), readout)
 
     call.__doc__ = (

@@ -1,0 +1,60 @@
+"""Where the backbone of a run comes from that encodes each observation once, and what it is put before."""
+
+from pathlib import Path
+from typing import Any
+
+from rankq_jax.analysis import results
+from rankq_jax.configs import RunConfig
+from rankq_jax.errors import InputError
+from rankq_jax.tasks.encoded import encoded_rows
+from rankq_jax.trained_policies import Weights, save_weights
+from rankq_jax.trained_policies.weights import digest_of
+from rankq_jax.training import encoding, processes, weights
+from rankq_jax.training.build import Experiment
+from rankq_jax.training.initialization import read_source
+from rankq_jax.training.workdir import PART, SOURCE
+from rankq_jax.types import Transition
+from rankq_jax.writers import write_json
+
+
+def put_before(
+    config: RunConfig, folder: Path, built: Experiment, recorded: Transition
+) -> tuple[Experiment, Transition]:
+    """An experiment whose environments encode what they see, and its training data encoded.
+
+    The backbone is that of `config.init_from`. It is written to the folder once, before the first checkpoint:
+    what goes on with the run reads it there. Where nothing is cached both stay as they are.
+
+    Args:
+      config: of the run.
+      folder: of the run, claimed.
+      built: what the configuration describes.
+      recorded: training data with observations as they were recorded.
+
+    Raises:
+      InputError: if the backbone cannot be read, or does not fit the configuration.
+    """
+    if not encoding.is_cached(config):
+        return built, recorded
+    with processes.first_alone("the backbone is there"):
+        if processes.first() and not any((folder / "checkpoints").glob("*")):
+            _write(config, folder)
+        params = encoding.stored(config, folder)
+    own = encoding.encoding_of(encoding.networks_of(config, built.recorded.spec), built.recorded, params)
+    return built._replace(task=encoding.task_of(config, params)), encoded_rows(recorded, own)
+
+
+def _write(config: RunConfig, folder: Path) -> None:
+    """Writes the backbone of `config.init_from` to the folder, and its digest beside what it comes from."""
+    other = read_source(config, folder)
+    found: Any = other
+    if not isinstance(other, Weights):
+        found = weights.parameters_of(other, Path(config.init_from).expanduser())
+    own = {n: a for n, a in found.parameters.items() if n.startswith(encoding.OF_BACKBONE)}
+    try:
+        save_weights(found._replace(parameters=own), folder / encoding.FILE)
+        shared = folder.parent if folder.name.startswith(PART) else folder
+        about = results.read_json(shared / SOURCE)
+        write_json(shared / SOURCE, {**about, "backbone": digest_of(own)})
+    except OSError as error:
+        raise InputError(f"{folder / encoding.FILE}: cannot be written ({error.strerror}).") from error
