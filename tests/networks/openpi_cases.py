@@ -133,37 +133,34 @@ class Model:
     def llm(self, embedded, *, positions, mask, kv_cache=None, adarms_cond=(None, None)):
         own = self.params["PaliGemma"]["llm"]
         there = [(i, "_1" if i else "") for i, tokens in enumerate(embedded) if tokens is not None]
-        xs, kept = dict(enumerate(embedded)), []
         ends = np.cumsum([embedded[i].shape[1] for i, _ in there])
-        for depth in range(DEPTH):
-            layer = jax.tree.map(lambda leaf, depth=depth: leaf[depth], own["layers"])
-            gates, parts = {}, []
+
+        def layer(xs, at):
+            own, before = at
+            xs, gates, parts = dict(xs), {}, []
             for i, end in there:
-                y, gates[i] = _norm(xs[i], layer[f"pre_attention_norm{end}"], adarms_cond[i])
-                q = jnp.einsum("btd,ndh->btnh", y, layer["attn"][f"q_einsum{end}"]["w"])
-                kv = jnp.einsum("btd,cgdh->cbtgh", y, layer["attn"][f"kv_einsum{end}"]["w"])
+                y, gates[i] = _norm(xs[i], own[f"pre_attention_norm{end}"], adarms_cond[i])
+                q = jnp.einsum("btd,ndh->btnh", y, own["attn"][f"q_einsum{end}"]["w"])
+                kv = jnp.einsum("btd,cgdh->cbtgh", y, own["attn"][f"kv_einsum{end}"]["w"])
                 parts.append((q, kv[0], kv[1]))
             q, k, v = (jnp.concatenate(part, axis=1) for part in zip(*parts, strict=True))
             q, k = _turned(q, positions), _turned(k, positions)
-            if kv_cache is not None:
-                k = jnp.concatenate([kv_cache[0][depth], k], axis=1)
-                v = jnp.concatenate([kv_cache[1][depth], v], axis=1)
-            kept.append((k, v))
+            if before is not None:
+                k, v = (jnp.concatenate(pair, axis=1) for pair in zip(before, (k, v), strict=True))
             scores = jnp.einsum("btnh,bsh->bnts", q, k[:, :, 0]) / np.sqrt(SIZE)
             weights = jax.nn.softmax(jnp.where(mask[:, None], scores, -1e30), axis=-1)
             mixed = jnp.einsum("bnts,bsh->btnh", weights, v[:, :, 0])
             for (i, end), rows in zip(there, jnp.split(mixed, ends[:-1], axis=1), strict=True):
-                seen = jnp.einsum("btnh,nhd->btd", rows, layer["attn"][f"attn_vec_einsum{end}"]["w"])
+                seen = jnp.einsum("btnh,nhd->btd", rows, own["attn"][f"attn_vec_einsum{end}"]["w"])
                 xs[i] = xs[i] + gates[i] * seen
-                y, gate = _norm(xs[i], layer[f"pre_ffw_norm{end}"], adarms_cond[i])
-                gating = layer[f"mlp{end}"]["gating_einsum"]
-                xs[i] = xs[i] + gate * (
-                    (jax.nn.gelu(y @ gating[0]) * (y @ gating[1])) @ layer[f"mlp{end}"]["linear"]
-                )
-        for i, end in there:
-            xs[i] = _norm(xs[i], own[f"final_norm{end}"], adarms_cond[i])[0]
-        keys, values = (jnp.stack(part) for part in zip(*kept, strict=True))
-        return [xs[0], xs[1]], (keys, values)
+                y, gate = _norm(xs[i], own[f"pre_ffw_norm{end}"], adarms_cond[i])
+                gating, linear = (own[f"mlp{end}"][name] for name in ("gating_einsum", "linear"))
+                xs[i] = xs[i] + gate * ((jax.nn.gelu(y @ gating[0]) * (y @ gating[1])) @ linear)
+            return xs, (k, v)
+
+        xs, cache = jax.lax.scan(layer, {i: embedded[i] for i, _ in there}, (own["layers"], kv_cache))
+        out = {i: _norm(xs[i], own[f"final_norm{end}"], adarms_cond[i])[0] for i, end in there}
+        return [out.get(0), out.get(1)], cache
 
     @free
     def embed_prefix(self, seen):
@@ -217,10 +214,27 @@ def backend(pi05=False):
     )
 
 
+@jax.jit
+@free
+def away(params, seen, x, t):
+    """The velocity `[B, HORIZON, NUMBERS]` of openpi at its time `[B]`: all tokens in one pass, none kept."""
+    model = Model(params)
+    prefix, there, _ = model.embed_prefix(seen)
+    suffix, own, _, condition = model.embed_suffix(seen, x, t)
+    mask = jnp.concatenate([there, own], axis=1)
+    block = [0] * prefix.shape[1] + ([1] if "state_proj" in params else []) + [2] * HORIZON
+    sees = np.array([[other <= mine for other in block] for mine in block])
+    (_, out), _ = model.llm(
+        [prefix, suffix],
+        mask=sees[None] & mask[:, None, :] & mask[:, :, None],
+        positions=jnp.cumsum(mask, axis=1) - 1,
+        adarms_cond=[None, condition],
+    )
+    return model.action_out_proj(out[:, -HORIZON:])
+
+
 def native(params, seen, noise, steps, keep=None):
     """The action `[B, HORIZON, NUMBERS]` as openpi integrates: from t = 1 down to 0, against the velocity.
-
-    Each velocity is a pass of all tokens together, so that nothing is kept from one to the next.
 
     Args:
       params: of openpi.
@@ -229,28 +243,8 @@ def native(params, seen, noise, steps, keep=None):
       steps: number of Euler steps.
       keep: `[HORIZON, NUMBERS]` bool; the other numbers are zero at every step. None keeps all.
     """
-    model, x = Model(params), noise
-    keep = np.ones(noise.shape[1:], bool) if keep is None else keep
-
-    @jax.jit
-    @free
-    def velocity(x, t):
-        prefix, there, _ = model.embed_prefix(seen)
-        suffix, own, _, condition = model.embed_suffix(seen, x, t)
-        mask = jnp.concatenate([there, own], axis=1)
-        first, total = prefix.shape[1], mask.shape[1]
-        state = [1] if "state_proj" in params else []
-        block = [0] * first + state + [2] * HORIZON
-        sees = np.array([[block[j] <= block[i] for j in range(total)] for i in range(total)])
-        (_, out), _ = model.llm(
-            [prefix, suffix],
-            mask=sees[None] & mask[:, None, :] & mask[:, :, None],
-            positions=jnp.cumsum(mask, axis=1) - 1,
-            adarms_cond=[None, condition],
-        )
-        return model.action_out_proj(out[:, -HORIZON:])
-
+    x, keep = noise, np.ones(noise.shape[1:], bool) if keep is None else keep
     for k in range(steps):
-        x = jnp.where(keep, x, 0.0)
-        x = x - velocity(x, jnp.full(x.shape[0], 1.0 - k / steps)) / steps
-    return x
+        x = np.where(keep, x, np.float32(0.0))
+        x = x - away(params, seen, x, np.full(x.shape[0], 1.0 - k / steps, np.float32)) / steps
+    return np.asarray(x)

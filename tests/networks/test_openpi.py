@@ -1,5 +1,7 @@
 """The adapter of pi0 models, on a model of openpi's layout: check A10, and what it sees."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -59,73 +61,63 @@ def model(request):
     return backend, cases.drawn(backend.shapes, 3)
 
 
-def integrated(backend, params, observation, noise, steps, chunk, size, look=LOOK):
-    flow = pi0_flow(backend, look, chunk, size)
+@functools.cache
+def compiled(pi05, chunk, size, masked=True):
+    """The flow of a model, its parts compiled."""
+    flow = pi0_flow(cases.backend(pi05), LOOK._replace(masked_cameras=masked), chunk, size)
+    return flow._replace(encode=jax.jit(flow.encode), velocity=jax.jit(flow.velocity))
 
-    @jax.jit
-    def run(params, observation, noise):
-        prefix, own = flow.encode(params, observation), flow.proprio(observation)
-        x = noise[:, :chunk, :size].reshape(ROWS, -1)
-        return generate(lambda x, tau: flow.velocity(params, x, tau, prefix, own), x, steps)
 
-    return run(parted(params), observation, noise)
+def integrated(params, observation, noise, steps, chunk, size, masked=True):
+    flow, own = compiled("state_proj" not in params, chunk, size, masked), parted(params)
+    prefix, proprio = flow.encode(own, observation), flow.proprio(observation)
+    x = jnp.asarray(noise[:, :chunk, :size].reshape(ROWS, -1))
+    return generate(lambda x, tau: flow.velocity(own, x, tau, prefix, proprio), x, steps)
 
 
 @pytest.mark.parametrize("steps", [1, 10])
 def test_the_adapter_moves_as_openpi_does(model, steps):
     """Check A10, with the whole action of the model."""
-    backend, params = model
+    _, params = model
     noise = np.random.default_rng(1).normal(size=(ROWS, cases.HORIZON, cases.NUMBERS)).astype(np.float32)
     observation = observations()
     wanted = cases.native(params, seen_by_openpi(observation), noise, steps)
     assert np.abs(wanted - noise).max() > 0.5  # it has moved
-    found = integrated(backend, params, observation, noise, steps, cases.HORIZON, cases.NUMBERS)
+    found = integrated(params, observation, noise, steps, cases.HORIZON, cases.NUMBERS)
     np.testing.assert_allclose(found, wanted.reshape(ROWS, -1), atol=1e-5)
 
 
 @pytest.mark.parametrize("steps", [1, 10])
 def test_a_part_of_the_action(model, steps):
     """Check A10, with 4 x 7 numbers of the action and zeros in the others."""
-    backend, params = model
+    _, params = model
     keep = np.zeros((cases.HORIZON, cases.NUMBERS), bool)
     keep[:4, :7] = True
     noise = np.random.default_rng(2).normal(size=(ROWS, *keep.shape)).astype(np.float32)
     observation = observations()
     wanted = cases.native(params, seen_by_openpi(observation), noise, steps, keep)[:, :4, :7]
-    found = integrated(backend, params, observation, noise, steps, 4, 7)
+    found = integrated(params, observation, noise, steps, 4, 7)
     np.testing.assert_allclose(found, wanted.reshape(ROWS, 28), atol=1e-5)
 
 
-@cases.free
 def test_time_and_sign_run_the_other_way(model):
-    backend, params = model
-    flow, own = pi0_flow(backend, LOOK), parted(params)
-    observation = observations()
+    _, params = model
+    flow, own, observation = compiled("state_proj" not in params, 4, 7), parted(params), observations()
     prefix, x = flow.encode(own, observation), jnp.ones((ROWS, 28))
     found = flow.velocity(own, x, jnp.full(ROWS, 0.25), prefix, flow.proprio(observation))
     noisy = np.zeros((ROWS, cases.HORIZON, cases.NUMBERS), np.float32)
     noisy[:, :4, :7] = 1.0
-    # one native step from t = 0.75, by the difference that a step of length one makes
-    late = cases.Model(params)
     seen = seen_by_openpi(observation)
-    suffix, _, opens, condition = late.embed_suffix(seen, noisy, jnp.full(ROWS, 0.75))
-    tokens, there, _ = late.embed_prefix(seen)
-    block = np.array([0] * tokens.shape[1] + list(np.cumsum(opens)))
-    mask = jnp.concatenate([there, jnp.ones(suffix.shape[:2], bool)], axis=1)
-    (_, out), _ = late.llm(
-        [tokens, suffix],
-        mask=(block[None] <= block[:, None])[None] & mask[:, None] & mask[:, :, None],
-        positions=jnp.cumsum(mask, axis=1) - 1,
-        adarms_cond=[None, condition],
-    )
-    away = late.action_out_proj(out[:, -cases.HORIZON :])[:, :4, :7]
-    np.testing.assert_allclose(found, -away.reshape(ROWS, 28), atol=1e-5)
+    wanted = cases.away(params, seen, noisy, np.full(ROWS, 0.75, np.float32))[:, :4, :7]
+    np.testing.assert_allclose(found, -wanted.reshape(ROWS, 28), atol=1e-5)
+    other = cases.away(params, seen, noisy, np.full(ROWS, 0.25, np.float32))[:, :4, :7]
+    assert np.abs(other - wanted).max() > 1e-2  # the time matters
 
 
 @cases.free
 def test_the_prefix_are_rows(model):
-    backend, params = model
-    prefix = pi0_flow(backend, LOOK).encode(parted(params), observations())
+    _, params = model
+    prefix = compiled("state_proj" not in params, 4, 7).encode(parted(params), observations())
     tokens = 3 * 16 + cases.WORDS
     assert prefix.kv.shape == (ROWS, cases.DEPTH, 2, tokens, cases.SIZE)
     assert prefix.h.shape == (ROWS, cases.WIDTH) and prefix.h.dtype == jnp.float32
@@ -141,13 +133,11 @@ def test_the_prefix_are_rows(model):
 
 
 def test_cameras_that_are_left_out_change_nothing():
-    backend = cases.backend()
-    params, noise = cases.drawn(backend.shapes, 3), np.ones((ROWS, 5, 9), np.float32)
-    short = LOOK._replace(masked_cameras=False)
-    a, b = (integrated(backend, params, observations(), noise, 2, 4, 7, look) for look in (LOOK, short))
+    params, noise = cases.drawn(cases.shapes(), 3), np.ones((ROWS, 5, 9), np.float32)
+    a, b = (integrated(params, observations(), noise, 1, 4, 7, masked) for masked in (True, False))
     np.testing.assert_allclose(a, b, atol=1e-5)
-    kv = pi0_flow(backend, short).encode(parted(params), observations()).kv
-    assert kv.shape[3] == 16 + cases.WORDS
+    prefix = jax.eval_shape(compiled(False, 4, 7, False).encode, parted(params), observations())
+    assert prefix.kv.shape[3] == 16 + cases.WORDS
 
 
 def test_every_parameter_is_in_one_part(model):
@@ -164,14 +154,14 @@ def test_every_parameter_is_in_one_part(model):
 
 
 def test_each_half_needs_its_own_parameters_only(model):
-    backend, params = model
-    flow, (backbone, head) = pi0_flow(backend, LOOK), split(parted(params))
+    _, params = model
+    flow, (backbone, head) = compiled("state_proj" not in params, 4, 7), split(parted(params))
     observation = observations()
-    prefix = jax.jit(flow.encode)(backbone, observation)
+    prefix = flow.encode(backbone, observation)
     x, tau, own = jnp.ones((ROWS, 28)), jnp.full(ROWS, 0.5), flow.proprio(observation)
     np.testing.assert_array_equal(
-        jax.jit(flow.velocity)(head, x, tau, prefix, own),
-        jax.jit(flow.velocity)({**backbone, **head}, x, tau, prefix, own),
+        flow.velocity(head, x, tau, prefix, own),
+        flow.velocity({**backbone, **head}, x, tau, prefix, own),
     )
 
 
