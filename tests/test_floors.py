@@ -36,6 +36,7 @@ ONLY_IN = {
     "distrax": {"rankq_jax/networks/gaussian.py"},
     "flax": {"rankq_jax/networks"},
     "orbax": {"rankq_jax/checkpoints"},
+    "openpi": {"rankq_jax/networks/openpi/backend.py"},
     "minari": {"rankq_jax/data"},
     "h5py": {"rankq_jax/data/sources", "rankq_jax/data/export.py"},
     "gymnasium_robotics": {"rankq_jax/envs/robotics.py"},

@@ -11,7 +11,7 @@ from rankq_jax.trained_policies import Weights, save_weights
 from rankq_jax.trained_policies.weights import digest_of
 from rankq_jax.training import encoding, processes, weights
 from rankq_jax.training.build import Experiment
-from rankq_jax.training.initialization import read_source
+from rankq_jax.training.source import read_source
 from rankq_jax.training.workdir import PART, SOURCE
 from rankq_jax.types import Transition
 from rankq_jax.writers import write_json

@@ -61,7 +61,8 @@ def on_device(device: jax.Device) -> float:
     return float((statistics or {}).get("bytes_limit", "inf"))
 
 
-def _bytes(tree: Any) -> int:
+def bytes_of(tree: Any) -> int:
+    """Bytes of the arrays of a pytree, or of what has their shapes and types."""
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
@@ -73,7 +74,7 @@ def _scaled(spec: TaskSpec) -> int:
 
 def learning(config: RunConfig, built: Experiment) -> list[Part]:
     """What lies where the updates are computed, of all seeds."""
-    row = _bytes(example(config, built.task))
+    row = bytes_of(example(config, built.task))
     names = algorithms_of(config)
     sections = [config.sections.get(name, {}) for name in names]
     batches = (AGENTS[name].batches_per_update(**given) for name, given in zip(names, sections, strict=True))
@@ -88,7 +89,7 @@ def learning(config: RunConfig, built: Experiment) -> list[Part]:
     networks = ("seeds", "critics", "critic_hidden", "actor_hidden")
     return [
         Part("the ranking functions", config.seeds * ranker, ("seeds", "preferences.rank_net_hidden")),
-        Part("networks and optimizers", config.seeds * _bytes(built.state), networks),
+        Part("networks and optimizers", config.seeds * bytes_of(built.state), networks),
         Part("replay buffers", config.seeds * replay, COLLECTED),
         Part("a batch", config.batch_size * max(batches) * (row + _scaled(built.task.spec)), ("batch_size",)),
         Part("the values of a batch", evaluated, ("batch_size", "critics", "critic_hidden")),
@@ -99,12 +100,12 @@ def beside(config: RunConfig, built: Experiment) -> list[Part]:
     """What lies on the host in any case: recorded steps of the environments, and the dataset that is made."""
     probe = built.task.spec
     # Both observations, the reward and the number of the episode in 8 bytes, the action in 4, three flags.
-    step = 2 * _bytes(probe.observation) + 4 * probe.action_size + 8 + 8 + 3
+    step = 2 * bytes_of(probe.observation) + 4 * probe.action_size + 8 + 8 + 3
     made = not config.dataset and built.task.generators and config.dataset_storage == "memory"
     rows = config.dataset_steps if made else 0
     episode = config.seeds * probe.horizon * step
     envs = config.train_envs if config.collect.env_steps or config.online.env_steps else 0
-    dataset = rows * (step + _bytes(example(config, built.task)))
+    dataset = rows * (step + bytes_of(example(config, built.task)))
     evaluation = config.evaluation_episodes * episode
     return [
         Part("the episodes of an evaluation", evaluation, ("seeds", "evaluation_episodes")),
@@ -113,7 +114,8 @@ def beside(config: RunConfig, built: Experiment) -> list[Part]:
     ]
 
 
-def _size(size: float) -> str:
+def in_words(size: float) -> str:
+    """Bytes in a unit that needs few digits, e.g. `1.5 GB`."""
     for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
         if size < 1000.0:
             return f"{size:.3g} {unit}"
@@ -132,8 +134,8 @@ def _refuse(config: RunConfig, parts: Sequence[Part], room: float, where: str) -
     largest = sorted(counts.items(), key=lambda count: -count[1])
     fields = ", ".join(f"config.{name}={value}" for name, value in [*widths.items(), *largest])
     raise InputError(
-        f"{fields}: {part.what} would take {_size(part.size)}, all of the run {_size(total)}, and "
-        f"{_size(room)} are available {where}; choose less."
+        f"{fields}: {part.what} would take {in_words(part.size)}, all of the run {in_words(total)}, and "
+        f"{in_words(room)} are available {where}; choose less."
     )
 
 

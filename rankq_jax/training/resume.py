@@ -13,8 +13,9 @@ from rankq_jax.errors import InputError, NumericsError, Stopped
 from rankq_jax.timing import Stopwatch
 from rankq_jax.training import processes
 from rankq_jax.training.build import Experiment
-from rankq_jax.training.initialization import initialize, read_source
+from rankq_jax.training.initialization import initialize
 from rankq_jax.training.records import Records
+from rankq_jax.training.source import read_source
 from rankq_jax.training.stopping import Requests
 
 

@@ -11,8 +11,9 @@ import pytest
 from rankq_jax import loop
 from rankq_jax.errors import InputError, Stopped
 from rankq_jax.training import build, datasets, train, workdir
-from rankq_jax.training.initialization import initialize, read_source
+from rankq_jax.training.initialization import initialize
 from rankq_jax.training.restore import restore
+from rankq_jax.training.source import read_source
 from rankq_jax.training.stopping import Requests
 from tests.experiments.going_on import ENDS, config_of
 from tests.faults.comparison import compare

@@ -15,8 +15,9 @@ from rankq_jax.errors import InputError
 from rankq_jax.exporting import by_name, greedy_of
 from rankq_jax.trained_policies import digest_of, load_policy, load_weights, pretrained, save_weights
 from rankq_jax.training import acting, build, calibration, datasets, train, weights
-from rankq_jax.training.initialization import initialize, read_source
+from rankq_jax.training.initialization import initialize
 from rankq_jax.training.restore import restore
+from rankq_jax.training.source import read_source
 
 # ml_collections loads files in a way that Python 3.12 has no more.
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
