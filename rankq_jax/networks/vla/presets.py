@@ -1,6 +1,6 @@
 """Presets of vision-language-action policies: `vla-s`, `vla-xs`, and `vla-state` without images."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -81,7 +81,7 @@ def _refuse(name: str, sizes: VlaSizes, spec: TaskSpec | int) -> None:
         )
 
 
-def _encoded(spec: TaskSpec | int) -> bool:
+def _encoded(spec: TaskSpec | int) -> TypeGuard[TaskSpec]:
     """Whether observations of a task are features."""
     return isinstance(spec, TaskSpec) and are_features(spec.observation)
 
