@@ -111,7 +111,7 @@ def initialize(
 
     The seed i takes the weights of the other run's seed i, and begins again with its first one where it has
     fewer seeds. All seeds take those of a file. Replay buffers, counts and random numbers are those of the
-    new run. Where only one of the two caches its backbone, all seeds take the policy of the other's first one.
+    new run. Where only one of the two caches its backbone, all seeds take the policy of the other's first.
 
     Args:
       config: of the new run.
