@@ -15,8 +15,8 @@ WORDS = 3
 # Takes the place of `vla-xs`: fits the task, and compiles fast.
 SIZES = VlaSizes(
     image=(SIZE, SIZE), stem=(Stage(8, 8, 8),), words=WORDS, vocabulary=9, width=8, mlp=8, depth=2,
-    head_dim=4, expert_width=8, expert_mlp=8, token_readout=2, flat_readout=6, chunk=1, step_size=2,
-    proprio=2,
+    head_dim=4, expert_width=8, expert_mlp=8, token_readout=2, flat_readout=6,
+    chunk=1, step_size=2, proprio=2,
 )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Environments whose observations are encoded once: what agents see, and what is replayed, is features."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -94,6 +95,20 @@ def _behind(state: EnvState) -> EnvState:
     return state._replace(simulator=state.simulator.simulator, observation=state.simulator.observation)
 
 
+def _put(encode: Callable[[Any], Any], features: Any, observation: Any, ids: np.ndarray) -> Any:
+    """Features `[n, *F]` with those of the rows `ids` of observations `[n, *O]`."""
+    if not len(ids):
+        return features
+    new = encode(jax.tree.map(lambda leaf: leaf[ids], observation))
+
+    def replaced(old: np.ndarray, some: np.ndarray) -> np.ndarray:
+        found = old.copy()
+        found[ids] = some
+        return found
+
+    return jax.tree.map(replaced, features, new)
+
+
 def encoded_env(env: BatchEnv, encoding: Encoding) -> BatchEnv:
     """Environments whose observations are features, computed once for each row that has moved.
 
@@ -105,19 +120,7 @@ def encoded_env(env: BatchEnv, encoding: Encoding) -> BatchEnv:
       encoding: of their observations.
     """
     encode = encoding.rows
-
-    def put(features: Any, observation: Any, ids: np.ndarray) -> Any:
-        """Features `[n, *F]` with those of the rows `ids` of observations `[n, *O]`."""
-        if not len(ids):
-            return features
-        new = encode(jax.tree.map(lambda leaf: leaf[ids], observation))
-
-        def replaced(old: np.ndarray, some: np.ndarray) -> np.ndarray:
-            found = old.copy()
-            found[ids] = some
-            return found
-
-        return jax.tree.map(replaced, features, new)
+    put = functools.partial(_put, encode)
 
     def seen(state: EnvState, features: Any) -> EnvState:
         """A state of `env` as one whose observations are these features."""

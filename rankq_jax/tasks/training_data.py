@@ -4,6 +4,7 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from rankq_jax.data import labels, sources
@@ -37,6 +38,16 @@ def _read(dataset: Dataset, wanted: Wanted) -> Iterator[tuple[str, Recording]]:
         yield "arrays", read_mapping(dataset, wanted)
 
 
+def _single(episodes: Episodes) -> Episodes:
+    """Episodes whose observations are in single precision, where a file has them in half."""
+
+    def one(leaf: np.ndarray) -> np.ndarray:
+        return leaf.astype(np.float32) if leaf.dtype == np.float16 else leaf
+
+    observation, following = jax.tree.map(one, (episodes.observation, episodes.next_observation))
+    return episodes._replace(observation=observation, next_observation=following)
+
+
 def recordings(
     task: Task, dataset: Dataset, keys: str = "", clip_actions: bool = False
 ) -> Iterator[tuple[str, Recorded]]:
@@ -63,7 +74,7 @@ def recordings(
     wanted = Wanted(spec.observation_size, keys=keys_of(keys), like=like)
     known = recorded_tasks.take(dataset, keys) if task.recorded and isinstance(dataset, str) else None
     for source, (episodes, origin) in _read(dataset, wanted) if known is None else [known]:
-        plain, rows = episodes._replace(info={}), 0
+        plain, rows = _single(episodes._replace(info={})), 0
         if clip_actions:
             plain, rows = clipped(plain)
         sizes = spec.observation_size, spec.action_size

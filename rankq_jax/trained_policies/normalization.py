@@ -52,17 +52,21 @@ def read_statistics(checkpoint: Path | str, asset: str | None = None) -> dict[st
         raise InputError(f"{folder}: has statistics of {names}; choose one as asset.")
     (path,) = found
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ValueError(f"it has more than {MOST_BYTES} bytes")
-        content = json.loads(path.read_text())["norm_stats"]
+        content = _content(path)
         return {str(name): _statistics(str(name), one) for name, one in content.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         text = f"has no {error}" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{path}: is no file of statistics ({text}); copy it again.") from error
 
 
+def _content(path: Path) -> Any:
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES} bytes")
+    return json.loads(path.read_text())["norm_stats"]
+
+
 def _statistics(name: str, content: Any) -> Statistics:
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for field in Statistics._fields:
         value = content.get(field)
         if value is None and field in ("q01", "q99"):
@@ -70,9 +74,9 @@ def _statistics(name: str, content: Any) -> Statistics:
             continue
         if value is None:
             raise ValueError(f"{name} has no {field}")
-        arrays[field] = np.asarray(value, np.float64)
-        same = arrays[field].ndim == 1 and arrays[field].shape == arrays["mean"].shape
-        if not same or not np.isfinite(arrays[field]).all():
+        found = arrays[field] = np.asarray(value, np.float64)
+        same = found.ndim == 1 and found.shape == arrays["mean"].shape
+        if not same or not np.isfinite(found).all():
             raise ValueError(f"{name}.{field} is no list of as many finite numbers as mean")
     return Statistics(**arrays)
 

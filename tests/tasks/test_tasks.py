@@ -9,6 +9,7 @@ from rankq_jax.data.sources.minari import dataset_folder
 from rankq_jax.envs import ant_maze
 from rankq_jax.envs.streams import streams
 from rankq_jax.errors import InputError
+from rankq_jax.specs import seen
 from rankq_jax.tasks import TASKS, ant_mazes, datasets, find, training_data
 from rankq_jax.types import Episodes
 
@@ -222,3 +223,18 @@ def test_shards_of_other_code_are_made_again(tmp_path, monkeypatch):
     assert datasets.make_dataset(task, steps, 9) == name
     assert len(sources.load(name).reward) == steps
     assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_half_precision_of_a_dataset_becomes_single():
+    """A third is 0.3333 in half precision, and stays it. What environments store in half is not touched."""
+    task = find("pointmaze-umaze")
+    size = task.spec.observation_size
+    third = np.full((4, size), 1 / 3, np.float16)
+    flags = {"rewards": np.zeros(4), "terminals": np.arange(4) == 3, "next_observations": third}
+    arrays = {"observations": third, "actions": np.zeros((4, 2), np.float32), **flags}
+    ((_, recorded),) = training_data.recordings(task, arrays)
+    for found in (recorded.episodes.observation, recorded.episodes.next_observation):
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, np.float32(0.33325195))
+    kept = seen({"h": third, "proprio": np.zeros(3)})
+    assert kept["h"].dtype == np.float16 and kept["proprio"].dtype == np.float32
