@@ -95,6 +95,11 @@ def _behind(state: EnvState) -> EnvState:
     return state._replace(simulator=state.simulator.simulator, observation=state.simulator.observation)
 
 
+def _seen(state: EnvState, features: Any) -> EnvState:
+    """A state of the environment behind an encoded one as one whose observations are these features."""
+    return state._replace(simulator=Encoded(state.simulator, state.observation), observation=features)
+
+
 def _put(encode: Callable[[Any], Any], features: Any, observation: Any, ids: np.ndarray) -> Any:
     """Features `[n, *F]` with those of the rows `ids` of observations `[n, *O]`."""
     if not len(ids):
@@ -122,30 +127,26 @@ def encoded_env(env: BatchEnv, encoding: Encoding) -> BatchEnv:
     encode = encoding.rows
     put = functools.partial(_put, encode)
 
-    def seen(state: EnvState, features: Any) -> EnvState:
-        """A state of `env` as one whose observations are these features."""
-        return state._replace(simulator=Encoded(state.simulator, state.observation), observation=features)
-
     def reset(stream: np.ndarray) -> EnvState:
         state = env.reset(stream)
-        return seen(state, encode(state.observation))
+        return _seen(state, encode(state.observation))
 
     def step(state: EnvState, action: np.ndarray, active: np.ndarray) -> tuple[EnvState, Step]:
         after, made = env.step(_behind(state), action, active)
         following = put(state.observation, made.next_observation, np.flatnonzero(active))
         ended = np.flatnonzero((made.terminated | made.truncated) & active)
         features = put(following, after.observation, ended)
-        return seen(after, features), made._replace(next_observation=following)
+        return _seen(after, features), made._replace(next_observation=following)
 
     def place(state: EnvState, ids: np.ndarray, at: Snapshot) -> EnvState:
         assert env.place is not None
         moved = env.place(_behind(state), ids, at)
-        return seen(moved, put(state.observation, moved.observation, ids))
+        return _seen(moved, put(state.observation, moved.observation, ids))
 
     def restart(state: EnvState) -> EnvState:
         assert env.restart is not None
         again = env.restart(_behind(state))
-        return seen(again, encode(again.observation))
+        return _seen(again, encode(again.observation))
 
     snapshot, render, limit = env.snapshot, env.render, env.limit
     return env._replace(
