@@ -17,6 +17,7 @@ from rankq_jax.tasks import Task
 from rankq_jax.trained_policies import Weights, load_weights, located
 from rankq_jax.trained_policies.pretrained import PREFIX
 from rankq_jax.training import build, restore, weights
+from rankq_jax.training.acting import algorithm_of
 from rankq_jax.training.agents import SIZES, agent_of
 from rankq_jax.training.build import Experiment
 from rankq_jax.training.restore import Restored
@@ -123,7 +124,8 @@ def initialize(
     new = layout.merge(state.agent)
     seeds = np.arange(len(built.seeds)) % len(other.built.seeds)
     old = jax.tree.map(lambda leaf: np.asarray(leaf)[seeds], other.state)
-    acting = other.agent.params(old)
+    _, algorithm = algorithm_of(other.config, other.notes)
+    acting = agent_of(other.config, algorithm, other.built.networks, {}).params(old)
     found = _transferred(config, other.config, _first_agent(config, built), new, old, acting)
     notes = other.notes
     counts = f"{notes['updates']} updates and {notes['env_steps']} environment steps"
@@ -195,7 +197,7 @@ def refuse_unfit(config: RunConfig, built: Experiment) -> None:
     other = build.experiment(theirs, jax.local_devices()[:1])
     _check_spec(folder, other.task, built.task)
     if len(set(phases_of(theirs).values())) == 1:  # of two, only the checkpoint says whose state it is
-        acting = other.plan[-1].agent.params(other.state)
+        acting = _first_agent(theirs, other).params(other.state)
         _transferred(config, theirs, _first_agent(config, built), built.state, other.state, acting)
 
 
