@@ -15,6 +15,7 @@ from rankq_jax.networks.flows import NOISE
 from rankq_jax.tasks import Task
 from rankq_jax.trained_policies import Weights, load_weights, located
 from rankq_jax.training import build, encoding, restore, weights
+from rankq_jax.training.acting import algorithm_of
 from rankq_jax.training.agents import SIZES, agent_of
 from rankq_jax.training.build import Experiment
 from rankq_jax.training.restore import Restored
@@ -49,7 +50,8 @@ def initialize(
     new = layout.merge(state.agent)
     seeds = np.arange(len(built.seeds)) % len(other.built.seeds)
     old = jax.tree.map(lambda leaf: np.asarray(leaf)[seeds], other.state)
-    acting = other.agent.params(old)
+    _, algorithm = algorithm_of(other.config, other.notes)
+    acting = agent_of(other.config, algorithm, other.built.networks, {}).params(old)
     found = _transferred(config, other.config, _first_agent(config, built), new, old, acting)
     notes = other.notes
     counts = f"{notes['updates']} updates and {notes['env_steps']} environment steps"
@@ -128,7 +130,7 @@ def refuse_unfit(config: RunConfig, built: Experiment) -> None:
     if not same_eyes(config, theirs):
         return
     if len(set(phases_of(theirs).values())) == 1:  # of two, only the checkpoint says whose state it is
-        acting = other.plan[-1].agent.params(other.state)
+        acting = _first_agent(theirs, other).params(other.state)
         _transferred(config, theirs, _first_agent(config, built), built.state, other.state, acting)
 
 

@@ -48,6 +48,7 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*every episode succeeds")  # demonstrations do
 def test_rankq_begins_with_a_cloned_policy_and_goes_on_online(here, capsys):
     assert execute(["train", f"--config=flow_bc:{TASK},smoke", "--workdir=bc", *DATA, *OFFLINE]) in (0, None)
     average = restore(here / "bc").state.average
