@@ -37,7 +37,8 @@ ALGORITHMS: dict[str, Values] = {
         "batch_size": 64,
         "offline.updates": 24_000,
         "online.env_steps": 0,
-        "actor_learning_rate": 1e-3,
+        "actor_optimizer": "muon",  # half as many updates as Adam with 1e-3 for the same loss, or fewer
+        "actor_learning_rate": 5e-3,
         "actor_cosine_decay": True,
         "actor_final_rate": 0.1,
         "actor_warmup": 200,
