@@ -140,7 +140,7 @@ def test_all_scenes_are_always_the_same_and_keep_clear_of_the_things():
     x, y = found.clutter[shown][:, 0], found.clutter[shown][:, 1]
     assert ((np.abs(y) >= 0.15 + 0.1) | (x >= 0.45 + 0.1)).all()
     assert ((x > 0.0) & (x < 0.8) & (np.abs(y) < 0.6)).all()
-    assert len(np.unique(found.surfaces.reshape(100, -1), axis=0)) == 100
+    assert len(np.unique(found.surfaces.reshape(120, -1), axis=0)) == 120
 
 
 def test_instructions_say_which_cube_is_moved():
