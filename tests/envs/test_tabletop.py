@@ -187,7 +187,7 @@ def test_an_episode_is_measured_by_what_was_lifted_and_by_its_time():
     failed = task.measure(one)
     assert failed["partial_success"] == 0 and failed["time_to_finish"] == 25 * 0.8
     assert failed["success"] == failed["success_at_end"] == 0
-    one.success[3] = True  # and lost again
+    one.success[0] = True  # and lost again
     found = task.measure(one)
     assert found["success"] == 1 and found["success_at_end"] == 0
     one.success[-1] = True
