@@ -28,7 +28,7 @@ CAL_QL_CODE = ("sac", "cql", "cal_ql", "rankq")  # what the Cal-QL code trains, 
 SCHEMES: dict[str, Values] = {
     "offline": {"online.env_steps": 0},
     # One environment, because its batches wait for the first ended episode.
-    "online": {"offline.updates": 0, "online.mixing_ratio": 0.0, "train_envs": 1},
+    "online": {"collect.env_steps": 0, "offline.updates": 0, "online.mixing_ratio": 0.0, "train_envs": 1},
     "online_mix": {"offline.updates": 0, "online.mixing_ratio": -1.0},
     "offline_to_online": {"online.mixing_ratio": -1.0},
 }
@@ -153,6 +153,7 @@ def _smoke(values: Mapping[str, Any], steps: int) -> Values:
         "online.updates_per_step": 12 / steps,
         "online.updates_per_dispatch": 4,
         "online.warmup": min(values["online.warmup"], steps),
+        **{name: min(value, 10) for name, value in values.items() if name.endswith(".critic_warmup")},
     }
 
 

@@ -9,6 +9,7 @@ from rankq_jax import configs, tasks
 from rankq_jax.agents import AGENTS
 from rankq_jax.configs import domains, layers
 from rankq_jax.configs.fields import nested
+from rankq_jax.configs.run_config import algorithms_of, phases_of
 from rankq_jax.envs.tabletop import scene, variants
 from rankq_jax.tasks import tabletop
 from rankq_jax.training import agents, build
@@ -68,6 +69,81 @@ def test_a_readout_of_the_configuration_is_that_of_the_networks(task, readout, w
     state = build.experiment(configs.parse(config)).state
     sizes = {leaf.shape for leaf in jax.tree.leaves(state.actor.params["auxiliary"])}
     assert sizes == {(width, 35), (35,)}  # a chunk, and the arm's next state
+
+
+FLOW_ARMS = ("rankq", "rankq_sac", "cql", "cql_sac", "cal_ql", "cal_ql_sac", "sac_off", "rankq_no_chain")
+# By hand: 200 and 800 rollouts of 25 chunks, 8 between 40 updates; tables C.1 to C.3 of RankQ; rates and the
+# batch are ours.
+LITTLE = {
+    "dataset_steps": 0, "flow_noise": True, "flow_steps": 1, "networks": "vla-xs",
+    "encoder_training": "cached",
+    "init_from": "pretrained:vla-xs-carrot-on-plate", "batch_size": 256, "actor_learning_rate": 1e-4,
+    "critic_learning_rate": 3e-4, "max_gradient_norm": 0.5, "critics": 2, "critic_hidden": (256, 256, 256),
+    "replay_capacity": 500_000, "train_envs": 8, "collect.env_steps": 5_000, "offline.updates": 1_000,
+    "online.env_steps": 20_000, "online.env_steps_per_iteration": 200, "online.updates_per_step": 0.2,
+    "online.mixing_ratio": -1.0, "discount": 0.99,
+}  # fmt: skip
+PAPER = {**LITTLE, "batch_size": 960, "actor_learning_rate": 2e-5, "critic_learning_rate": 1e-4}
+SIM_TO_REAL = {
+    **PAPER, "batch_size": 1920, "train_envs": 32, "collect.env_steps": 20_000, "offline.updates": 2_000,
+    "online.env_steps": 240_000, "online.env_steps_per_iteration": 4_800, "online.updates_per_step": 1 / 120,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("arm", FLOW_ARMS)
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("", LITTLE), (",paper", PAPER), ("-randomized", LITTLE), ("-randomized,paper", SIM_TO_REAL)],
+)
+def test_the_arms_of_the_paper_differ_in_their_algorithm_alone(arm, words, expected):
+    config = configs.parse(configs.arm(arm, f"widowx-carrot-on-plate{words}"))
+    values = config.flat()
+    assert {name: values[name] for name in expected} == expected
+    assert list(phases_of(config)) == ["collect", "offline", "online"]
+    for section in set(algorithms_of(config)):  # of both phases
+        own = {name: values[f"{section}.{name}"] for name in ("entropy", "backup_samples", "target_rate")}
+        assert own == {"entropy": False, "backup_samples": 1, "target_rate": 0.005}
+        assert values[f"{section}.critic_warmup"] == 200
+    assert config.online.algorithm == ("sac" if arm.endswith("_sac") else "")
+
+
+@pytest.mark.parametrize("arm", ["cql", "cal_ql"])
+def test_conservative_arms_ask_for_twenty_values(arm):
+    section = configs.parse(configs.arm(arm, "widowx-spoon-in-bowl")).sections[arm]
+    named = ("weight", "lagrange", "samples", "next_samples", "importance_sampling")
+    assert [section[name] for name in named] == [1.0, False, 10, False, False]
+
+
+def test_rankq_weighs_and_perturbs_as_in_the_paper():
+    section = configs.parse(configs.arm("rankq", "widowx-cube-stacking")).sections["rankq"]
+    assert [section[name] for name in ("sigma", "success_weight", "failure_weight")] == [0.15, 1.0, 1.0]
+
+
+def test_what_fine_tuning_begins_with():
+    def begun(ending):
+        config = configs.recorded(
+            nested(layers.merged(layers.layers_of(f"widowx-cube-stacking{ending}", arm="cql")))
+        )
+        return config.networks, config.init_from, config.encoder_training
+
+    mine = ("vla-xs", "pretrained:vla-xs-cube-stacking", "cached")
+    assert begun("") == begun("-grid") == begun("-randomized-heldout") == mine
+    assert begun("-large") == ("vla-s", "", "cached")  # the package has no such policy
+    assert begun("-state") == ("vla-state", "", "frozen")
+
+
+def test_a_smoke_of_fine_tuning_goes_through_all_phases_in_seconds():
+    config = configs.parse(configs.arm("rankq", "widowx-cube-stacking,smoke"))
+    # Rounds of an episode of 25 chunks in two environments.
+    assert (config.train_envs, config.collect.env_steps, config.offline.updates) == (2, 100, 40)
+    assert (config.online.env_steps, config.online.env_steps_per_iteration) == (150, 50)
+    assert config.online.updates_per_step * 50 == 12.0
+    assert config.sections["rankq"]["critic_warmup"] == 10
+
+
+def test_alone_online_nothing_is_collected_before():
+    config = configs.parse(configs.arm("sac", "widowx-cube-stacking"))  # the arm that learns online alone
+    assert list(phases_of(config)) == ["online"] and config.collect.env_steps == 0
 
 
 def test_smoke_is_short_and_keeps_what_sees_the_images():

@@ -1,8 +1,8 @@
 """Hyper-parameters by domain, each value beside its source.
 
 A domain is a module with `COMMON`, `{field: value}`, `ALGORITHMS`, `{algorithm: {field: value}}`, `TASKS`,
-the same by the beginning of a task's name (under "" what all algorithms share there), and `PAPER`. Later ones
-win.
+the same by the beginning of a task's name (under "" what all algorithms share there), and `PAPER`, as
+`ALGORITHMS`. It may have `PAPER_TASKS`, as `TASKS`. Later ones win.
 """
 
 import functools
@@ -30,19 +30,24 @@ def layers(domain: str, algorithm: str, task: str, paper: bool = False) -> list[
     """
     if domain not in DOMAINS:  # of a task of another package, which has the common values
         return []
-    own = [("COMMON",), ("ALGORITHMS", algorithm)]
-    for name in sorted((name for name in DOMAINS[domain].TASKS if task.startswith(name)), key=len):
-        own += [("TASKS", name, ""), ("TASKS", name, algorithm)]
+    own = [("COMMON",), ("ALGORITHMS", algorithm), *_of_task(domain, "TASKS", task, algorithm)]
     if paper:
-        own += [("PAPER", ""), ("PAPER", algorithm)]
+        own += [("PAPER", ""), ("PAPER", algorithm), *_of_task(domain, "PAPER_TASKS", task, algorithm)]
     found = []
     for place in own:
         try:
             values = functools.reduce(operator.getitem, place[1:], getattr(DOMAINS[domain], place[0]))
         except KeyError:
             continue
-        words = ["paper"] if place[0] == "PAPER" else [name for name in place[1:-1] if name]
+        words = [*(["paper"] if place[0].startswith("PAPER") else []), *filter(None, place[1:-1])]
         words += [place[-1]] if len(place) > 1 and place[-1] else []
         source = f"domain {domain}" + (f" ({', '.join(words)})" if words else "")
         found.append(Layer(source, values, (domain, *place)))
     return found
+
+
+def _of_task(domain: str, name: str, task: str, algorithm: str) -> list[tuple[str, ...]]:
+    """The places of the values of a task in a dictionary of a domain, by the beginnings of its name."""
+    known = getattr(DOMAINS[domain], name, {})
+    beginnings = sorted(filter(task.startswith, known), key=len)
+    return [(name, beginning, last) for beginning in beginnings for last in ("", algorithm)]

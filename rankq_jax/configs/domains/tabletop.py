@@ -16,11 +16,64 @@ COMMON: Values = {
     "offline.checkpoint_every": 1,
 }
 
+# SACFlow (RankQ, App. B and C): the head of a pretrained flow policy, and critics on its frozen backbone. The
+# schedule is that of little data. What the paper does not say is ours, and so are rates and batch, which are
+# for two cores and the small policy; the word `paper` has those of the paper.
+CHUNKS, ENVS = 25, 8  # of an episode; of a seed
+_CONSERVATIVE: Values = {
+    "weight": 1.0,  # RankQ, table C.2
+    "lagrange": False,  # RankQ, table C.2: no target action gap
+    "samples": 10,  # RankQ, App. C
+    "next_samples": False,  # RankQ, App. C: 20 evaluations, 10 of the policy and 10 uniform
+    # 42.7 nats lie between the densities of a uniform chunk and of one of the policy: weighed by them, only
+    # uniform ones would count.
+    "importance_sampling": False,
+}
+_SAC: Values = {
+    "entropy": False,  # RankQ, App. B
+    "backup_samples": 1,  # RankQ, App. C counts no further evaluations
+    "target_rate": 0.005,
+    "critic_warmup": 200,  # the first critics would lead a pretrained policy astray
+}
+_FLOW: Values = {
+    "dataset_steps": 0,  # RankQ, App. C: self-rollouts alone
+    "flow_noise": True,
+    "flow_steps": 1,  # RankQ, App. B
+    "batch_size": 256,
+    "actor_learning_rate": 1e-4,
+    "critic_learning_rate": 3e-4,
+    "clip_groups": "networks",
+    "critics": 2,
+    "critic_hidden": (256, 256, 256),
+    "train_envs": ENVS,
+    "collect.env_steps": 200 * CHUNKS,  # RankQ, App. C
+    "collect.env_steps_per_iteration": ENVS * CHUNKS,
+    "offline.updates": 1_000,
+    "online.env_steps": 800 * CHUNKS,  # RankQ, App. C
+    "online.env_steps_per_iteration": 8 * CHUNKS,  # RankQ, App. C: 8 rollouts between updates
+    "online.updates_per_step": 40 / (8 * CHUNKS),
+    "online.updates_per_dispatch": 40,
+    "online.mixing_ratio": -1.0,  # RankQ, tables C.2 and C.3
+    "online.evaluate_every": 20,
+    "online.checkpoint_every": 20,
+    # An arm may go on with SAC, so that every one has all sections.
+    **{
+        f"{section}.{name}": value
+        for section in ("sac", "cql", "cal_ql", "rankq")
+        for name, value in _SAC.items()
+    },
+    **{f"{section}.{name}": value for section in ("cql", "cal_ql") for name, value in _CONSERVATIVE.items()},
+    "rankq.sigma": 0.15,  # RankQ, table C.3
+    "rankq.success_weight": 1.0,  # RankQ, table C.3: alpha_0
+    "rankq.failure_weight": 1.0,  # RankQ, table C.3: alpha_1
+}
+ARMS = ("sac", "cql", "cal_ql", "rankq")  # algorithms that train SACFlow
+
 ALGORITHMS: dict[str, Values] = {
-    "sac": {},
-    "cql": {},
-    "cal_ql": {},
-    "rankq": {},
+    "sac": _FLOW,
+    "cql": _FLOW,
+    "cal_ql": _FLOW,
+    "rankq": _FLOW,
     "iql": {},
     "td3_bc": {},
     "bc": {},
@@ -47,10 +100,39 @@ ALGORITHMS: dict[str, Values] = {
     },
 }
 
-_STATES: dict[str, Values] = {"flow_bc": {"networks": "vla-state"}}
-_LARGE: dict[str, Values] = {"flow_bc": {"networks": "vla-s"}}
+
+def _seeing(networks: str, init_from: str = "", training: str = "cached") -> dict[str, Values]:
+    """The networks of all that train a flow policy, and what fine-tuning begins with."""
+    tuned = {"networks": networks, "init_from": init_from, "encoder_training": training}
+    return {"flow_bc": {"networks": networks}, **{arm: tuned for arm in ARMS}}
+
+
 TASKS: dict[str, dict[str, Values]] = {
-    **{f"widowx-{name}-state": _STATES for name in NAMES},
-    **{f"widowx-{name}{variant}{LARGE}": _LARGE for name in NAMES for variant in SEEING},
+    **{f"widowx-{name}": _seeing("vla-xs", f"pretrained:vla-xs-{name}") for name in NAMES},
+    # Poses have no pretrained policy, and their features are no smaller than they are.
+    **{f"widowx-{name}-state": _seeing("vla-state", training="frozen") for name in NAMES},
+    **{f"widowx-{name}{variant}{LARGE}": _seeing("vla-s") for name in NAMES for variant in SEEING},
 }
-PAPER: dict[str, Values] = {}
+_PAPER: Values = {
+    "batch_size": 960,  # RankQ, table C.1
+    "actor_learning_rate": 2e-5,  # RankQ, table C.1
+    "critic_learning_rate": 1e-4,  # RankQ, table C.1
+}
+PAPER: dict[str, Values] = {"sac": _PAPER, "cql": _PAPER, "cal_ql": _PAPER, "rankq": _PAPER}
+
+# Sim-to-real.
+_RANDOMIZED: Values = {
+    "batch_size": 1920,  # RankQ, table C.1
+    "train_envs": 32,
+    "collect.env_steps": 800 * CHUNKS,  # RankQ, App. C
+    "collect.env_steps_per_iteration": 32 * CHUNKS,
+    "offline.updates": 2_000,
+    "online.env_steps": 9_600 * CHUNKS,
+    "online.env_steps_per_iteration": 192 * CHUNKS,  # RankQ, App. C: 192 rollouts between updates
+    "online.updates_per_step": 40 / (192 * CHUNKS),
+    "online.evaluate_every": 10,
+    "online.checkpoint_every": 10,
+}
+PAPER_TASKS: dict[str, dict[str, Values]] = {
+    f"widowx-{name}-randomized": {arm: _RANDOMIZED for arm in ARMS} for name in NAMES
+}
