@@ -1,7 +1,10 @@
 """Checkpoints of openpi's layout: what is read, what is refused, and what they take."""
 
 import json
+import re
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -43,11 +46,14 @@ def saved(tmp_path_factory):
     return run, old, new
 
 
+def spec():
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), observations())
+
+
 def load(folder, backend=None, **arguments):
     lines = []
     backend = cases.backend() if backend is None else backend
-    seen = jax.tree.map(lambda x: x[:1], observations())
-    return door.load_pi0(folder, backend, LOOK, seen, tell=lines.append, **arguments), lines
+    return door.load_pi0(folder, backend, LOOK, spec(), tell=lines.append, **arguments), lines
 
 
 def test_the_newest_step_of_a_run(saved):
@@ -143,8 +149,7 @@ def sizes(tree):
 
 def test_what_a_policy_takes():
     """Bytes by hand: 2 of a number of the backbone, 4 of the head's, and two moments and a gradient of 4."""
-    backend = cases.backend()
-    seen = jax.tree.map(lambda x: x[:1], observations())
+    backend, seen = cases.backend(), spec()
     policy = pi0_policy(backend, LOOK)
     parts = {part.what: part.size for part in door.estimate(backend, policy, seen, observations=26)}
     head = 9 * 64 + 64 + 64 * 9 + 9 + 9 * 64 + 64 + 128 * 64 + 64 + 64 * 64 + 64
@@ -183,3 +188,38 @@ def test_without_openpi(monkeypatch):
     with pytest.raises(ValueError, match="variant"):
         openpi_backend("pi1")
     assert openpi.VARIANTS == ("pi0", "pi05")
+
+
+def blocks():
+    """`{file name: code}` of the document."""
+    text = (Path(__file__).resolve().parents[1] / "docs" / "openpi.md").read_text()
+    return dict(re.findall(r"```python\n# (\S+)\n(.*?)```", text, flags=re.DOTALL))
+
+
+def test_the_document_runs_as_it_stands(saved, monkeypatch, tmp_path):
+    """With the small model in the place of openpi's."""
+    code = blocks()
+    assert list(code) == ["pi0.py", "adapters.py"]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "pi0_bridge").symlink_to(saved[0])
+
+    class Tokenizer:
+        def tokenize(self, text):
+            return np.full(cases.WORDS, len(text) % cases.VOCABULARY), np.ones(cases.WORDS, bool)
+
+    theirs = SimpleNamespace(PaligemmaTokenizer=Tokenizer)
+    monkeypatch.setitem(sys.modules, "openpi", SimpleNamespace(models=None))
+    monkeypatch.setitem(sys.modules, "openpi.models", SimpleNamespace(tokenizer=theirs))
+    monkeypatch.setitem(sys.modules, "openpi.models.tokenizer", theirs)
+    monkeypatch.setattr(openpi, "openpi_backend", lambda variant: cases.backend(variant == "pi05"))
+    made = {}
+    exec(code["pi0.py"], made)
+    spec = made["task"].spec.observation
+    seen = jax.tree.map(lambda leaf: np.zeros((3, *leaf.shape), leaf.dtype), spec)
+    shapes = jax.eval_shape(made["act"], made["pi0"].params, seen, jax.random.key(0))
+    assert shapes[0].shape == (3, 28) and "adapters" in made["pi0"].params
+    prefix = jax.eval_shape(made["prefix"], made["pi0"].params, seen)
+    assert prefix.kv.shape == (3, 4, 2, 16 + cases.WORDS, 16)
+    exec(code["adapters.py"], made)
+    assert made["agent"].name == "flow_bc"

@@ -63,7 +63,7 @@ def estimate(
     Args:
       backend: the model.
       policy: of its chunks, without adapters.
-      observation: one of the task, `[1, *O]`, arrays or `jax.ShapeDtypeStruct`.
+      observation: of the task's specification, `TaskSpec.observation`.
       backbone_type: of the parameters of the backbone; those of the head are float32.
       observations: whose keys, values and readout are kept.
       lora_rank: of adapters of the head; 0: the head itself is trained.
@@ -72,7 +72,8 @@ def estimate(
     parts = parted(backend.shapes)
     params = {ENCODER: _cast(parts[ENCODER], backbone_type), HEAD: _cast(parts[HEAD], FLOAT32)}
     assert policy.flow is not None
-    prefix = bytes_of(jax.eval_shape(policy.flow.encode, params, observation))
+    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), observation)
+    prefix = bytes_of(jax.eval_shape(policy.flow.encode, params, one))
     head = bytes_of(params[HEAD])
     trained, what = head, "the head"
     if lora_rank:
@@ -150,7 +151,7 @@ def load_pi0(
       folder: of a step, or of a run, whose newest step is taken.
       backend: the model, e.g. `networks.openpi.openpi_backend("pi0")`.
       look: what the model sees of an observation.
-      observation: one of the task, `[1, *O]`, arrays or `jax.ShapeDtypeStruct`.
+      observation: of the task's specification, `TaskSpec.observation`.
       chunk: C, steps of an action.
       step_size: S, numbers of a step.
       steps: K, Euler steps of an action.

@@ -1,6 +1,7 @@
 """What the adapter needs of a pi0 model, and the one place that imports openpi."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple
 
 import jax
@@ -41,12 +42,12 @@ class Backend(NamedTuple):
 
 
 @checked()
-def openpi_backend(variant: Variant = "pi0", **fields: Any) -> Backend:
+def openpi_backend(variant: Variant = "pi0", fields: Mapping[str, Any] = MappingProxyType({})) -> Backend:
     """The model of openpi, which must be installed; docs/openpi.md says how.
 
     Args:
       variant: `pi0` or `pi05`.
-      **fields: of openpi's `Pi0Config`, e.g. `action_horizon=10`.
+      fields: of openpi's `Pi0Config`, e.g. `{"action_horizon": 10}`.
 
     Raises:
       InputError: if openpi cannot be imported, or `Pi0Config` refuses a field.

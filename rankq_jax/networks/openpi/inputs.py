@@ -56,7 +56,7 @@ def prompts(texts: Sequence[str], words: Callable[[str], Any], tokenizer: Tokeni
 
     Args:
       texts: the instructions.
-      words: text -> numbers of the words `[T]`, e.g. `rankq_jax.envs.tabletop.instructions.encode`.
+      words: text -> numbers of the words `[T]`, e.g. `rankq_jax.envs.tabletop.instructions.tokenize`.
       tokenizer: of the model, e.g. `PaligemmaTokenizer().tokenize` of openpi.
 
     Raises:
