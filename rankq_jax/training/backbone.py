@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from rankq_jax.analysis import results
 from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError
@@ -39,9 +41,15 @@ def put_before(
     with processes.first_alone("the backbone is there"):
         if processes.first() and not any((folder / "checkpoints").glob("*")):
             _write(config, folder)
-        params = encoding.stored(config, folder)
+        params = jax.device_put(encoding.stored(config, folder), _place(built))
     own = encoding.encoding_of(encoding.networks_of(config, built.recorded.spec), built.recorded, params)
     return built._replace(task=encoding.task_of(config, params)), encoded_rows(recorded, own)
+
+
+def _place(built: Experiment) -> jax.Device:
+    """Where observations are encoded: beside the updates, unless another device of their kind acts."""
+    first, acting = jax.local_devices()[0], built.acting
+    return acting if acting is not None and acting.platform == first.platform else first
 
 
 def _write(config: RunConfig, folder: Path) -> None:

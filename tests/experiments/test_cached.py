@@ -45,55 +45,66 @@ def file(tmp_path_factory):
         yield write_untrained(config_of(), tmp_path_factory.mktemp("weights") / "tiny.npz")
 
 
+def trained(file, folder, how):
+    train.train(config_of(init_from=str(file), encoder_training=how), folder)
+    return folder
+
+
 @pytest.fixture(scope="module")
-def runs(file, tmp_path_factory):
-    """Folders of two runs that begin with the file, by what their backbone is."""
-    found = {}
-    for how in ("frozen", "cached"):
-        found[how] = tmp_path_factory.mktemp(how) / "run"
-        train.train(config_of(init_from=str(file), encoder_training=how), found[how])
-    return found
+def cached(file, tmp_path_factory):
+    """The folder of a run that begins with the file and encodes each observation once."""
+    return trained(file, tmp_path_factory.mktemp("cached") / "run", "cached")
+
+
+@pytest.fixture(scope="module")
+def frozen(file, tmp_path_factory):
+    """The folder of the same run with a frozen backbone beside the head."""
+    return trained(file, tmp_path_factory.mktemp("frozen") / "run", "frozen")
 
 
 def names_of(state):
     return {jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(state)}
 
 
-def test_only_the_head_is_trained_and_as_behind_a_frozen_backbone(file, runs):
-    """No leaf of the state is the backbone's. Heads agree up to half precision after four updates."""
+def test_no_part_of_the_state_is_the_backbone(file, cached):
+    """What acts has it, bit for bit that of the file, from the file in the folder."""
+    before, restored = load_weights(file).parameters, restore(cached)
+    assert "encoder" not in "".join(names_of(restored.state))
+    assert set(by_name(restored.params)) == set(before)
+    for name, leaf in by_name(restored.params).items():
+        assert np.array_equal(leaf[0], before[name]) == name.startswith("encoder/"), name
+    stored = load_weights(cached / "backbone.npz").parameters
+    assert set(stored) == {name for name in before if name.startswith("encoder/")}
+    assert all(array.dtype == np.float32 for array in stored.values())
+
+
+@pytest.mark.slow
+def test_the_head_is_trained_as_behind_a_frozen_backbone(file, frozen, cached):
+    """Up to half precision after four updates of the same batches, noises and times."""
     before = load_weights(file).parameters
-    frozen, cached = restore(runs["frozen"]), restore(runs["cached"])
-    assert "encoder" in "".join(names_of(frozen.state)) and "encoder" not in "".join(names_of(cached.state))
-    theirs, ours = by_name(frozen.state.actor.params), by_name(cached.state.actor.params)
+    theirs, ours = (by_name(restore(one).state.actor.params) for one in (frozen, cached))
     assert set(ours) == {name for name in theirs if not name.startswith("encoder/")}
     for name, leaf in ours.items():
         moved = np.abs(theirs[name][0] - before[name]).max()
         assert moved > 1e-3, name
         # Adam's first steps are as long for small gradients as for large ones: a few elements may turn.
         assert np.mean(np.abs(leaf - theirs[name])) < 0.05 * moved, name
-    assert set(by_name(cached.params)) == set(before)
-    for name, leaf in by_name(cached.params).items():
-        if name.startswith("encoder/"):
-            np.testing.assert_array_equal(leaf[0], before[name])
-    stored = load_weights(runs["cached"] / "backbone.npz").parameters
-    assert set(stored) == {name for name in before if name.startswith("encoder/")}
-    assert all(array.dtype == np.float32 for array in stored.values())
 
 
-def test_the_exported_policy_is_backbone_and_head(runs, tmp_path, capsys):
+def test_the_exported_policy_is_backbone_and_head(cached, tmp_path, capsys):
     """A file like any other, whose actions are those of the run that is read back."""
     out = tmp_path / "out.npz"
-    assert main.execute(["export", f"--workdir={runs['cached']}", f"--out={out}"]) in (0, None)
-    cached, alone = restore(runs["cached"]), weights.as_restored(load_weights(out))
+    assert main.execute(["export", f"--workdir={cached}", f"--out={out}"]) in (0, None)
+    own, alone = restore(cached), weights.as_restored(load_weights(out))
     with opened(TOLD.environment(4, 1)) as env:
         seen = env.reset(streams(7, 4)).observation
-    actions = [greedy_of(one.agent, one.params, 1, 0)(seen) for one in (cached, alone)]
+    actions = [greedy_of(one.agent, one.params, 1, 0)(seen) for one in (own, alone)]
     np.testing.assert_array_equal(*actions)
     assert np.std(actions[0]) > 0 and main.execute(["evaluate", f"--weights={out}", "--episodes=1"]) in (
         0,
         None,
     )
-    assert main.execute(["evaluate", f"--workdir={runs['cached']}", "--episodes=1"]) in (0, None)
+    assert main.execute(["evaluate", f"--workdir={cached}", "--episodes=1"]) in (0, None)
     first, second = capsys.readouterr().out.splitlines()[-2:]
     assert first == second and "success rate" in first
 
@@ -109,6 +120,7 @@ def online(file, tmp_path_factory):
     return config, folder
 
 
+@pytest.mark.slow
 def test_replay_holds_half_precision_and_no_image(online):
     _, folder = online
     segments = sorted((folder / "checkpoints" / "replay").glob("rows-*.npz"))
@@ -119,6 +131,7 @@ def test_replay_holds_half_precision_and_no_image(online):
     assert not any("uint8" in kind for kind in kinds)
 
 
+@pytest.mark.slow
 def test_a_run_resumes_bit_for_bit_without_its_source(online, tmp_path):
     """From a checkpoint inside an episode, once more without the file that it has begun with."""
     config, folder = online
@@ -131,6 +144,7 @@ def test_a_run_resumes_bit_for_bit_without_its_source(online, tmp_path):
     assert comparison.compare(folder, stopped).mismatches == []
 
 
+@pytest.mark.slow
 def test_critics_of_a_run_are_asked_about_images(online):
     _, folder = online
     restored = restore(folder)
@@ -140,22 +154,32 @@ def test_critics_of_a_run_are_asked_about_images(online):
     assert values.shape == (4,) and np.isfinite(values).all()
 
 
-def test_runs_begin_with_runs(runs, tmp_path):
+@pytest.mark.slow
+def test_runs_begin_with_runs(frozen, cached, tmp_path):
     """A cached run with a frozen one and with a cached one, a frozen run with a cached one."""
-    for theirs, how in (("frozen", "cached"), ("cached", "cached"), ("cached", "frozen")):
-        folder = tmp_path / f"{theirs}-{how}"
+    for theirs, how in ((frozen, "cached"), (cached, "cached"), (cached, "frozen")):
+        folder = tmp_path / f"{theirs.parent.name}-{how}"
         config = config_of(
-            init_from=str(runs[theirs]), encoder_training=how, actor_learning_rate=1e-9, offline__updates=2
+            init_from=str(theirs), encoder_training=how, actor_learning_rate=1e-9, offline__updates=2
         )
         train.train(config, folder)
-        new, old = restore(folder), restore(runs[theirs])
+        new, old = restore(folder), restore(theirs)
+        # Two cached runs share all of the state, others the policy that acts.
+        begun = old.state.actor.params if (theirs, how) == (cached, "cached") else old.params
+        wanted, found = by_name(begun), by_name(new.state.actor.params)
+        assert set(found) == {
+            name for name in by_name(old.params) if how == "frozen" or "encoder/" not in name
+        }
+        for name, leaf in found.items():
+            np.testing.assert_allclose(leaf, wanted[name], atol=1e-6, err_msg=name)
         for name, leaf in by_name(new.params).items():
-            np.testing.assert_allclose(leaf, by_name(old.params)[name], atol=1e-6, err_msg=name)
+            if name.startswith("encoder/"):
+                np.testing.assert_array_equal(leaf, by_name(old.params)[name])
 
 
-def test_another_backbone_in_the_folder(runs, file, tmp_path):
+def test_another_backbone_in_the_folder(cached, file, tmp_path):
     folder = tmp_path / "run"
-    shutil.copytree(runs["cached"], folder)
+    shutil.copytree(cached, folder)
     other = load_weights(write_untrained(config_of(), tmp_path / "other.npz", seed=9))
     own = {name: array for name, array in other.parameters.items() if name.startswith("encoder/")}
     weights_of = other._replace(parameters=own)
@@ -191,11 +215,11 @@ def test_what_does_not_go_with_a_cached_backbone(file, tmp_path, changes, error)
     assert not (tmp_path / "run" / "config.json").exists()
 
 
-def test_backbones_of_other_sizes(file, runs, tmp_path, monkeypatch):
+def test_backbones_of_other_sizes(file, cached, tmp_path, monkeypatch):
     """Of another preset, of another size of image, and of a run with another readout."""
     config = config_of(init_from=str(file), encoder_training="cached")
     monkeypatch.setitem(VLA_PRESETS, "vla-s", SIZES)
-    for source, named in ((file, "the file is"), (runs["frozen"], "the run is")):
+    for source, named in ((file, "the file is"), (cached, "the run is")):
         wrong = config_of(networks="vla-s", init_from=str(source), encoder_training="cached")
         with pytest.raises(InputError, match=rf"{named} of config\.networks=vla-xs, this .* of vla-s"):
             train.train(wrong, tmp_path / "run")
