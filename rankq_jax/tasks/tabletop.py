@@ -14,7 +14,7 @@ from rankq_jax.envs.tabletop.env import REWARDS, tabletop_env
 from rankq_jax.envs.tabletop.looks import EYE_RANGE, VARIED_EYE, Look, shifted
 from rankq_jax.envs.tabletop.options import Options
 from rankq_jax.envs.tabletop.scene import SETTINGS
-from rankq_jax.envs.tabletop.variants import ENDINGS, LARGE, SIZES, VARIANTS
+from rankq_jax.envs.tabletop.variants import ENDINGS, GAPS, LARGE, SIZES, TARGET, VARIANTS
 from rankq_jax.tasks.task import Chunk, Generator, Progress, Task
 from rankq_jax.types import Episodes
 
@@ -117,6 +117,8 @@ def options_of(setting: str, ending: str = "") -> Options:
     changes = dict(VARIANTS[variant])
     if variant != ending:
         changes["image"] = SIZES[1]
+    if variant == TARGET:
+        changes["gap"] = GAPS[setting]
     if not SETTINGS[setting].symmetric:
         changes.pop("direction", None)
     return dataclasses.replace(Options(setting=setting), **changes)

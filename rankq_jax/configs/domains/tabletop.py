@@ -1,7 +1,7 @@
 """The tabletop: a 7-DOF arm, an image and an instruction, chunks of four actions."""
 
 from rankq_jax.configs.domains.values import Values
-from rankq_jax.envs.tabletop.variants import LARGE, NAMES, SEEING
+from rankq_jax.envs.tabletop.variants import LARGE, NAMES, SEEING, TARGET
 
 COMMON: Values = {
     "discount": 0.99,  # per chunk; Choi et al. (arXiv 2603.18532)
@@ -108,7 +108,11 @@ def _seeing(networks: str, init_from: str = "", training: str = "cached") -> dic
 
 
 TASKS: dict[str, dict[str, Values]] = {
-    **{f"widowx-{name}": _seeing("vla-xs", f"pretrained:vla-xs-{name}") for name in NAMES},
+    **{
+        f"widowx-{name}{ending}": _seeing("vla-xs", f"pretrained:vla-xs-{name}")
+        for name in NAMES
+        for ending in ("", TARGET)
+    },
     # Poses have no pretrained policy, and their features are no smaller than they are.
     **{f"widowx-{name}-state": _seeing("vla-state", training="frozen") for name in NAMES},
     **{f"widowx-{name}{variant}{LARGE}": _seeing("vla-s") for name in NAMES for variant in SEEING},

@@ -7,6 +7,11 @@ from rankq_jax.errors import InputError
 
 NAMES = ("carrot-on-plate", "cube-stacking", "spoon-in-bowl")  # of the settings, see `scene.SETTINGS`
 SIZES = ((48, 64), (96, 128))  # pixels of an image: height and width
+TARGET = "-target"  # where the policies of the package are to be improved, as far away as `GAPS` says
+    "-target"  # the world as far away as `GAPS` says, where the policies of the package are to be improved
+)
+# Found by `rankq calibrate`: these policies succeed there about as often as those of the RankQ paper at first.
+GAPS = {"carrot-on-plate": 0.0, "cube-stacking": 0.75, "spoon-in-bowl": 1.0}
 # What the name of a task ends with, and which options differ then. Policies are pretrained in `source`.
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "": {},
@@ -15,6 +20,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "-randomized": {"spawns": "c4", "randomized": True},
     "-source": {"varied": True, "paraphrased": True, "direction": "both"},
     "-simpler": {"rule": "simpler"},
+    TARGET: {},
     "-randomized-heldout": {"spawns": "c4", "randomized": True, "held_out": True},
 }
 LARGE = "-large"  # a further ending, of those with images: the larger size
