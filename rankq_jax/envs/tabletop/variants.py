@@ -8,9 +8,7 @@ from rankq_jax.errors import InputError
 NAMES = ("carrot-on-plate", "cube-stacking", "spoon-in-bowl")  # of the settings, see `scene.SETTINGS`
 SIZES = ((48, 64), (96, 128))  # pixels of an image: height and width
 TARGET = "-target"  # where the policies of the package are to be improved, as far away as `GAPS` says
-    "-target"  # the world as far away as `GAPS` says, where the policies of the package are to be improved
-)
-# Found by `rankq calibrate`: these policies succeed there about as often as those of the RankQ paper at first.
+# Found by `rankq calibrate`: there they succeed about as often as those of the RankQ paper at first.
 GAPS = {"carrot-on-plate": 0.0, "cube-stacking": 0.75, "spoon-in-bowl": 1.0}
 # What the name of a task ends with, and which options differ then. Policies are pretrained in `source`.
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
