@@ -19,6 +19,7 @@ SWEEPS = [
         (ROOT / "launch/sweeps/antmaze.py", ("cores", "paper")),
         (ROOT / "launch/sweeps/adroit.py", ("cores", "paper")),
         (ROOT / "launch/sweeps/mujoco.py", ("cores", "paper")),
+        (ROOT / "launch/sweeps/vla.py", ("carrot",)),
         (ROOT / "launch/sweeps/smoke.py", (None,)),
     )
     for budget in budgets
