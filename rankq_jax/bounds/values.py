@@ -111,7 +111,7 @@ class Text(NamedTuple):
         if not isinstance(value, str):
             return "must be a string"
         if len(value) > self.most:
-            return f"must have at most {self.most} characters"
+            return f"must be a text of at most {self.most} characters"
         return "" if not value or value.isprintable() else "must be one line of printable characters"
 
 
