@@ -1,6 +1,6 @@
 """Presets of vision-language-action policies: `vla-s`, `vla-xs`, and `vla-state` without images."""
 
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
@@ -81,11 +81,6 @@ def _refuse(name: str, sizes: VlaSizes, spec: TaskSpec | int) -> None:
         )
 
 
-def _encoded(spec: TaskSpec | int) -> TypeGuard[TaskSpec]:
-    """Whether observations of a task are features."""
-    return isinstance(spec, TaskSpec) and are_features(spec.observation)
-
-
 def _networks(name: str, spec: TaskSpec | int, chosen: Sizes, encoder: Any, readout: str) -> Networks:
     if encoder != AUTO or chosen.actor_dropout > 0.0:
         field = "actor_dropout" if encoder == AUTO else "encoder"
@@ -93,7 +88,7 @@ def _networks(name: str, spec: TaskSpec | int, chosen: Sizes, encoder: Any, read
     fixed = PRESETS[name]._replace(arithmetic=chosen.arithmetic, readout=readout)
     _refuse(name, fixed, spec)
     first = initializers.orthogonal(0.01)
-    if _encoded(spec):
+    if isinstance(spec, TaskSpec) and are_features(spec.observation):
         made = with_critics(vla_policy(fixed, encoded=True), chosen, first, first)
         critic, value = critic_of_features(made.critic), value_of_features(made.value)
         return made._replace(critic=critic, value=value)
@@ -115,7 +110,8 @@ def _preset(name: str) -> Preset:
         **arguments: Any,
     ) -> Networks:
         # Features need no encoder, which would be looked for.
-        chosen = sizes_of(spec.action_size if _encoded(spec) else spec, hidden, **arguments)
+        of = spec.action_size if isinstance(spec, TaskSpec) and are_features(spec.observation) else spec
+        chosen = sizes_of(of, hidden, **arguments)
         return _networks(name, spec, chosen, arguments.get("encoder", AUTO), readout)
 
     call.__doc__ = (
