@@ -9,12 +9,13 @@ import pytest
 from rankq_jax import loop, metrics
 from rankq_jax.agents import AGENTS
 from rankq_jax.checkpoints import Checkpoints
+from rankq_jax.data import buffer as ring
 from rankq_jax.data import mixture
 from rankq_jax.diagnostics import critic_diagnostics
 from rankq_jax.errors import NumericsError
 from rankq_jax.lifting import normalize_observations
 from rankq_jax.loop.agents import lift_diagnostics
-from rankq_jax.parallel import seeds_over_devices
+from rankq_jax.parallel import batch_over_devices, seeds_over_devices
 from rankq_jax.testing.cases import random_batch
 from rankq_jax.types import Agent, Measured, Transition
 from tests.conftest import make_agent
@@ -83,6 +84,7 @@ def test_the_minimum_is_differentiated_where_it_lies():
     x = np.asarray(batch.observation)
     gradient = np.stack([x[:, 0] + 1.0, 3.0 * x[:, 1]], axis=1)  # a_0 < 0: the second member is the lower one
     assert found["action_gradient_max"].value == pytest.approx(np.abs(gradient).max(), rel=1e-5)
+    assert found["action_gradient_std"].value == pytest.approx(gradient.std(), rel=1e-4)
     assert found["q_data"].value == pytest.approx((-0.5 * (x[:, 0] + 1.0 + 3.0 * x[:, 1])).mean(), rel=1e-4)
 
 
@@ -226,6 +228,19 @@ def test_a_resumed_run_has_the_same_ones(dataset, diagnosed, tmp_path, stop_afte
     assert [updates for updates, _ in resumed] == REACHED
     for (_, ours), (_, theirs) in zip(resumed, told(recorded), strict=True):
         chex.assert_trees_all_equal(ours, theirs)
+
+
+def test_devices_that_share_a_batch_measure_what_one_does():
+    agent, data = make_agent("iql"), random_batch(0, 32)
+    buffers = jax.tree.map(lambda x: x[None], ring.init(jax.tree.map(np.asarray, data), 4))
+    keys = jax.vmap(jax.random.key)(jnp.arange(1))
+    found = []
+    for layout in (seeds_over_devices(1, jax.devices()[:1]), batch_over_devices(jax.devices()[:2])):
+        state = layout.split(jax.vmap(agent.init, in_axes=(0, None))(keys, data))
+        shared = layout.replicate(data), layout.split(buffers), layout.split(jnp.ones(1)), {}
+        measure = lift_diagnostics(agent, layout, 10, batch_size=16).measure
+        found.append(jax.device_get(measure(state, mixture.Sources(*shared), layout.split(keys))))
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(other, one, rtol=1e-5), *found)
 
 
 def test_when_they_are_due():

@@ -52,15 +52,17 @@ def test_training_is_that_of_the_dataset_in_memory(datasets, draw):
     plan = rq.offline_to_online(
         agent, offline_updates=60, env_steps=800, updates_per_iteration=30, env_steps_per_iteration=400,
         updates_per_dispatch=10, updates_per_step=0.05, batch_size=32, draw=draw, warmup=400,
+        diagnostics_every=20,
     )  # fmt: skip
 
     def trained(data):
         run = rq.Run(plan, TASK, data, seeds=[0, 1, 2], evaluation_episodes=1)
-        seen = [event.metrics for event in run if isinstance(event, rq.Evaluated)]
+        seen = [event.metrics for event in run if isinstance(event, rq.Evaluated | rq.Updated)]
         return run.state.agent, seen
 
     memory, on_disk = (trained(data) for data, _ in datasets)
     jax.tree.map(np.testing.assert_array_equal, on_disk, memory)
+    assert sum("diagnostics/q_data" in metrics for metrics in on_disk[1]) == 4  # at 20, 40, 60 and 80 updates
 
 
 def test_rows_are_read_in_any_order_and_more_than_once(datasets):
