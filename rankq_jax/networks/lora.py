@@ -12,10 +12,11 @@ import jax.numpy as jnp
 import optax
 
 from rankq_jax.bounds import Interval, Positive, checked
-from rankq_jax.networks.flows import HEAD, Flow
+from rankq_jax.networks.flows import HEAD, NOISE, Flow
 from rankq_jax.types import Key, Params, Policy
 
 ADAPTERS = "adapters"  # names their parameters, beside those of the head
+TRAINED = (ADAPTERS, NOISE)  # the noise head of SACFlow begins with nothing that adapters could change
 DOWN, UP = "a", "b"
 STACKED_VECTORS = ("scale", "bias")  # no matrices, though layers that are scanned over stack them
 MOST = 1_024
@@ -103,7 +104,8 @@ def merged(params: Mapping[str, Params], alpha: float) -> dict[str, Params]:
 def adapted(policy: Policy, rank: Rank, alpha: Positive, wanted: Wanted = is_matrix) -> Policy:
     """A flow policy whose head is trained through adapters.
 
-    No other parameter has a gradient. `only_adapters` keeps optimizers from holding moments of the others.
+    No other parameter has a gradient, but for the noise head of SACFlow, whose `noisy` comes before or after.
+    `only_adapters` keeps optimizers from holding moments of the others.
 
     Args:
       policy: a flow policy.
@@ -136,19 +138,22 @@ def adapted(policy: Policy, rank: Rank, alpha: Positive, wanted: Wanted = is_mat
 
 
 def only_adapters(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
-    """An optimizer of adapters, which keeps nothing for other parameters and leaves them as they are."""
+    """An optimizer of adapters and of a noise head, if there is one; it keeps nothing for other parameters.
+
+    They stay as they are.
+    """
 
     def labels(params: Params) -> Any:
         return jax.tree_util.tree_map_with_path(
-            lambda path, _: "adapters" if ADAPTERS in _names(path) else "others", params
+            lambda path, _: "trained" if set(TRAINED) & set(_names(path)) else "others", params
         )
 
-    return optax.multi_transform({"adapters": optimizer, "others": optax.set_to_zero()}, labels)
+    return optax.multi_transform({"trained": optimizer, "others": optax.set_to_zero()}, labels)
 
 
 def _held(params: Mapping[str, Params]) -> dict[str, Params]:
-    """All but the adapters without a gradient."""
-    return {name: part if name == ADAPTERS else jax.lax.stop_gradient(part) for name, part in params.items()}
+    """All parts without a gradient, but for those that are trained."""
+    return {name: part if name in TRAINED else jax.lax.stop_gradient(part) for name, part in params.items()}
 
 
 def _names(path: Any) -> tuple[str, ...]:

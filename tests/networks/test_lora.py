@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from rankq_jax.agents import Optimizers, flow_bc
-from rankq_jax.networks import FAMILIES, Networks, ensemble, lora, split, state_value, vla_policy
+from rankq_jax.networks import FAMILIES, Networks, ensemble, lora, noisy, split, state_value, vla_policy
 from rankq_jax.networks.openpi import pi0_policy
 from tests.networks import openpi_cases
 from tests.networks.test_openpi import LOOK, observations
@@ -110,6 +110,29 @@ def test_nothing_else_has_a_gradient(trained):
     found = names(jax.jit(jax.grad(loss))(after.params))
     some = {name.split("/")[0] for name, leaf in found.items() if np.any(leaf)}
     assert some == {"adapters"}
+
+
+@pytest.mark.parametrize("first", ["adapters", "noise"])
+def test_sacflow_trains_adapters_and_its_noise(tiny, first):
+    policy, batch, *_ = tiny
+    size = TINY.action_size
+    made = (
+        noisy(lora.adapted(policy, RANK, ALPHA), size, hidden=(4,))
+        if first == "adapters"
+        else lora.adapted(noisy(policy, size, hidden=(4,)), RANK, ALPHA)
+    )
+    params = jax.jit(made.init)(jax.random.key(5), batch.observation, batch.action)
+
+    def loss(params):
+        action, density = made.sample(params, batch.observation, jax.random.key(6))
+        return jnp.sum(action) + jnp.sum(density)
+
+    found = names(jax.jit(jax.grad(loss))(params))
+    assert {name.split("/")[0] for name, leaf in found.items() if np.any(leaf)} == {"adapters", "noise"}
+    optimizer, ones = lora.only_adapters(optax.sgd(1.0)), jax.tree.map(jnp.ones_like, params)
+    moved, _ = optimizer.update(ones, optimizer.init(params), params)
+    some = {name.split("/")[0] for name, leaf in names(moved).items() if np.any(leaf)}
+    assert some == {"adapters", "noise"}
 
 
 def test_what_was_learned_is_a_policy_without_adapters(tiny, trained):
