@@ -8,10 +8,11 @@ import jax
 from rankq_jax.analysis import results
 from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError
-from rankq_jax.tasks.encoded import encoded_rows
+from rankq_jax.tasks.encoded import encoded, encoded_rows
 from rankq_jax.trained_policies import Weights, save_weights
 from rankq_jax.trained_policies.weights import digest_of
 from rankq_jax.training import encoding, processes, weights
+from rankq_jax.training.agents import networks_of
 from rankq_jax.training.build import Experiment
 from rankq_jax.training.source import read_source
 from rankq_jax.training.workdir import PART, SOURCE
@@ -42,8 +43,9 @@ def put_before(
         if processes.first() and not any((folder / "checkpoints").glob("*")):
             _write(config, folder)
         params = jax.device_put(encoding.stored(config, folder), _place(built))
-    own = encoding.encoding_of(encoding.networks_of(config, built.recorded.spec), built.recorded, params)
-    return built._replace(task=encoding.task_of(config, params)), encoded_rows(recorded, own)
+    networks = networks_of(config, built.recorded.spec)
+    own = encoding.encoding_of(networks, built.recorded, params)
+    return built._replace(task=encoded(built.recorded, own)), encoded_rows(recorded, own)
 
 
 def _place(built: Experiment) -> jax.Device:

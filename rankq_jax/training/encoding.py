@@ -41,12 +41,8 @@ def behind_images(config: RunConfig) -> RunConfig:
     return dataclasses.replace(config, encoder_training=FROZEN)
 
 
-def task_of(config: RunConfig, backbone: Any = None) -> Task:
-    """The task as agents see it.
-
-    Args:
-      config: the configuration.
-      backbone: parameters of the backbone; None: shapes are enough, and nothing can be encoded.
+def task_of(config: RunConfig) -> Task:
+    """The task as agents see it; where a backbone is cached, without one, so that nothing can be encoded yet.
 
     Raises:
       InputError: if the task or the networks are refused.
@@ -54,11 +50,17 @@ def task_of(config: RunConfig, backbone: Any = None) -> Task:
     task = configs.task_of(config)
     if not is_cached(config):
         return task
-    return encoded(task, encoding_of(networks_of(config, task.spec), task, backbone))
+    return encoded(task, encoding_of(networks_of(config, task.spec), task))
 
 
 def encoding_of(networks: Networks, task: Task, backbone: Any = None) -> Encoding:
-    """What the backbone of networks of images makes of an observation."""
+    """What the backbone of networks of images makes of an observation.
+
+    Args:
+      networks: of images.
+      task: of their observations.
+      backbone: its parameters; None: only shapes are known, and nothing can be encoded.
+    """
     flow = networks.policy.flow
     return encoding(
         lambda params, observation: features(flow.encode(params, observation), observation),
