@@ -187,7 +187,7 @@ def test_another_backbone_in_the_folder(cached, file, tmp_path):
     with pytest.raises(InputError, match=r"backbone\.npz: is not the backbone that the run has begun with"):
         restore(folder)
     (folder / "backbone.npz").unlink()
-    with pytest.raises(InputError, match=r"backbone\.npz: no such file"):
+    with pytest.raises(InputError, match=r"backbone\.npz: cannot be read \(No such file"):
         restore(folder)
 
 
