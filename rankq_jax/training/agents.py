@@ -110,7 +110,10 @@ def _with_noise(made: Networks, config: RunConfig) -> Networks:
     if IMITATES in algorithms_of(config):
         raise ValueError(f"{IMITATES} trains the velocity alone; set config.flow_noise=False")
     steps, arithmetic = config.flow_steps, arithmetic_of(execution_of(config.execution))
-    return made._replace(policy=noisy(made.policy, made.action_size, steps, arithmetic=arithmetic))
+    try:
+        return made._replace(policy=noisy(made.policy, made.action_size, steps, arithmetic=arithmetic))
+    except ValueError as error:
+        raise ValueError(f"{error}; set config.flow_noise=False") from error
 
 
 def refuse_data(networks: Networks, dataset: Transition) -> None:

@@ -25,7 +25,7 @@ WRONG = {
     f"train {CONFIG} --gamma=0.9": "Did you mean '--config.discount'?",
     f"train {CONFIG} --sigma=0.3": "Did you mean '--config.rankq.sigma'?",
     f"train {CONFIG} --offline.updates=3": "Did you mean '--config.offline.updates'?",
-    f"train {CONFIG} --env-steps=3": "Did you mean '--config.online.env_steps'?",
+    f"train {CONFIG} --env-steps=3": "mean '--config.collect.env_steps' or '--config.online.env_steps'?",
     f"train {CONFIG} --dataset=x": "Did you mean '--config.dataset'?",
     f"train {CONFIG} --workdri=x": "unknown flag --workdri. Did you mean '--workdir'?",
     f"train {CONFIG} --out=x": "Did you mean '--workdir'?",
@@ -236,7 +236,7 @@ print(sorted(sys.modules))
         (["--setting=cubes"], "--setting='cubes': choose one of carrot-on-plate, cube-stacking, spoon-in-b"),
         (
             ["--variant=far"],
-            "--variant='far': choose one of grid, randomized, source, simpler, randomized-heldout.",
+            "--variant='far': choose one of grid, randomized, source, simpler, target, randomized-heldout.",
         ),
         (["--low=0.5"], "--low=0.5: is above --high=0.25; exchange them."),
         (["--low=0.25"], "--low=0.25: is --high too;"),

@@ -8,7 +8,7 @@ from rankq_jax.data import mixture
 from rankq_jax.data.readings import READINGS
 from rankq_jax.envs.streams import streams
 from rankq_jax.errors import InputError
-from rankq_jax.training import build
+from rankq_jax.training import build, plans
 
 HANDS = ("adroit-pen", "adroit-door", "adroit-relocate")
 CAL_QL = ("sac", "cql", "cal_ql", "rankq")
@@ -59,11 +59,11 @@ def test_which_codes_draw_from_one_buffer(algorithm):
 
 
 def test_one_buffer_is_drawn_from_where_a_fixed_share_is_not_asked_for():
-    online = configs.get_config("pointmaze-umaze", "iql").online
+    config = configs.get_config("pointmaze-umaze", "iql")
     draws = {}
     for ratio, anneal in ((-1.0, 0), (0.5, 0), (0.5, 100)):
-        online.mixing_ratio, online.mixing_anneal = ratio, anneal
-        draws[ratio, anneal] = build._draw(online).__name__
+        config.online.mixing_ratio, config.online.mixing_anneal = ratio, anneal
+        draws[ratio, anneal] = plans._draw(configs.parse(config)).__name__
     assert draws == {(-1.0, 0): "merged", (0.5, 0): "uniform", (0.5, 100): "uniform"}
 
 
