@@ -65,12 +65,10 @@ def unknown_flag(parser: "Parser", name: str, value: str, rest: Sequence[str]) -
     if meant in known:
         return f"{tell} Did you mean {meant!r}?"
     if parser.fields:
-        candidates = dict[str, list[str]]()
-        for field in fields:  # several may end alike
-            candidates.setdefault(field.rpartition(".")[2], []).append(f"--config.{field}")
-        candidates |= {_plain(flag): [flag] for flag in known}
+        candidates = {name.rpartition(".")[2]: f"--config.{name}" for name in reversed(fields)}
+        candidates |= {_plain(flag): flag for flag in known}
         if near := difflib.get_close_matches(plain, candidates, n=1):
-            return f"{tell} Did you mean {' or '.join(map(repr, candidates[near[0]][:3]))}?"
+            return f"{tell} Did you mean {candidates[near[0]]!r}?"
         return f"{tell} See `{parser.prog} --help` for the flags and for every field, --config.FIELD=VALUE."
     return tell + suggestion(name, known)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rankq_jax.agents import AGENTS
-from rankq_jax.configs.run_config import ARGUMENTS, RunConfig, algorithms_of
+from rankq_jax.configs.run_config import ARGUMENTS, LENGTHS, RunConfig, algorithms_of
 from rankq_jax.errors import InputError
 
 # What other code calls a field: the end of its name, and those names.
@@ -74,8 +74,12 @@ def named(name: str, fields: Sequence[str]) -> list[str]:
     if name in fields:
         return [name]
     by_last = [field for field in fields if _last(field) == name]
+    if all(field.partition(".")[0] in LENGTHS for field in by_last):  # of several phases, all are told
+        by_last = sorted(by_last)
+    else:
+        by_last = by_last[:1]
     joined = [field for field in fields if field.replace(".", "_") == name]
-    return _aliased(name, fields) or by_last[:1] or joined
+    return _aliased(name, fields) or by_last or joined
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
