@@ -102,8 +102,7 @@ def test_critics_see_readout_and_place(case):
     images, seen, observation, params, stored = case
     own = seen.critic.init(jax.random.key(3), stored, np.zeros((5, 28), np.float32))
     action = np.random.default_rng(1).uniform(-1, 1, (5, 28)).astype(np.float32)
-    backbone = {"encoder": {"params": {"backbone": params["encoder"]["params"]}}}
-    theirs = images.critic.apply(merge(backbone, own), observation, action)
+    theirs = images.critic.apply(merge(split(params)[0], own), observation, action)
     values = seen.critic.apply(own, stored, action)
     np.testing.assert_allclose(values, theirs, rtol=1e-2, atol=1e-4)
     assert np.std(values) > 0
