@@ -12,6 +12,7 @@ from pathlib import Path
 from scipy.stats import binomtest
 
 from rankq_jax.cli.evaluate import restored_of
+from rankq_jax.envs.tabletop.variants import WIDEST
 from rankq_jax.errors import InputError
 from rankq_jax.exporting import integrates
 from rankq_jax.training import calibration, gap
@@ -70,6 +71,6 @@ def _conclusion(found: gap.Found, low: float, high: float) -> str:
     first, last = found.tried[0], found.tried[-1]
     if first.success < low:
         return f"nearest: {chosen}; it is below {band} without a gap: train the policy longer"
-    if last.gap == 1.0:
-        return f"nearest: {chosen}; it is still above {band} at gap 1: the largest gap is too small"
+    if last.gap == WIDEST:
+        return f"nearest: {chosen}; it is still above {band} at gap {WIDEST:g}: the widest is too small"
     return f"nearest: {chosen}; no gap that was tried lies in {band}: give more episodes or halvings"

@@ -26,6 +26,7 @@ from rankq_jax.configs.run_config import (
 from rankq_jax.configs.task import task_of
 from rankq_jax.errors import InputError
 from rankq_jax.networks import FAMILIES
+from rankq_jax.networks.vla.sizes import RELATIVE
 from rankq_jax.types import PREFERRED_ACTION
 
 # `task` and `algorithm` choose the defaults of other fields, which are there before a flag is read.
@@ -95,6 +96,11 @@ def check(config: RunConfig) -> None:
         _check_disk(config)
     if config.encoder_training == CACHED:
         _check_cached(config)
+    elif config.critic_actions == RELATIVE:
+        raise InputError(
+            f"config.critic_actions={RELATIVE}: needs config.encoder_training={CACHED}, not "
+            f"{config.encoder_training}: with each observation is kept what the first policy would do."
+        )
     if "rlpd" in algorithms_of(config):
         online = config.online.arguments if config.online.env_steps else {}
         subset = {**config.sections["rlpd"], **online}["subset"]
@@ -179,6 +185,10 @@ def _of_another(config: RunConfig, name: str) -> str:
         "init_parts": (not config.init_from, "init_from= (empty)"),
         "readout": (
             "readout" not in arguments(FAMILIES[config.networks]),
+            f"networks={config.networks}",
+        ),
+        "critic_actions": (
+            "critic_actions" not in arguments(FAMILIES[config.networks]),
             f"networks={config.networks}",
         ),
         "flow_steps": (not config.flow_noise, "flow_noise=False"),

@@ -24,6 +24,7 @@ from rankq_jax.configs import fields as kinds
 from rankq_jax.configs.fields import defaults_of_sections, field
 from rankq_jax.configs.phase_config import LEARNING, LENGTHS, CollectConfig, OfflineConfig, OnlineConfig
 from rankq_jax.networks.mlp import LayerNorm
+from rankq_jax.networks.vla.sizes import CriticActions
 from rankq_jax.networks.vla.sizes import ReadoutName as Readout
 from rankq_jax.writers import flattened
 
@@ -122,6 +123,9 @@ class RunConfig:
     flow_noise: Switch = field(False, "The steps of a flow policy end with noise, as actor-critics need.")
     flow_steps: Samples = field(1, "The number of steps of a flow policy with noise.", "Euler steps")
     readout: Readout = field("flat", "What critics see of vla tokens: each, their mean, or the last one.")
+    critic_actions: CriticActions = field(
+        "absolute", "Critics see an action, or how far it is from what the first policy would do."
+    )
     encoder: kinds.Encoder = field("auto", "What networks see an observation through; auto: images by a CNN.")
     encoder_filters: Widths = field((32, 32, 32, 32), "The filters of the convolutions of the CNN.")
     encoder_features: Count = field(50, "The number of features that the CNN makes of an image.")

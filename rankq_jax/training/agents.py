@@ -87,7 +87,7 @@ def networks_of(config: RunConfig, spec: TaskSpec | int) -> Networks:
     if config.encoder != "auto" or (isinstance(spec, TaskSpec) and not spec.flat):
         further = {name: getattr(config, name) for name in ENCODER_SIZES}
     if "readout" in arguments(family):
-        further["readout"] = config.readout
+        further |= {"readout": config.readout, "critic_actions": config.critic_actions}
     try:
         made = family(
             spec,

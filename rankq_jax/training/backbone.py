@@ -1,17 +1,18 @@
 """Where the backbone of a run comes from that encodes each observation once, and what it is put before."""
 
 from pathlib import Path
-from typing import Any
 
 import jax
+import numpy as np
 
 from rankq_jax.analysis import results
 from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError
+from rankq_jax.exporting import by_name
 from rankq_jax.tasks.encoded import encoded, encoded_rows
 from rankq_jax.trained_policies import Weights, save_weights
 from rankq_jax.trained_policies.weights import digest_of
-from rankq_jax.training import encoding, processes, weights
+from rankq_jax.training import encoding, processes, restore, weights
 from rankq_jax.training.agents import networks_of
 from rankq_jax.training.build import Experiment
 from rankq_jax.training.source import read_source
@@ -44,7 +45,7 @@ def put_before(
             _write(config, folder)
         params = jax.device_put(encoding.stored(config, folder), _place(built))
     networks = networks_of(config, built.recorded.spec)
-    own = encoding.encoding_of(networks, built.recorded, params)
+    own = encoding.encoding_of(networks, params)
     return built._replace(task=encoded(built.recorded, own)), encoded_rows(recorded, own)
 
 
@@ -55,12 +56,13 @@ def _place(built: Experiment) -> jax.Device:
 
 
 def _write(config: RunConfig, folder: Path) -> None:
-    """Writes the backbone of `config.init_from` to the folder, and its digest beside what it comes from."""
-    other = read_source(config, folder)
-    found: Any = other
-    if not isinstance(other, Weights):
-        found = weights.parameters_of(other, Path(config.init_from).expanduser())
-    own = {n: a for n, a in found.parameters.items() if n.startswith(encoding.OF_BACKBONE)}
+    """Writes what `config.init_from` gives to encode with, and its digest beside what it comes from."""
+    other, theirs = read_source(config, folder), Path(config.init_from).expanduser()
+    found = other if isinstance(other, Weights) else weights.parameters_of(other, theirs)
+    own = encoding.own_parameters(config, found.parameters)
+    if not isinstance(other, Weights) and config.init_parts == "all":
+        # Its critics come along, and see actions beside those of the policy that it has begun with.
+        own = jax.tree.map(np.asarray, by_name(encoding.stored(restore.recorded(theirs), theirs)))
     try:
         save_weights(found._replace(parameters=own), folder / encoding.FILE)
         shared = folder.parent if folder.name.startswith(PART) else folder

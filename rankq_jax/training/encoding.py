@@ -1,4 +1,4 @@
-"""The frozen backbone of a run whose observations are encoded once: what it makes of them, and its file."""
+"""What a run encodes each observation with, once: a frozen backbone, maybe its first policy; and its file."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -18,8 +18,9 @@ from rankq_jax.errors import InputError
 from rankq_jax.exporting import fitted
 from rankq_jax.networks import Networks
 from rankq_jax.networks.encoded import ENCODER
-from rankq_jax.networks.flows import split
-from rankq_jax.networks.vla.features import features
+from rankq_jax.networks.flows import NOISE, merge, split
+from rankq_jax.networks.vla.features import REFERENCE, features
+from rankq_jax.networks.vla.sizes import ABSOLUTE, RELATIVE
 from rankq_jax.tasks import Task
 from rankq_jax.tasks.encoded import encoded
 from rankq_jax.trained_policies import Weights, load_weights
@@ -29,6 +30,7 @@ from rankq_jax.training.workdir import PART, SOURCE
 
 FILE = "backbone.npz"  # in the folder of a run, its backbone as a file of weights
 OF_BACKBONE = f"{ENCODER}/"  # begins the names of its parameters
+OF_REFERENCE = f"{REFERENCE}/"  # those of the head of the first policy, where critics see relative actions
 
 
 def is_cached(config: RunConfig) -> bool:
@@ -38,7 +40,7 @@ def is_cached(config: RunConfig) -> bool:
 
 def behind_images(config: RunConfig) -> RunConfig:
     """The configuration in which the same policy sees images."""
-    return dataclasses.replace(config, encoder_training=FROZEN)
+    return dataclasses.replace(config, encoder_training=FROZEN, critic_actions=ABSOLUTE)
 
 
 def task_of(config: RunConfig) -> Task:
@@ -50,40 +52,59 @@ def task_of(config: RunConfig) -> Task:
     task = configs.task_of(config)
     if not is_cached(config):
         return task
-    return encoded(task, encoding_of(networks_of(config, task.spec), task))
+    networks = networks_of(config, task.spec)
+    return encoded(task, encoding_of(networks, _shapes(config, networks, task)))
 
 
-def encoding_of(networks: Networks, task: Task, backbone: Any = None) -> Encoding:
-    """What the backbone of networks of images makes of an observation.
+def encoding_of(networks: Networks, params: Mapping[str, Any]) -> Encoding:
+    """What the backbone of networks of images makes of an observation, and what a policy would do, if given.
 
     Args:
       networks: of images.
-      task: of their observations.
-      backbone: its parameters; None: only shapes are known, and nothing can be encoded.
+      params: of the backbone, and under `REFERENCE` of the head of a policy behind it; or shapes, with which
+        nothing can be encoded.
     """
     flow = networks.policy.flow
-    return encoding(
-        lambda params, observation: features(flow.encode(params, observation), observation),
-        _shapes(networks, task) if backbone is None else backbone,
-    )
+
+    def encode(params: Mapping[str, Any], observation: Any) -> dict[str, Any]:
+        found = features(flow.encode(params, observation), observation)
+        if REFERENCE not in params:
+            return found
+        policy = merge(split(params)[0], params[REFERENCE])
+        return {**found, REFERENCE: networks.policy.mode(policy, observation)}
+
+    return encoding(encode, params)
 
 
-def _shapes(networks: Networks, task: Task) -> dict[str, Any]:
-    """Shapes of the parameters of the backbone of networks of images."""
+def _shapes(config: RunConfig, networks: Networks, task: Task) -> dict[str, Any]:
+    """Shapes of the parameters that observations of a task are encoded with."""
     row = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), task.spec.observation)
     action = jax.ShapeDtypeStruct((1, *task.spec.action.shape), np.float32)
-    return split(jax.eval_shape(networks.policy.init, jax.random.key(0), row, action))[0]
+    backbone, head = split(jax.eval_shape(networks.policy.init, jax.random.key(0), row, action))
+    if config.critic_actions == RELATIVE:
+        return {**backbone, REFERENCE: {name: part for name, part in head.items() if name != NOISE}}
+    return backbone
+
+
+def own_parameters(config: RunConfig, policy: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What a run keeps of the policy that it begins with, to encode with: arrays by name."""
+    backbone = {name: array for name, array in policy.items() if name.startswith(OF_BACKBONE)}
+    if config.critic_actions != RELATIVE:
+        return backbone
+    head = {name: array for name, array in policy.items() if name not in backbone}
+    kept = {name: array for name, array in head.items() if NOISE not in name.split("/")}
+    return {**backbone, **{f"{OF_REFERENCE}{name}": array for name, array in kept.items()}}
 
 
 def of_parameters(config: RunConfig, found: Mapping[str, np.ndarray]) -> Any:
-    """The parameters of the backbone of a configuration, from arrays by name.
+    """The parameters that a run of a configuration encodes with, from arrays by name.
 
     Raises:
       ValueError: if they are of another one; names the parameter.
     """
     task = configs.task_of(config)
-    shapes = _shapes(networks_of(config, task.spec), task)
-    own = {name: array for name, array in found.items() if name.startswith(OF_BACKBONE)}
+    shapes = _shapes(config, networks_of(config, task.spec), task)
+    own = {name: array for name, array in found.items() if name.startswith((OF_BACKBONE, OF_REFERENCE))}
     return jax.tree.map(jnp.asarray, fitted(shapes, own))
 
 
@@ -93,7 +114,8 @@ def refuse_other(theirs: RunConfig, config: RunConfig) -> None:
     Raises:
       InputError: names the field and both values.
     """
-    for field in ("networks", "readout"):
+    same_critic = is_cached(theirs) and config.init_parts == "all"
+    for field in ("networks", "readout", *(["critic_actions"] if same_critic else [])):
         if (there := getattr(theirs, field)) != (here := getattr(config, field)):
             raise InputError(
                 f"config.init_from={config.init_from}: the run is of config.{field}={there}, this one of "
@@ -108,7 +130,7 @@ def without_backbone(found: Weights) -> Weights:
 
 
 def stored(config: RunConfig, folder: Path) -> dict[str, Any]:
-    """The parameters of the backbone of a run, from its folder.
+    """The parameters that a run encodes with, from its folder.
 
     Raises:
       InputError: if there is none, it is damaged, or it is not the one that the run has begun with.

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from rankq_jax.envs.rollout import opened
 from rankq_jax.envs.streams import stream_seed
 from rankq_jax.envs.tabletop.options import Options
-from rankq_jax.envs.tabletop.variants import refuse_unknown
+from rankq_jax.envs.tabletop.variants import WIDEST, refuse_unknown
 from rankq_jax.errors import InputError
 from rankq_jax.evaluation import evaluate, for_all_rows
 from rankq_jax.lifting import jit_act
@@ -42,10 +42,11 @@ class Found(NamedTuple):
 
 
 def find_gap(success: Callable[[float], float], low: float, high: float, halvings: int) -> Found:
-    """The gap in [0, 1] at which the success rate lies in [low, high], by bisection.
+    """The gap in [0, `WIDEST`] at which the success rate lies in [low, high], by bisection.
 
-    It begins at the ends, 0 and 1, and stops at the first gap inside the band. Where none is inside, because
-    the ends lie on one side of it or the halvings are used up, the gap nearest to the band is taken.
+    It begins with 0 and 1, goes on to the widest gap where 1 is still above the band, and stops at the first
+    gap inside. Where none is inside, because all of these lie on one side of the band or the halvings are
+    used up, the gap nearest to the band is taken.
 
     Args:
       success: gap -> success rate; it should fall, and may be noisy.
@@ -64,8 +65,11 @@ def find_gap(success: Callable[[float], float], low: float, high: float, halving
         tried.append(Tried(gap, success(gap)))
         return low <= tried[-1].success <= high
 
-    if not inside(0.0) and tried[-1].success > high and not inside(1.0) and tried[-1].success < low:
-        above, below = 0.0, 1.0
+    def is_above(gap: float) -> bool:
+        return not inside(gap) and tried[-1].success > high
+
+    if is_above(0.0) and (not is_above(1.0) or not is_above(WIDEST)) and tried[-1].success < low:
+        below, above = tried[-1].gap, tried[-2].gap
         for _ in range(halvings):
             middle = 0.5 * (above + below)
             if inside(middle):

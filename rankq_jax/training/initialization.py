@@ -91,7 +91,7 @@ def _begun_with(
         _check_fields(found, config)
         weights.check_spec(found, built.recorded)
         if encoding.is_cached(config):
-            encoding.of_parameters(config, found.parameters)
+            encoding.of_parameters(config, encoding.own_parameters(config, found.parameters))
             found = encoding.without_backbone(found)
         params = weights.fit(found, _known_to(found, agent.params(built.state)))
         if seeds is not None:

@@ -16,7 +16,7 @@ from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError
 from rankq_jax.lifting import Normalized
 from rankq_jax.losses import ensemble_min
-from rankq_jax.networks import merge
+from rankq_jax.networks import merge, split
 from rankq_jax.training import build, devices, encoding
 from rankq_jax.training.build import Experiment
 from rankq_jax.types import Agent
@@ -156,10 +156,10 @@ def _of_images(restored: Restored, folder: Path) -> Restored:
     """
     config = encoding.behind_images(restored.config)
     built = build.experiment(config, jax.local_devices()[:1])
-    backbone = encoding.stored(restored.config, folder)
+    params = encoding.stored(restored.config, folder)
     seeds, value = len(restored.built.seeds), restored.value
-    of_all = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (seeds, *leaf.shape)), backbone)
-    encode = encoding.encoding_of(built.networks, built.task, backbone).rows
+    of_all = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (seeds, *leaf.shape)), split(params)[0])
+    encode = encoding.encoding_of(built.networks, params).rows
     return restored._replace(
         config=config,
         built=built,

@@ -28,8 +28,10 @@ def test_every_algorithm_has_values_that_it_accepts(task, algorithm):
     assert algorithm in domains.DOMAINS["tabletop"].ALGORITHMS
     config = of(task, algorithm)  # a field that does not exist fails
     agents.agent_of(config, algorithm, agents.networks_of(config, tasks.find(task).spec), {})
-    # Choi et al. (arXiv 2603.18532): gamma of a chunk; RankQ, table C.1: the buffer.
-    assert (config.discount, config.reward_scale, config.reward_bias) == (0.99, 1.0, 0.0)
+    # Gamma of a chunk: Choi et al. (arXiv 2603.18532), ours where a flow policy is tuned. The buffer: RankQ,
+    # table C.1.
+    discount = 0.95 if algorithm in ("sac", "cql", "cal_ql", "rankq") else 0.99
+    assert (config.discount, config.reward_scale, config.reward_bias) == (discount, 1.0, 0.0)
     assert config.replay_capacity == 500_000
 
 
@@ -76,14 +78,17 @@ FLOW_ARMS = ("rankq", "rankq_sac", "cql", "cql_sac", "cal_ql", "cal_ql_sac", "sa
 # batch are ours.
 LITTLE = {
     "dataset_steps": 0, "flow_noise": True, "flow_steps": 1, "networks": "vla-xs",
-    "encoder_training": "cached",
-    "init_from": "pretrained:vla-xs-carrot-on-plate", "batch_size": 256, "actor_learning_rate": 1e-4,
+    "encoder_training": "cached", "critic_actions": "relative",
+    "init_from": "pretrained:vla-xs-carrot-on-plate", "batch_size": 128, "actor_learning_rate": 2e-6,
     "critic_learning_rate": 3e-4, "max_gradient_norm": 0.5, "critics": 2, "critic_hidden": (256, 256, 256),
     "replay_capacity": 500_000, "train_envs": 8, "collect.env_steps": 5_000, "offline.updates": 1_000,
     "online.env_steps": 20_000, "online.env_steps_per_iteration": 200, "online.updates_per_step": 0.2,
-    "online.mixing_ratio": -1.0, "discount": 0.99,
+    "online.mixing_ratio": -1.0, "discount": 0.95,
 }  # fmt: skip
-PAPER = {**LITTLE, "batch_size": 960, "actor_learning_rate": 2e-5, "critic_learning_rate": 1e-4}
+PAPER = {
+    **LITTLE, "critic_actions": "absolute", "discount": 0.99, "batch_size": 960,
+    "actor_learning_rate": 2e-5, "critic_learning_rate": 1e-4,
+}  # fmt: skip
 SIM_TO_REAL = {
     **PAPER, "batch_size": 1920, "train_envs": 32, "collect.env_steps": 20_000, "offline.updates": 2_000,
     "online.env_steps": 240_000, "online.env_steps_per_iteration": 4_800, "online.updates_per_step": 1 / 120,
@@ -101,9 +106,9 @@ def test_the_arms_of_the_paper_differ_in_their_algorithm_alone(arm, words, expec
     assert {name: values[name] for name in expected} == expected
     assert list(phases_of(config)) == ["collect", "offline", "online"]
     for section in set(algorithms_of(config)):  # of both phases
-        own = {name: values[f"{section}.{name}"] for name in ("entropy", "backup_samples", "target_rate")}
-        assert own == {"entropy": False, "backup_samples": 1, "target_rate": 0.005}
-        assert values[f"{section}.critic_warmup"] == 200
+        named = ("entropy", "backup_samples", "target_rate", "critic_warmup")
+        own = [values[f"{section}.{name}"] for name in named]
+        assert own == [False, 1, *((0.005, 200) if "paper" in words else (0.05, 600))]
     assert config.online.algorithm == ("sac" if arm.endswith("_sac") else "")
 
 
@@ -124,12 +129,12 @@ def test_what_fine_tuning_begins_with():
         config = configs.recorded(
             nested(layers.merged(layers.layers_of(f"widowx-cube-stacking{ending}", arm="cql")))
         )
-        return config.networks, config.init_from, config.encoder_training
+        return config.networks, config.init_from, config.encoder_training, config.critic_actions
 
-    mine = ("vla-xs", "pretrained:vla-xs-cube-stacking", "cached")
+    mine = ("vla-xs", "pretrained:vla-xs-cube-stacking", "cached", "relative")
     assert begun("") == begun("-grid") == begun("-randomized-heldout") == mine
-    assert begun("-large") == ("vla-s", "", "cached")  # the package has no such policy
-    assert begun("-state") == ("vla-state", "", "frozen")
+    assert begun("-large") == ("vla-s", "", "cached", "relative")  # the package has no such policy
+    assert begun("-state") == ("vla-state", "", "frozen", "absolute")
 
 
 def test_a_smoke_of_fine_tuning_goes_through_all_phases_in_seconds():

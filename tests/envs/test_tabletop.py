@@ -213,7 +213,7 @@ def test_tasks_of_the_tabletop_are_found():
         ("setting", "cubes"),
         ("image", (50, 50)),
         ("spawns", "grid"),
-        ("gap", 1.5),
+        ("gap", 2.5),
         ("direction", "back"),
         ("rule", "simple"),
     ],

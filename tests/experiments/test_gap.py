@@ -50,7 +50,8 @@ def test_a_noisy_curve_ends_near_the_band():
 @pytest.mark.parametrize(
     ("curve", "gaps", "chosen"),
     [
-        (lambda g: 0.9 - 0.1 * g, [0.0, 1.0], 1.0),  # above the band everywhere
+        (lambda g: 0.9 - 0.1 * g, [0.0, 1.0, 2.0], 2.0),  # above the band everywhere
+        (lambda g: 0.9 - 0.5 * g, [0.0, 1.0, 2.0, 1.5], 1.5),  # inside beyond 1
         (lambda g: 0.1, [0.0], 0.0),  # below it everywhere
         (lambda g: 0.2, [0.0], 0.0),  # inside at once
         (lambda g: 0.9 - 0.7 * g, [0.0, 1.0], 1.0),  # inside at the end
@@ -133,7 +134,7 @@ def test_the_command_calibrates(file, tmp_path, capsys, monkeypatch):
     )  # Wilson of 40 in 100
     monkeypatch.setattr(gap, "success_of", lambda *_: lambda g: 0.9)
     assert main.execute(words) == 0
-    assert "still above the band 0.15 to 0.25 at gap 1" in capsys.readouterr().out
+    assert "still above the band 0.15 to 0.25 at gap 2" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,7 @@ SHARED = {
     "flow_noise": switch(),
     "flow_steps": SAMPLES,
     "readout": choice("flat", "mean", "last"),
+    "critic_actions": choice("absolute", "relative"),
     "encoder": choice("auto", "identity"),
     "encoder_filters": widths(),
     "encoder_features": whole(1, INT32, 8, 50),

@@ -119,3 +119,21 @@ def test_features_of_other_sizes_are_refused():
         FAMILIES["vla-s"](spec)
     with pytest.raises(ValueError, match=r"h is float16\[128\], and vla-xs has float16\[64\]"):
         FAMILIES["vla-xs"](spec, readout="mean")
+
+
+def test_a_relative_action_is_the_difference_to_the_reference_in_thirds():
+    """A critic that sees a beside b says what one that sees actions as they are says of 3 (a - b)."""
+    _, spec = shapes_of("vla-xs")
+    random = np.random.default_rng(0)
+    row = jax.tree.map(lambda leaf: random.normal(size=(4, *leaf.shape)).astype(leaf.dtype), spec.observation)
+    action, first = random.uniform(-1, 1, (2, 4, 28)).astype(np.float32)
+    plain = FAMILIES["vla-xs"](spec, (8,)).critic
+    relative = FAMILIES["vla-xs"](spec, (8,), critic_actions="relative").critic
+    params = plain.init(jax.random.key(0), row, action)
+    seen = {**row, "reference": first}
+    found = relative.apply(params, seen, action)
+    np.testing.assert_allclose(found, plain.apply(params, row, 3.0 * (action - first)), rtol=1e-5)
+    several = relative.apply_to_set(params, seen, np.stack([action, first], axis=1))
+    np.testing.assert_allclose(several[:, :, 0], found, rtol=1e-5)
+    np.testing.assert_allclose(several[:, :, 1], plain.apply(params, row, np.zeros_like(action)), rtol=1e-5)
+    assert are_features(seen) and np.std(found) > 0

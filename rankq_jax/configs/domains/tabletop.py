@@ -32,15 +32,16 @@ _CONSERVATIVE: Values = {
 _SAC: Values = {
     "entropy": False,  # RankQ, App. B
     "backup_samples": 1,  # RankQ, App. C counts no further evaluations
-    "target_rate": 0.005,
-    "critic_warmup": 200,  # the first critics would lead a pretrained policy astray
+    "target_rate": 0.05,  # the first critics look ahead by 0.05 chunks an update
+    "critic_warmup": 600,  # the first critics would lead a pretrained policy astray
 }
 _FLOW: Values = {
     "dataset_steps": 0,  # RankQ, App. C: self-rollouts alone
     "flow_noise": True,
     "flow_steps": 1,  # RankQ, App. B
-    "batch_size": 256,
-    "actor_learning_rate": 1e-4,
+    "discount": 0.95,
+    "batch_size": 128,
+    "actor_learning_rate": 2e-6,  # 10 times that move the policy's actions by their noise in 200 updates
     "critic_learning_rate": 3e-4,
     "clip_groups": "networks",
     "critics": 2,
@@ -103,7 +104,13 @@ ALGORITHMS: dict[str, Values] = {
 
 def _seeing(networks: str, init_from: str = "", training: str = "cached") -> dict[str, Values]:
     """The networks of all that train a flow policy, and what fine-tuning begins with."""
-    tuned = {"networks": networks, "init_from": init_from, "encoder_training": training}
+    actions = "relative" if training == "cached" else "absolute"
+    tuned = {
+        "networks": networks,
+        "init_from": init_from,
+        "encoder_training": training,
+        "critic_actions": actions,
+    }
     return {"flow_bc": {"networks": networks}, **{arm: tuned for arm in ARMS}}
 
 
@@ -118,9 +125,13 @@ TASKS: dict[str, dict[str, Values]] = {
     **{f"widowx-{name}{variant}{LARGE}": _seeing("vla-s") for name in NAMES for variant in SEEING},
 }
 _PAPER: Values = {
+    "critic_actions": "absolute",
+    "discount": 0.99,  # Choi et al. (arXiv 2603.18532)
     "batch_size": 960,  # RankQ, table C.1
     "actor_learning_rate": 2e-5,  # RankQ, table C.1
     "critic_learning_rate": 1e-4,  # RankQ, table C.1
+    **{f"{arm}.target_rate": 0.005 for arm in ARMS},  # Cal-QL code
+    **{f"{arm}.critic_warmup": 200 for arm in ARMS},
 }
 PAPER: dict[str, Values] = {"sac": _PAPER, "cql": _PAPER, "cal_ql": _PAPER, "rankq": _PAPER}
 

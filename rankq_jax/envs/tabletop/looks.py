@@ -17,7 +17,7 @@ AMBIENT_RANGE, BRIGHTNESS_RANGE, HEIGHT_RANGE = (0.0, 0.6), (0.5, 1.5), 0.01
 EYE_RANGE, AIM_RANGE = 0.05, math.radians(2.0)
 # What differs a little in the domain that policies are pretrained in.
 VARIED_EYE, VARIED_HUE, VARIED_AMBIENT, VARIED_BRIGHTNESS = 0.01, 0.04, 0.10, 0.15
-# The whole gap between the domains, g = 1.
+# A gap of 1 between the domains.
 GAP_EYE, GAP_TURN = np.array([0.03, -0.03, 0.02]), math.radians(3.0)
 # Turned by more, or the other way, a yellow cube would look more like the green one than like itself.
 GAP_HUE, GAP_LIGHT = -0.10, math.radians(60.0)
@@ -54,12 +54,12 @@ def about_z(angle: float) -> np.ndarray:
 
 
 def shifted(look: Look, gap: float) -> Look:
-    """A look as far from the domain of pretraining as `gap` says, from 0 to 1."""
+    """A look as far from the domain of pretraining as `gap` says; from 1 on, hues stay as they are there."""
     return look._replace(
         eye=look.eye + gap * GAP_EYE,
         axes=about_z(gap * GAP_TURN) @ look.axes,
         light=about_z(gap * GAP_LIGHT) @ look.light,
-        hue=look.hue + gap * GAP_HUE,
+        hue=look.hue + min(gap, 1.0) * GAP_HUE,
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from rankq_jax.envs.tabletop.scene import SETTINGS, Setting
-from rankq_jax.envs.tabletop.variants import SIZES
+from rankq_jax.envs.tabletop.variants import SIZES, WIDEST
 from rankq_jax.errors import InputError
 
 Spawns = Literal["nominal", "grid72", "c4"]
@@ -24,7 +24,7 @@ class Options:
       randomized: whether light, camera, arm and scene differ between episodes (RankQ, table C.4).
       held_out: whether the scenes of a randomized world are those that are never drawn elsewhere.
       varied: whether colors, light and camera differ a little, as where a policy is pretrained.
-      gap: g, how far camera, colors and light are from that domain, from 0 to 1.
+      gap: g, how far camera, colors and light are from that domain, from 0 to `WIDEST`.
       direction: which thing is put on which; only cubes can be stacked backward.
       paraphrased: whether instructions are worded in several ways.
       rule: what a success is: by contacts (arXiv 2603.18532) and by how things lie, or as in SIMPLER (its
@@ -61,8 +61,8 @@ class Options:
         ):
             if (value := getattr(self, field)) not in known:
                 raise InputError(f"{field}={value!r}: choose one of {', '.join(map(str, known))}.")
-        if not 0.0 <= self.gap <= 1.0:
-            raise InputError(f"gap={self.gap}: it must lie between 0 and 1.")
+        if not 0.0 <= self.gap <= WIDEST:
+            raise InputError(f"gap={self.gap}: it must lie between 0 and {WIDEST:g}.")
         if self.direction != "forward" and not self.world.symmetric:
             raise InputError(
                 f"direction={self.direction!r}: {self.setting} goes forward only; use 'forward'."

@@ -11,10 +11,12 @@ import jax
 import jax.numpy as jnp
 
 from rankq_jax.networks.flows import Prefix
-from rankq_jax.networks.vla.sizes import INSTRUCTION, PROPRIO
+from rankq_jax.networks.vla.sizes import ABSOLUTE, INSTRUCTION, PROPRIO, CriticActions
 from rankq_jax.types import Critic, Value
 
 KV, MASK, H = "kv", "mask", "h"  # arrays of the features, beside those of `KEPT`
+REFERENCE = "reference"  # a further one where critics see relative actions: what the first policy would do
+UNIT = 1 / 3  # of a relative action; the first noise of SACFlow is a third of it
 KEPT = (INSTRUCTION, PROPRIO)
 STORED = jnp.float16  # of keys, values and readout
 
@@ -33,7 +35,7 @@ def prefix_of(observation: Mapping[str, Any]) -> Prefix:
 
 def are_features(observation: Any) -> bool:
     """Whether an observation, or its specification, is one that `features` returns."""
-    return isinstance(observation, Mapping) and set(observation) == {KV, MASK, H, *KEPT}
+    return isinstance(observation, Mapping) and set(observation) - {REFERENCE} == {KV, MASK, H, *KEPT}
 
 
 def _seen(observation: Mapping[str, Any]) -> jax.Array:
@@ -46,9 +48,33 @@ def _of_features(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda first, observation, *rest: function(first, _seen(observation), *rest)
 
 
-def critic_of_features(critic: Critic) -> Critic:
-    """A critic of the readout and the robot's own state as one of features."""
-    return Critic(*map(_of_features, critic))
+def critic_of_features(critic: Critic, actions: CriticActions = ABSOLUTE) -> Critic:
+    """A critic of the readout and the robot's own state as one of features.
+
+    A recorded action tells in what state it was taken, and critics that have learned for a short time value
+    it for that state: they take the rest after a success for a good action anywhere. A relative action, the
+    difference to what the first policy would do, tells little of the state.
+
+    Args:
+      critic: of vectors.
+      actions: `absolute`: it sees actions as they are. `relative`: their differences to `REFERENCE`, divided
+        by `UNIT`.
+    """
+    init, apply, apply_to_set = map(_of_features, critic)
+    if actions == ABSOLUTE:
+        return Critic(init, apply, apply_to_set)
+
+    def relative(observation: Mapping[str, Any], action: jax.Array) -> jax.Array:
+        of_rows = observation[REFERENCE]  # [B, A]
+        return (action - (of_rows if action.ndim == of_rows.ndim else of_rows[:, None])) / UNIT
+
+    return Critic(
+        init,
+        lambda params, observation, action: apply(params, observation, relative(observation, action)),
+        lambda params, observation, actions: apply_to_set(
+            params, observation, relative(observation, actions)
+        ),
+    )
 
 
 def value_of_features(value: Value) -> Value:

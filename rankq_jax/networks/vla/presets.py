@@ -20,7 +20,17 @@ from rankq_jax.networks.vla.features import (
     value_of_features,
 )
 from rankq_jax.networks.vla.policy import Readout, vla_policy
-from rankq_jax.networks.vla.sizes import IMAGE, INSTRUCTION, PROPRIO, STATE, ReadoutName, Stage, VlaSizes
+from rankq_jax.networks.vla.sizes import (
+    ABSOLUTE,
+    IMAGE,
+    INSTRUCTION,
+    PROPRIO,
+    STATE,
+    CriticActions,
+    ReadoutName,
+    Stage,
+    VlaSizes,
+)
 from rankq_jax.specs import TaskSpec, describe_array, describe_observation
 
 # Layouts whose numbers of parameters are stated: 862,800 + 448,711, and 104,088 + 54,439.
@@ -81,7 +91,9 @@ def _refuse(name: str, sizes: VlaSizes, spec: TaskSpec | int) -> None:
         )
 
 
-def _networks(name: str, spec: TaskSpec | int, chosen: Sizes, encoder: Any, readout: str) -> Networks:
+def _networks(
+    name: str, spec: TaskSpec | int, chosen: Sizes, encoder: Any, readout: str, actions: str
+) -> Networks:
     if encoder != AUTO or chosen.actor_dropout > 0.0:
         field = "actor_dropout" if encoder == AUTO else "encoder"
         raise ValueError(f"{name} has its own backbone; leave {field} out")
@@ -90,7 +102,7 @@ def _networks(name: str, spec: TaskSpec | int, chosen: Sizes, encoder: Any, read
     first = initializers.orthogonal(0.01)
     if isinstance(spec, TaskSpec) and are_features(spec.observation):
         made = with_critics(vla_policy(fixed, encoded=True), chosen, first, first)
-        critic, value = critic_of_features(made.critic), value_of_features(made.value)
+        critic, value = critic_of_features(made.critic, actions), value_of_features(made.value)
         return made._replace(critic=critic, value=value)
     made, seen = with_critics(vla_policy(fixed), chosen, first, first), Readout(fixed)
     return made._replace(critic=encoded_critic(made.critic, seen), value=encoded_value(made.value, seen))
@@ -107,16 +119,18 @@ def _preset(name: str) -> Preset:
         hidden: Widths = (256, 256),
         *,
         readout: ReadoutName = "flat",
+        critic_actions: CriticActions = ABSOLUTE,
         **arguments: Any,
     ) -> Networks:
         # Features need no encoder, which would be looked for.
         of = spec.action_size if isinstance(spec, TaskSpec) and are_features(spec.observation) else spec
         chosen = sizes_of(of, hidden, **arguments)
-        return _networks(name, spec, chosen, arguments.get("encoder", AUTO), readout)
+        return _networks(name, spec, chosen, arguments.get("encoder", AUTO), readout, critic_actions)
 
     call.__doc__ = (
         f"The vision-language-action policy {name} of `PRESETS`.\n\nArgs:\n  readout: what the tokens of its "
-        "transformer become for critics, see `Backbone`."
+        "transformer become for critics, see `Backbone`.\n  critic_actions: what critics of features see of "
+        "an action, see `features.critic_of_features`; those of images see it as it is."
     )
     return register_networks(name, checked(sizes_of)(call))
 

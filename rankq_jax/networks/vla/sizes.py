@@ -8,6 +8,8 @@ from rankq_jax.networks.mlp import FLOAT32, Arithmetic
 IMAGE, STATE, INSTRUCTION, PROPRIO = "image", "state", "instruction", "proprio"  # arrays of an observation
 READOUTS = ("flat", "mean", "last")
 ReadoutName = Annotated[str, OneOf(READOUTS)]
+ABSOLUTE, RELATIVE = "absolute", "relative"  # what critics see of an action, see `features`
+CriticActions = Annotated[str, OneOf((ABSOLUTE, RELATIVE))]
 
 
 class Stage(NamedTuple):
