@@ -112,7 +112,7 @@ def _arrays(folder: Path) -> dict[str, np.ndarray]:
     checkpoint = newest(folder)
     found = leaves(checkpoint)
     found |= {f"replay {key}": value for key, value in rows(checkpoint, found["inserted"]).items()}
-    for path in sorted(folder.glob("trajectories-*.npz")):
+    for path in sorted(folder.glob("*.npz")):  # trajectories, and the backbone of cached features
         with np.load(path) as file:
             found |= {f"{path.name} {key}": file[key] for key in file.files}
     return found

@@ -7,9 +7,9 @@ import pytest
 
 from tests.faults.commands import Nursery
 from tests.faults.comparison import compare
-from tests.faults.scenarios import CONFIG, SMALL
+from tests.faults.scenarios import EXPERT, SCENARIOS
 
-FLAGS = (f"--config={CONFIG.format('rankq')}", *SMALL)
+FLAGS = SCENARIOS[EXPERT].words
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ import numpy as np
 
 from tests.faults.commands import Ended, Nursery, Running, Shell
 from tests.faults.comparison import Comparison, compare
-from tests.faults.scenarios import CONFIG, EXPERT, SCENARIOS, SMALL
+from tests.faults.scenarios import EXPERT, SCENARIOS
 from tests.faults.watching import EVERYWHERE, Pace, Watched, aimed
 
 PATIENCE = 10.0  # seconds from a signal to the end: the promise of docs/reliability.md
@@ -31,6 +31,7 @@ AIMS = (
     "start", "offline", "checkpoint", "evaluating", "any", "online", "rows", "checkpoint", "evaluating",
     "online", "report", "report",
 )  # fmt: skip
+COLLECTING = ("start", "collect", "rows", "collect", "collect", *AIMS[1:])  # of a run that collects first
 
 
 class Report(NamedTuple):
@@ -63,7 +64,7 @@ class Loop:
 
     def _start(self, name: str, folder: Path) -> Running:
         scenario = SCENARIOS[name]
-        flags = [f"--config={CONFIG.format(scenario.algorithm)}", *SMALL, *scenario.flags, *self._flags]
+        flags = [*scenario.words, *self._flags]
         if scenario.expert:
             flags.append(f"--config.preferences.expert={self.reference(EXPERT)}")
         return self._shell.start(*flags, f"--workdir={folder}", environment=scenario.environment)
@@ -74,12 +75,12 @@ class Loop:
             command = self._start(name, folder)
             watched, begin = Watched(folder, command), time.monotonic()
             marks = []
-            for seen in (watched.begun, watched.summarised, command.ended):
+            for seen in (watched.begun, watched.learning, watched.summarised, command.ended):
                 command.until(seen, 600.0, pause=0.005)
                 marks.append(time.monotonic() - begin)
             _succeeded(command, 600.0)
-        start, trained, ended = marks
-        self.paces[name] = Pace(start, trained - start, ended - trained)
+        start, collected, trained, ended = marks
+        self.paces[name] = Pace(start, trained - start, ended - trained, collected - start)
         shutil.rmtree(folder)
 
     def run(self, name: str, aims: Sequence[str]) -> Report:
@@ -122,9 +123,10 @@ class Loop:
         if name not in self.paces:
             self.prepare(name)
         runs: list[Report] = []
+        aims = COLLECTING if SCENARIOS[name].collects else AIMS
         while (missing := kills - sum(len(run.places) for run in runs)) > 0 and len(runs) < kills + 5:
-            chosen = sorted(self._random.choice(len(AIMS), min(missing, len(AIMS)), replace=False))
-            runs.append(self.run(name, [AIMS[i] for i in chosen]))
+            chosen = sorted(self._random.choice(len(aims), min(missing, len(aims)), replace=False))
+            runs.append(self.run(name, [aims[i] for i in chosen]))
             for line in runs[-1].found.mismatches:
                 print(f"MISMATCH {name}: {line}", flush=True)
         print(_line(name, runs), flush=True)
@@ -163,6 +165,10 @@ def _line(name: str, runs: list[Report]) -> str:
     )
 
 
+def _any_collects(names: Sequence[str]) -> bool:
+    return any(SCENARIOS[name].collects for name in names)
+
+
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
@@ -183,15 +189,15 @@ def main(arguments: Sequence[str]) -> int:
     number = signal.Signals[f"SIG{given.signal}"]
     names, begin = given.only or list(SCENARIOS), time.monotonic()
     with contextlib.ExitStack() as stack, concurrent.futures.ThreadPoolExecutor(given.jobs) as pool:
-        loops = {}
+        loops, asking = {}, any(SCENARIOS[name].expert for name in names)
         for index, name in enumerate(SCENARIOS):
             said = out / f"said-{index}"
             said.mkdir(parents=True)
-            if name in names or name == EXPERT:
+            if name in names or (asking and name == EXPERT):
                 shell = stack.enter_context((Nursery if given.forked else Shell)(said))
                 random = np.random.default_rng([given.seed, index])
                 loops[name] = Loop(shell, out, random, given.flags, number)
-        if any(SCENARIOS[name].expert for name in names):
+        if asking:
             loops[EXPERT].prepare(EXPERT)
         shares = [len(part) for part in np.array_split(range(given.kills), len(names))]
         found = pool.map(lambda name, kills: loops[name].kill(name, kills), names, shares)
@@ -199,7 +205,8 @@ def main(arguments: Sequence[str]) -> int:
     print(_line("all", runs))
     seconds, kills = time.monotonic() - begin, sum(len(run.places) for run in runs)
     print(f"{seconds:.0f} s, {seconds / max(kills, 1):.1f} s per kill, seed {given.seed}")
-    missed = [place for place in EVERYWHERE if not any(place in run.places for run in runs)]
+    places = [place for place in EVERYWHERE if place != "collect" or _any_collects(names)]
+    missed = [place for place in places if not any(place in run.places for run in runs)]
     if missed:
         print(f"no kill hit: {', '.join(missed)}")
     wrong = any(run.found.mismatches or run.found.lost for run in runs) or kills < given.kills

@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.faults.commands import Running
 
-EVERYWHERE = ("start-up", "offline", "online", "evaluating", "checkpoint", "summary or report")
+EVERYWHERE = ("start-up", "collect", "offline", "online", "evaluating", "checkpoint", "summary or report")
 
 
 class Watched:
@@ -49,16 +49,35 @@ class Watched:
         made, evaluated = self.last("metrics.jsonl"), self.last("evaluations.jsonl")
         if not made or all(made[name] == evaluated.get(name) for name in ("updates", "env_steps")):
             return False
-        config = json.loads((self.folder / "config.json").read_text())["config"]
-        offline, online = config["offline"], config["online"]
+        collect, offline, online = (self.section(name) for name in ("collect", "offline", "online"))
         if made["phase"] == "offline":
             return made["updates"] % offline["updates_per_iteration"] == 0
-        owed = int(online["updates_per_step"] * (made["env_steps"] - online["warmup"]))
+        steps = made["env_steps"] - collect["env_steps"] - online["warmup"]
+        owed = int(online["updates_per_step"] * steps)
         owed -= owed % online["updates_per_dispatch"]
         return made["updates"] == offline["updates"] + owed
 
+    def section(self, name: str) -> dict[str, Any]:
+        """The fields of a phase."""
+        return json.loads((self.folder / "config.json").read_text())["config"][name]
+
+    def collecting(self) -> bool:
+        """Whether the command has begun, and collects before it learns, or evaluates what has collected.
+
+        Such a phase has no updates to record. Its evaluation has the first record of all.
+        """
+        if not self.begun() or not self.section("collect")["env_steps"]:
+            return False
+        return not self.last("evaluations.jsonl") and not self.last("metrics.jsonl")
+
+    def learning(self) -> bool:
+        """Whether the command has begun, and is past what it collects before."""
+        return self.begun() and not self.collecting()
+
     def phase(self) -> str:
-        """Of the newest record."""
+        """Of the newest record of updates, or the one that collects before there is any record."""
+        if self.collecting():
+            return "collect"
         return self.last("metrics.jsonl").get("phase", "") if self.begun() else ""
 
     def summarised(self) -> bool:
@@ -77,10 +96,11 @@ class Watched:
 
 
 class Pace:
-    """How long an uninterrupted run took from its launch to its first record, to its summary, to its end."""
+    """How long an uninterrupted run took from its launch to its first record, to its summary, to its end; and
+    how much of the second it collected before it learned."""
 
-    def __init__(self, start: float, train: float, report: float) -> None:
-        self.start, self.train, self.report = start, train, report
+    def __init__(self, start: float, train: float, report: float, collect: float = 0.0) -> None:
+        self.start, self.train, self.report, self.collect = start, train, report, collect
 
 
 def aimed(watched: Watched, aim: str, pace: Pace, random: np.random.Generator) -> float:
@@ -112,4 +132,4 @@ def aimed(watched: Watched, aim: str, pace: Pace, random: np.random.Generator) -
         until(watched.summarised, pause=0.0005)
         return float(random.choice([0.0, random.uniform(0.0, pace.report)]))
     until(lambda: watched.phase() == aim)
-    return float(random.uniform(0.0, pace.train / 3))
+    return float(random.uniform(0.0, pace.collect if aim == "collect" else pace.train / 3))
