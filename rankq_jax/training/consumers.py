@@ -121,6 +121,7 @@ class Bar:
         if event.updates == 0:  # there is no line about updates yet
             self._bar.set_description(event.phase)
             self._bar.set_postfix_str(f"{event.env_steps} env steps, {self._told()}")
+            self._bar.refresh()
 
     def updated(self, phase: str, progress: Progress, metrics: Metrics) -> None:
         """Updates that were made."""

@@ -72,6 +72,11 @@ class Lines:
         """What the next line ends with."""
         self._postfix = text
 
+    def refresh(self) -> None:
+        """Shows where it is if a line is due: something goes on that is not counted in units."""
+        if self._clock() - self._told >= self._interval:
+            self._tell()
+
     def close(self) -> None:
         """Ends what is going on."""
         self._end()

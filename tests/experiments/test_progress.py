@@ -101,3 +101,14 @@ def test_a_run_in_a_log_is_a_line_for_each_phase(clock, capsys):
     told = capsys.readouterr().err.splitlines()
     assert [line.partition(":")[0] for line in told] == ["offline", "online"]
     assert "40/76" in told[0] and told[1].endswith("evaluation: success 0.50]")
+
+
+def test_a_phase_that_collects_before_all_updates_is_heard_of(clock, capsys):
+    config = configs.parse(configs.arm("rankq", "widowx-carrot-on-plate-target"))
+    bar = consumers.Bar(config, tasks.find("widowx-carrot-on-plate-target"), 0)
+    for steps in range(200, 5_001, 200):  # 4 s each
+        clock.now += 4.0
+        bar.collected(SimpleNamespace(phase="collect", updates=0, env_steps=steps, episodes=[]))
+    told = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in told] == ["collect"] * 3
+    assert "0/5000 [00:32" in told[0] and told[0].endswith("1600 env steps, success -]")
