@@ -14,6 +14,8 @@ table { border-collapse: collapse; }
 th, td { white-space: pre-wrap; padding: .3rem .8rem; border-bottom: 1px solid #ddd; text-align: right; }
 th:first-child, td:first-child { text-align: left; }
 img { max-width: 100%; }
+figure { display: inline-block; width: 48%; margin: 0 1% 1rem 0; }
+figure img { width: 100%; }
 p.note { color: #555; }
 p.warning { border-left: .3rem solid #c60; padding-left: .7rem; }
 th.words, td.words { text-align: left; overflow-wrap: anywhere; }
@@ -29,6 +31,13 @@ def picture(png: bytes, text: str) -> str:
     """An image inside the page, with `text` for those who cannot see it."""
     data = base64.b64encode(png).decode("ascii")
     return f'<img alt="{_escaped(text)}" src="data:image/png;base64,{data}">'
+
+
+def video(gif: bytes, text: str) -> str:
+    """A video inside the page with `text` below; two of them lie side by side."""
+    data = base64.b64encode(gif).decode("ascii")
+    image = f'<img alt="{_escaped(text)}" src="data:image/gif;base64,{data}">'
+    return f"<figure>{image}<figcaption>{_escaped(text)}</figcaption></figure>"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], sentences: Collection[str] = ()) -> str:

@@ -90,6 +90,7 @@ EXPORT = (
 )
 REPORT = (
     flag("--out", "folder that index.html is written to", type=Path, required=True),
+    switch("--film", "add videos of the same 9 starts with the first and the newest policy of each arm"),
     flag("folders", "give the --workdir of one run or of several, or the folder of a sweep",
          nargs="+", type=Path),
 )  # fmt: skip

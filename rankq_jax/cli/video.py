@@ -7,6 +7,7 @@ import imageio.v3 as imageio
 import numpy as np
 
 from rankq_jax import files
+from rankq_jax.envs.filming import as_gif
 from rankq_jax.errors import InputError, one_line
 
 SUFFIXES = (".gif", ".mp4")
@@ -44,12 +45,13 @@ def write(path: Path, frames: list[np.ndarray], fps: int) -> None:
       InputError: as `check`, or if the file cannot be written.
     """
     check(path)
-    content = io.BytesIO()
     if path.suffix == ".gif":
-        imageio.imwrite(content, frames, extension=".gif", duration=1000 / fps, loop=0)
+        content = as_gif(frames, fps)
     else:
-        imageio.imwrite(content, frames, extension=".mp4", fps=fps, macro_block_size=2)
+        encoded = io.BytesIO()
+        imageio.imwrite(encoded, frames, extension=".mp4", fps=fps, macro_block_size=2)
+        content = encoded.getvalue()
     try:
-        files.write(path, content.getvalue())
+        files.write(path, content)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({one_line(error.strerror)}).") from error

@@ -1,5 +1,10 @@
 """Pictures of what environments do while something else steps them."""
 
+import io
+import math
+from collections.abc import Sequence
+
+import imageio.v3 as imageio
 import numpy as np
 
 from rankq_jax.environments import BatchEnv, EnvState, Step
@@ -26,3 +31,32 @@ def filmed(env: BatchEnv, frames: list[list[np.ndarray]]) -> BatchEnv:
         return env.step(state, action, active)
 
     return env._replace(step=step)
+
+
+def tiled(films: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+    """Films side by side, in as many columns as rows or one more; the last picture of a shorter one stays.
+
+    Args:
+      films: each of pictures `[H, W, 3]` of one size, at least one.
+    """
+    columns = math.ceil(math.sqrt(len(films)))
+    blank = np.zeros_like(films[0][0])
+    frames = []
+    for t in range(max(map(len, films))):
+        now = [film[min(t, len(film) - 1)] for film in films]
+        now += [blank] * (-len(now) % columns)
+        rows = [np.concatenate(now[i : i + columns], axis=1) for i in range(0, len(now), columns)]
+        frames.append(np.concatenate(rows, axis=0))
+    return frames
+
+
+def as_gif(frames: Sequence[np.ndarray], fps: int) -> bytes:
+    """Pictures `[H, W, 3]` uint8 as a GIF that begins again and again.
+
+    Args:
+      frames: all of one size.
+      fps: pictures for each second.
+    """
+    content = io.BytesIO()
+    imageio.imwrite(content, list(frames), extension=".gif", duration=1000 / fps, loop=0)
+    return content.getvalue()

@@ -19,6 +19,7 @@ from rankq_jax.training.restore import restore
 from rankq_jax.writers import write_text
 
 SHOWN_STATES = 3  # whose landscape is drawn
+FPS = 4  # steps of an episode that a video shows each second
 
 
 def _measures(arms: list[Arm]) -> list[Measure]:
@@ -145,7 +146,26 @@ def _landscapes(run: Run) -> str:
     )
 
 
-def _about_runs(workdirs: list[Path]) -> tuple[str, list[tuple[str, str]]]:
+def _films(run: Run) -> str:
+    """Videos of the run's first and newest policies, or why there is none."""
+    # Other pages need neither environments nor pictures.
+    from rankq_jax.envs.filming import as_gif
+    from rankq_jax.training import films
+
+    shown, score = "", run.task.measures[0]
+    for which, acting in (("first", films.first), ("newest", restore)):
+        try:
+            found = films.film(acting(run.folder))
+        except InputError as error:
+            shown += page.note(f"No video of the {which} policy: {error}")
+            continue
+        mean = f"{score.scale * found.score:.{score.digits}f} {score.unit}".rstrip()
+        told = f"{run.name}, {which} policy: {score.words} {mean} in these {films.STARTS} episodes"
+        shown += page.video(as_gif(found.frames, FPS), told)
+    return shown
+
+
+def _about_runs(workdirs: list[Path], film: bool) -> tuple[str, list[tuple[str, str]]]:
     runs = [results.read(folder) for folder in workdirs]
     arms = [Arm(run.name, [member(run)]) for run in runs]
     sections = [("Results", _overview(arms)), ("Learning curves", _curves(arms))]
@@ -156,19 +176,30 @@ def _about_runs(workdirs: list[Path]) -> tuple[str, list[tuple[str, str]]]:
         if scene is not None:
             sections.append((f"{run.name}: evaluation trajectories", _maze(run, scene)))
         sections.append((f"{run.name}: the value of actions", _landscapes(run)))
+        if film:
+            sections.append((f"{run.name}: episodes before and after", _films(run)))
     return ", ".join(dict.fromkeys(run.setting("task") for run in runs)), sections
 
 
-def _about_sweeps(folders: list[Path]) -> tuple[str, list[tuple[str, str]]]:
+def _about_sweeps(folders: list[Path], film: bool) -> tuple[str, list[tuple[str, str]]]:
     # Every training run imports this file for its own page, which needs no statistics.
     from rankq_jax.analysis import sweep_page, sweeps
 
     sweep = sweeps.read(folders)
-    return f"sweep over {', '.join(sweep.sections) or 'no readable run'}", sweep_page.sections(sweep)
+    sections = sweep_page.sections(sweep)
+    for task, arms in sweep.sections.items() if film else ():
+        shown = "".join(_films(arm.run) for arm in arms)
+        sections.append((f"{task}: episodes before and after, first run of each arm", shown))
+    return f"sweep over {', '.join(sweep.sections) or 'no readable run'}", sections
 
 
-def write(out: Path, folders: list[Path]) -> Path:
+def write(out: Path, folders: list[Path], film: bool = False) -> Path:
     """Writes `out/index.html` in one move, about runs or, if one of the folders is a sweep's, about all runs.
+
+    Args:
+      out: the folder of the page.
+      folders: of runs, or of sweeps.
+      film: whether the page has videos of the first and the newest policies.
 
     Returns:
       The page's path.
@@ -178,7 +209,7 @@ def write(out: Path, folders: list[Path]) -> Path:
         as failed instead), or `out` cannot be written to.
     """
     one_by_one = all((folder / "config.json").exists() for folder in folders)
-    title, sections = (_about_runs if one_by_one else _about_sweeps)(folders)
+    title, sections = (_about_runs if one_by_one else _about_sweeps)(folders, film)
     path = out / "index.html"
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -143,10 +143,10 @@ def restore(folder: Path, best: bool = False, *, exact: bool = False, number: in
     finally:
         checkpoints.close()
     restored = of_state(config, built, found.parts["agent"], found.notes, found.number)
-    return _of_images(restored, folder) if encoding.is_cached(config) else restored
+    return of_images(restored, folder) if encoding.is_cached(config) else restored
 
 
-def _of_images(restored: Restored, folder: Path) -> Restored:
+def of_images(restored: Restored, folder: Path) -> Restored:
     """A run that has learned from features, as what acts on observations: its head behind its backbone.
 
     The state stays that of the run. Features are not rounded to half precision on the way.
