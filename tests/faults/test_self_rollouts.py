@@ -54,6 +54,6 @@ def test_it_ends_like_one_that_was_not_killed(nursery, killed, tmp_path):
     found = killed(folder, "Updated", "online", 36, 100)
     assert (found["env_steps"], found["updates"]) == (100, 32)
 
-    result = nursery.start(*WORDS, f"--workdir={folder}").result()
+    result = nursery.start(*WORDS, f"--workdir={folder}").result(900)
     assert result.status == 0, result.error
     assert compare(straight, folder) == ([], 0)
