@@ -43,7 +43,7 @@ ONLY_IN = {
     "matplotlib": {"rankq_jax/analysis/pictures.py", "rankq_jax/analysis/curves.py"},
     "rliable": {"rankq_jax/analysis/statistics.py"},
     "tensorboardX": {"rankq_jax/writers.py"},
-    "imageio": {"rankq_jax/cli/video.py"},
+    "imageio": {"rankq_jax/envs/filming.py"},
     "ml_collections": {"rankq_jax/configs/door.py"},
     "absl": {"rankq_jax/cli/command.py"},
     "tqdm": {"rankq_jax/training"},

@@ -1,16 +1,14 @@
 """Videos of episodes as files: GIF, or MP4 where its writer is installed."""
 
-import io
 from pathlib import Path
 
-import imageio.v3 as imageio
 import numpy as np
 
 from rankq_jax import files
-from rankq_jax.envs.filming import as_gif
+from rankq_jax.envs.filming import GIF, encoded
 from rankq_jax.errors import InputError, one_line
 
-SUFFIXES = (".gif", ".mp4")
+SUFFIXES = (GIF, ".mp4")
 
 
 def check(path: Path) -> None:
@@ -45,13 +43,7 @@ def write(path: Path, frames: list[np.ndarray], fps: int) -> None:
       InputError: as `check`, or if the file cannot be written.
     """
     check(path)
-    if path.suffix == ".gif":
-        content = as_gif(frames, fps)
-    else:
-        encoded = io.BytesIO()
-        imageio.imwrite(encoded, frames, extension=".mp4", fps=fps, macro_block_size=2)
-        content = encoded.getvalue()
     try:
-        files.write(path, content)
+        files.write(path, encoded(frames, fps, path.suffix))
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({one_line(error.strerror)}).") from error

@@ -3,11 +3,14 @@
 import io
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import imageio.v3 as imageio
 import numpy as np
 
 from rankq_jax.environments import BatchEnv, EnvState, Step
+
+GIF = ".gif"
 
 
 def filmed(env: BatchEnv, frames: list[list[np.ndarray]]) -> BatchEnv:
@@ -50,13 +53,17 @@ def tiled(films: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
     return frames
 
 
-def as_gif(frames: Sequence[np.ndarray], fps: int) -> bytes:
-    """Pictures `[H, W, 3]` uint8 as a GIF that begins again and again.
+def encoded(frames: Sequence[np.ndarray], fps: int, suffix: str = GIF) -> bytes:
+    """Pictures `[H, W, 3]` uint8 as a video; a GIF begins again and again.
 
     Args:
       frames: all of one size.
       fps: pictures for each second.
+      suffix: of a file of such a video, `.gif` or `.mp4`.
     """
     content = io.BytesIO()
-    imageio.imwrite(content, list(frames), extension=".gif", duration=1000 / fps, loop=0)
+    how: dict[str, Any] = {"fps": fps, "macro_block_size": 2}
+    if suffix == GIF:
+        how = {"duration": 1000 / fps, "loop": 0}
+    imageio.imwrite(content, list(frames), extension=suffix, **how)
     return content.getvalue()

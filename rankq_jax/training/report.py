@@ -149,7 +149,7 @@ def _landscapes(run: Run) -> str:
 def _films(run: Run) -> str:
     """Videos of the run's first and newest policies, or why there is none."""
     # Other pages need neither environments nor pictures.
-    from rankq_jax.envs.filming import as_gif
+    from rankq_jax.envs.filming import encoded
     from rankq_jax.training import films
 
     shown, score = "", run.task.measures[0]
@@ -161,7 +161,7 @@ def _films(run: Run) -> str:
             continue
         mean = f"{score.scale * found.score:.{score.digits}f} {score.unit}".rstrip()
         told = f"{run.name}, {which} policy: {score.words} {mean} in these {films.STARTS} episodes"
-        shown += page.video(as_gif(found.frames, FPS), told)
+        shown += page.video(encoded(found.frames, FPS), told)
     return shown
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from rankq_jax import configs
 from rankq_jax.cli.main import execute
-from rankq_jax.envs.filming import as_gif, tiled
+from rankq_jax.envs.filming import encoded, tiled
 from rankq_jax.errors import InputError
 from rankq_jax.training import films, train
 from rankq_jax.training.restore import restore
@@ -42,7 +42,7 @@ def test_films_lie_in_rows_and_wait_for_the_longest():
     for frame in frames:
         assert (frame[:2, :3] == 7).all() and (frame[:2, 3:] == 9).all()
         assert (frame[2:, :3] == 9).all() and not frame[2:, 3:].any()
-    read = imageio.imread(as_gif(frames, 4), extension=".gif")
+    read = imageio.imread(encoded(frames, 4), extension=".gif")
     np.testing.assert_array_equal(read[0], frames[0])
 
 
