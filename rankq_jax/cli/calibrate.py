@@ -71,6 +71,6 @@ def _conclusion(found: gap.Found, low: float, high: float) -> str:
     first, last = found.tried[0], found.tried[-1]
     if first.success < low:
         return f"nearest: {chosen}; it is below {band} without a gap: train the policy longer"
-    if last.gap == WIDEST:
+    if last.gap == WIDEST and last.success > high:
         return f"nearest: {chosen}; it is still above {band} at gap {WIDEST:g}: the widest is too small"
     return f"nearest: {chosen}; no gap that was tried lies in {band}: give more episodes or halvings"

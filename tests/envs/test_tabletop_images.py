@@ -9,7 +9,7 @@ import pytest
 
 from rankq_jax.envs import raycast
 from rankq_jax.envs.streams import streams
-from rankq_jax.envs.tabletop import arm, camera, episode, instructions, paint, scenes
+from rankq_jax.envs.tabletop import arm, camera, episode, instructions, looks, paint, scenes
 from rankq_jax.envs.tabletop.env import Tables, tabletop_env
 from rankq_jax.envs.tabletop.options import Options
 from rankq_jax.errors import InputError
@@ -204,3 +204,9 @@ def test_both_ways_to_draw_agree_on_who_is_where():
         pytest.skip(f"no OpenGL by {backend}: {done.stderr.strip().splitlines()[-1]}")
     shares = [float(line.split()[-1]) for line in done.stdout.splitlines()]
     assert len(shares) >= 9 and min(shares) >= 0.9, done.stdout
+
+
+def test_beyond_a_gap_of_one_hues_stay():
+    one, two = (looks.shifted(looks.Look(), gap) for gap in (1.0, 2.0))
+    assert one.hue == two.hue == looks.GAP_HUE
+    np.testing.assert_allclose(two.eye - looks.Look().eye, 2.0 * (one.eye - looks.Look().eye))

@@ -135,6 +135,9 @@ def test_the_command_calibrates(file, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(gap, "success_of", lambda *_: lambda g: 0.9)
     assert main.execute(words) == 0
     assert "still above the band 0.15 to 0.25 at gap 2" in capsys.readouterr().out
+    monkeypatch.setattr(gap, "success_of", lambda *_: lambda g: 0.9 if g < 2.0 else 0.1)
+    assert main.execute([*words, "--halvings=0"]) == 0  # the widest gap lies below the band
+    assert "no gap that was tried lies in the band" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

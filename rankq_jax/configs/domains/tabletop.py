@@ -39,9 +39,9 @@ _FLOW: Values = {
     "dataset_steps": 0,  # RankQ, App. C: self-rollouts alone
     "flow_noise": True,
     "flow_steps": 1,  # RankQ, App. B
-    "discount": 0.95,
+    "discount": 0.95,  # margins of the ranking add up over 1 / (1 - discount) chunks
     "batch_size": 128,
-    "actor_learning_rate": 2e-6,  # 10 times that move the policy's actions by their noise in 200 updates
+    "actor_learning_rate": 2e-6,  # 10 times that move the policy's actions by their noise in 100 updates
     "critic_learning_rate": 3e-4,
     "clip_groups": "networks",
     "critics": 2,
