@@ -83,7 +83,7 @@ LITTLE = {
     "critic_learning_rate": 3e-4, "max_gradient_norm": 0.5, "critics": 2, "critic_hidden": (256, 256, 256),
     "replay_capacity": 500_000, "train_envs": 8, "collect.env_steps": 5_000, "offline.updates": 1_000,
     "online.env_steps": 20_000, "online.env_steps_per_iteration": 200, "online.updates_per_step": 0.2,
-    "online.mixing_ratio": -1.0, "discount": 0.95,
+    "online.mixing_ratio": -1.0, "discount": 0.95, "diagnostics_every": 200,
 }  # fmt: skip
 PAPER = {
     **LITTLE, "critic_actions": "absolute", "discount": 0.99, "batch_size": 960,

@@ -57,6 +57,7 @@ _FLOW: Values = {
     "online.mixing_ratio": -1.0,  # RankQ, tables C.2 and C.3
     "online.evaluate_every": 20,
     "online.checkpoint_every": 20,
+    "diagnostics_every": 200,  # five in the offline phase, 20 online
     # An arm may go on with SAC, so that every one has all sections.
     **{
         f"{section}.{name}": value
