@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from rankq_jax.analysis import critics
 from rankq_jax.analysis.arms import Arm, ends_of
 from rankq_jax.analysis.comparison import PER_ARM, budget, by_task
 from rankq_jax.analysis.names import block, code, markdown
@@ -17,8 +18,11 @@ PERTURBED_ACTIONS = 4  # that RankQ ranks against each data action
 ACTION_SETS = 3  # of CQL: uniform, and from the policy at this state and at the next
 
 
-def how_to_read(reference: str, others: Sequence[Measure] = ()) -> str:
-    """What every column means, as a list; `others` have a column beside the score and the length."""
+def how_to_read(reference: str, others: Sequence[Measure] = (), more: Sequence[str] = ()) -> str:
+    """What every column means, as a list; `others` have a column beside the score and the length.
+
+    `more` is about the columns of other tables.
+    """
     named = markdown(reference)
     points = (
         "*offline* and *final success*: the percentage of greedy evaluation episodes that reach the goal. "
@@ -38,6 +42,7 @@ def how_to_read(reference: str, others: Sequence[Measure] = ()) -> str:
         "*updates/s*: updates of the agent per second, without compilation. They are summed over the seeds, "
         "which train side by side in one program. An update with several critic updates counts once.",
         "*wall*: seconds of all seeds together, with compilation, collection and evaluation.",
+        *more,
     )
     end = f"Every arm that finished is listed, in the order of the runs. Results against {named} stay in."
     return "\n".join(f"- {point}" for point in points) + f"\n\n{end}"
@@ -163,8 +168,8 @@ def section(task: str, arms: Sequence[Arm], reference: str) -> str:
     """
     chosen = next((arm for arm in arms if arm.label == reference), None)
     alone = f"No single arm named {markdown(reference)} is here, so none is compared with it."
-    table = _table(arms, chosen, reference)
-    parts = [f"## {markdown(task)}", _budget(arms), table, "" if chosen else alone, _cost(arms)]
+    results, said = _table(arms, chosen, reference), critics.table(arms)
+    parts = [f"## {markdown(task)}", _budget(arms), results, "" if chosen else alone, _cost(arms), said]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -185,10 +190,13 @@ def document(runs: Sequence[Run], command: str, reference: str, notes: Sequence[
     commits = dict.fromkeys(markdown(run.commit) for run in runs)
     versions = dict.fromkeys(", ".join(f"{name} {v}" for name, v in run.versions.items()) for run in runs)
     others = dict.fromkeys(m for arms in sections.values() for m in _others(arms))
+    looked_at = any(critics.table(arms) for arms in sections.values())
     paragraphs = [
         f"# {', '.join(map(markdown, sections))}",
         f"Written by\n\n{block(command)}",
-        how_to_read(reference, [m for m in others if m.name != "length"]),
+        how_to_read(
+            reference, [m for m in others if m.name != "length"], critics.HOW_TO_READ if looked_at else ()
+        ),
         *(section(task, arms, reference) for task, arms in sections.items()),
         "## How the runs were made",
         *notes,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from rankq_jax.analysis import comparison, tables
+from rankq_jax.analysis import comparison, critics, tables
 from rankq_jax.errors import InputError
 
 CONFIG = {
@@ -222,3 +222,47 @@ def test_the_text_says_what_the_numbers_are():
         "Results against rankq stay in", "95 % interval", "without compilation",
     ):  # fmt: skip
         assert words in text
+
+
+def diagnosed(folder, records, **config):
+    """A finished run with records of its critic: `(updates, seed, largest dQ/da, share, Q)`."""
+    folder = workdir(folder, **config)
+    lines = [
+        {
+            "phase": "offline" if updates <= 4_000 else "online", "updates": updates, "seed": seed,
+            "diagnostics/action_gradient_max": slope, "diagnostics/q_data": value,
+            **({} if share is None else {"diagnostics/rank/success/data_over_noisy": share}),
+        }
+        for updates, seed, slope, share, value in records
+    ]  # fmt: skip
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+def test_what_critics_say_by_hand(tmp_path):
+    offline = [(2_000, 0, 9.0, 0.5, 1.0), (2_000, 1, 3.0, 0.5, 1.0), (4_000, 0, 2.0, 0.6, 1.0)]
+    online = [(5_000, 0, 4.0, 0.9, 2.0), (5_000, 1, 8.0, 0.7, 2.0), (6_000, 0, 1.0, 0.9, 3.0)]
+    # Seed 1 saw no success at the end of the offline phase, so that its share of 50 % stands.
+    records = [*offline, (4_000, 1, 4.0, None, 2.0), *online, (6_000, 1, 2.0, 0.8, 4.0)]
+    folder = diagnosed(tmp_path / "a", records, seeds=2)
+    (arms,) = sections(folder).values()
+    assert rows(critics.table(arms)) == {
+        # Peaks 9 and 4; 2 and 4 before the switch, 4 and 8 after it; 1 and 2 at the end.
+        "rankq": ["55, 85", "-", "-", "-", "6.5", "3, 6", "1.5", "1.5, 3.5"]
+    }
+
+
+def test_only_arms_whose_critics_were_looked_at_are_in_their_table(tmp_path):
+    seen = diagnosed(tmp_path / "a", [(4_000, 0, 2.0, 0.5, 1.0)])
+    unseen = workdir(tmp_path / "b", algorithm="cql")
+    (arms,) = sections(seen, unseen).values()
+    # One record only, of the offline phase.
+    assert rows(critics.table(arms)) == {"rankq": ["50, -", "-", "-", "-", "2", "2, -", "-", "1, -"]}
+    assert critics.table(arms[1:]) == ""
+    (told, silent) = (tables.document(comparison_of(f), "x", "rankq", (), "y") for f in (seen, unseen))
+    assert "max dQ/da" in told and "*above noisy*" in told
+    assert "dQ/da" not in silent and "above noisy" not in silent
+
+
+def comparison_of(folder):
+    return [comparison.finished(folder)]
