@@ -19,7 +19,7 @@ from rankq_jax.loop.state import Progress, RunState
 from rankq_jax.training import build, devices, encoding, restore
 from rankq_jax.training.initialization import initialize
 from rankq_jax.training.restore import Restored
-from rankq_jax.training.source import read_source
+from rankq_jax.training.source import recorded_source
 
 STARTS = 9  # in three rows of three
 WIDTH = 128  # pixels of one of them, at most
@@ -81,7 +81,7 @@ def first(folder: Path) -> Restored:
     agent = built.plan[0].agent.init(layout.split(keys), layout.replicate(example))
     nothing = cast("Any", None)  # of what does not act
     begun = RunState(agent, nothing, nothing, nothing, Progress(), nothing)
-    begun, _ = initialize(config, built, begun, read_source(config, folder))
+    begun, _ = initialize(config, built, begun, recorded_source(config, folder))
     notes = {"updates": 0, "env_steps": 0, "phase": 0}
     found = restore.of_state(config, built, layout.merge(begun.agent), notes)
     return restore.of_images(found, folder) if encoding.is_cached(config) else found

@@ -32,13 +32,38 @@ def read_source(config: RunConfig, workdir: Path) -> Restored | Weights:
       InputError: if the folder is no run's or holds no checkpoint, or no longer the recorded one; if the file
         cannot be read or is no longer the recorded one.
     """
-    shared = workdir.parent if workdir.name.startswith(PART) else workdir
+    shared = _shared(workdir)
     shared.mkdir(parents=True, exist_ok=True)
     with files.claimed(shared / f"{SOURCE}.lock"):
-        if is_file(config):
-            return _read_file(config, shared)
-        found = _read_run(config, shared)
-    folder = Path(config.init_from).expanduser()
+        return _read(config, shared)
+
+
+def recorded_source(config: RunConfig, workdir: Path) -> Restored | Weights:
+    """What a run has begun with, for those who only look at it: nothing is written.
+
+    Raises:
+      InputError: as `read_source`; if the run does not say what it has begun with.
+    """
+    path = _shared(workdir) / SOURCE
+    known = results.read_json(path) if path.exists() else {}
+    if known.get("run") != _name(config):
+        raise InputError(f"{path}: does not name config.init_from={config.init_from}; train the run first.")
+    return _read(config, _shared(workdir))
+
+
+def _shared(workdir: Path) -> Path:
+    """The folder that processes with seeds of their own share."""
+    return workdir.parent if workdir.name.startswith(PART) else workdir
+
+
+def _name(config: RunConfig) -> str:
+    return config.init_from if is_file(config) else str(Path(config.init_from).expanduser())
+
+
+def _read(config: RunConfig, shared: Path) -> Restored | Weights:
+    if is_file(config):
+        return _read_file(config, shared)
+    found, folder = _read_run(config, shared), Path(config.init_from).expanduser()
     return found if same_eyes(config, restore.recorded(folder)) else weights.parameters_of(found, folder)
 
 
@@ -48,7 +73,7 @@ def same_eyes(config: RunConfig, theirs: RunConfig) -> bool:
 
 
 def _read_file(config: RunConfig, workdir: Path) -> Weights:
-    name, path = config.init_from, workdir / SOURCE
+    name, path = _name(config), workdir / SOURCE
     found = load_weights(located(name))
     known = results.read_json(path) if path.exists() else {}
     if known.get("run") != name:
@@ -73,9 +98,9 @@ def _read_run(config: RunConfig, workdir: Path) -> Restored:
     folder = Path(config.init_from).expanduser()
     path = workdir / SOURCE
     known = results.read_json(path) if path.exists() else {}
-    if known.get("run") != str(folder):
+    if known.get("run") != _name(config):
         other = restore.restore(folder)
-        _record(path, {"run": str(folder), **_place(other)})
+        _record(path, {"run": _name(config), **_place(other)})
         return other
     try:
         other = restore.restore(folder, number=known.get("checkpoint"))

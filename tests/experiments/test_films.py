@@ -2,6 +2,7 @@
 
 import base64
 import re
+import shutil
 
 import imageio.v3 as imageio
 import jax
@@ -57,6 +58,19 @@ def test_the_first_policy_is_the_one_that_the_run_has_begun_with(runs):
         assert all(equal) == wanted, name
     with pytest.raises(InputError, match="has begun with random weights"):
         films.first(one)
+
+
+def test_whoever_looks_at_a_run_writes_nothing_to_it(runs, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(runs[1], copy)
+    (copy / "init_from.json.lock").unlink(missing_ok=True)
+    before = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
+    films.first(copy)
+    assert {path: path.stat().st_mtime_ns for path in copy.rglob("*")} == before
+    (copy / "init_from.json").unlink()
+    with pytest.raises(InputError, match=r"init_from.json: does not name config.init_from="):
+        films.first(copy)
+    assert not (copy / "init_from.json").exists()
 
 
 @pytest.mark.slow
