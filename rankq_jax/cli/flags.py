@@ -160,11 +160,15 @@ _STARTING = (
     switch("--accept-changes",
            "go on with jobs whose configuration, code, versions or dataset have changed since they began"),
 )  # fmt: skip
+_MINUTES = flag(
+    "--minutes", "after which every job writes a checkpoint and stops; never if left out", type=count
+)
 LOCAL = (
     *_STARTING,
     flag("--parallel", "jobs at the same time; one per GPU, or 1, if left out", type=count),
     flag("--gpus", "numbers of the GPUs to use, e.g. 0,1; handed out in turn", default=""),
     flag("--cores", "cores of each job, its own; 0: not pinned", type=natural, default=0),
+    _MINUTES,
 )
 RAY = (
     *_STARTING,
@@ -185,4 +189,11 @@ SLURM = (
     flag("--poll", "seconds between looks at the queue", type=not_negative, default=10.0),
 )
 STATUS = (*SWEEP, switch("--json", "a list of states for scripts"))
-RESULTS = (*_STARTING, flag("--table", "Markdown file that is written", type=Path, required=True), *_TABLES)
+RESULTS = (
+    *_STARTING,
+    flag("--table", "Markdown file that is written", type=Path, required=True),
+    _MINUTES,
+    flag("--carry", "folder that machines hand on: what is done there counts, what is begun there goes on "
+         "here; repeatable, the first one is written to", type=Path, action="append", default=[]),
+    *_TABLES,
+)  # fmt: skip

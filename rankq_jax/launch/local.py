@@ -114,14 +114,16 @@ def run(
     out: Path,
     slots: Sequence[Slot] = (Slot(),),
     attempts: int = job.ATTEMPTS,
+    minutes: float | None = None,
 ) -> dict[str, job.Outcome]:
-    """Runs jobs to their end, or until SIGTERM or SIGINT, after which each writes a checkpoint.
+    """Runs jobs to their end, or until SIGTERM, SIGINT or the end of the time, when each writes a checkpoint.
 
     Args:
       jobs: in the order in which they are started.
       out: folder of their workdirs.
       slots: one for each job that runs at the same time.
       attempts: crashes after which a job is given up.
+      minutes: after which they are stopped; None: never.
 
     Returns:
       `{name: outcome}`, without the jobs that a stop kept from being started.
@@ -133,7 +135,7 @@ def run(
     with ThreadPoolExecutor(len(slots)) as pool:
         backend = Threads(pool, out, slots, attempts, echo)
         try:
-            return Scheduler(jobs, out, attempts, backend).run()
+            return Scheduler(jobs, out, attempts, backend, minutes).run()
         finally:
             backend.stop()  # after an error of the launcher itself, nothing runs on unseen
 
@@ -145,6 +147,6 @@ def main(arguments: argparse.Namespace) -> int:
     parallel = max(len(gpus), 1) if arguments.parallel is None else arguments.parallel
     slots = slots_of(parallel, gpus, arguments.cores)
     commands.check(jobs, out)
-    outcomes = run(jobs, out, slots, arguments.attempts)
+    outcomes = run(jobs, out, slots, arguments.attempts, arguments.minutes)
     states.show([states.of(job, out) for job in jobs])
     return status_of(jobs, outcomes)

@@ -1,6 +1,7 @@
 """What is due in a sweep and what becomes of it: one loop for every back end that runs jobs."""
 
 import abc
+import math
 import signal
 import sys
 import time
@@ -93,22 +94,27 @@ class Queue(Backend):
 class Scheduler:
     """The jobs that wait, and how the others ended; what runs is the back end's."""
 
-    def __init__(self, jobs: Sequence[Job], out: Path, attempts: int, backend: Backend) -> None:
-        """Starts nothing yet."""
+    def __init__(
+        self, jobs: Sequence[Job], out: Path, attempts: int, backend: Backend, minutes: float | None = None
+    ) -> None:
+        """Starts nothing yet; after `minutes` from the start of `run` it stops as if it were asked to."""
         self.outcomes: dict[str, Outcome] = {}
         self.waiting = list(jobs)
         self._out, self._attempts, self._backend = out, attempts, backend
+        self._seconds = math.inf if minutes is None else 60.0 * minutes
 
     def run(self) -> dict[str, Outcome]:
-        """Runs the jobs to their end, or until SIGTERM or SIGINT.
+        """Runs the jobs to their end, or until SIGTERM or SIGINT, or until the time is up.
 
         Returns:
           `{name: outcome}`, without the jobs that a stop kept from being started, or left to go on.
         """
         asked: list[int] = []
-        stopping = False
+        stopping, deadline = False, time.monotonic() + self._seconds
         with job.hearing(lambda number, frame: asked.append(number), (signal.SIGTERM, signal.SIGINT)):
             while True:
+                if not asked and time.monotonic() >= deadline:
+                    asked.append(signal.SIGALRM)
                 if not asked:
                     self.submit()
                 elif self._backend.detached:

@@ -69,8 +69,10 @@ version.write_text(given.version)
 if given.expert is not None and not (given.expert / "summary.json").exists():
     print(f"error: {given.expert}: is not finished.", file=sys.stderr)
     sys.exit(2)
-checkpoint = folder / "checkpoint.json"
-done, total = json.loads(checkpoint.read_text()) if checkpoint.exists() else (0, 0)
+checkpoints = folder / "checkpoints"
+checkpoints.mkdir(exist_ok=True)
+newest = max((int(path.name) for path in checkpoints.iterdir() if path.name.isdigit()), default=0)
+done, total = json.loads((checkpoints / str(newest) / "state").read_text()) if newest else (0, 0)
 begun = time.monotonic()
 while done < given.rounds:
     if starts < given.stops:
@@ -83,8 +85,9 @@ while done < given.rounds:
             record = {"phase": "offline", "updates": 10 * done, "env_steps": 0, "seed": seed}
             record["seconds"] = {"total": 2.0 * done}
             print(json.dumps(record), file=file)
-    (folder / "checkpoint.tmp").write_text(json.dumps([done, total]))
-    os.replace(folder / "checkpoint.tmp", checkpoint)
+    (checkpoints / f"{done}.tmp").mkdir(exist_ok=True)
+    (checkpoints / f"{done}.tmp" / "state").write_text(json.dumps([done, total]))
+    os.replace(checkpoints / f"{done}.tmp", checkpoints / str(done))
     if asked and done < given.rounds:
         print(f"stopped by {asked[0]}", flush=True)
         sys.exit(75)

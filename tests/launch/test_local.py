@@ -76,6 +76,20 @@ def test_a_command_that_stops_by_itself_goes_on_but_not_for_ever(out):
     assert [len(starts(out / name)) for name in "ab"] == [3, 3]
 
 
+def test_all_stop_when_the_time_is_up_and_go_on_later(out, capsys):
+    jobs = [Job("a", ("--rounds=3",)), Job("b", ("--rounds=40", "--seconds=0.1")), Job("c", ())]
+    outcomes = local.run(jobs, out, minutes=1 / 60)
+    assert {name: ended.state for name, ended in outcomes.items()} == {"a": "done", "b": "preempted"}
+    assert "stopping: 1 jobs write a checkpoint" in capsys.readouterr().err
+    assert local.status_of(jobs, outcomes) == 75
+    outcomes = local.run(jobs, out)
+    assert {ended.state for ended in outcomes.values()} == {"done"}
+    whole = 0
+    for done in range(1, 41):
+        whole = whole * 3 + done
+    assert json.loads((out / "b" / "summary.json").read_text())["value"] == whole
+
+
 def test_another_process_in_a_workdir_is_waited_for(out, monkeypatch):
     attempt = job.start(Job("a", ("--rounds=500", "--seconds=0.05")), out)
     monkeypatch.setattr(job, "PATIENCE", 0.1)

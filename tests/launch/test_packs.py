@@ -100,7 +100,7 @@ def test_the_results_of_a_packed_sweep_train_nothing(fake, monkeypatch):
 
 
 def test_an_arm_with_a_failed_part_is_left_out_whole(fake, monkeypatch, capsys):
-    def run(jobs, out, attempts):
+    def run(jobs, out, attempts, minutes):
         states = {one.name: record.FAILED if one.name == "a_seed1" else record.DONE for one in jobs}
         return {name: job.Outcome(state, int(state == record.FAILED)) for name, state in states.items()}
 

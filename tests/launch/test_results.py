@@ -18,17 +18,26 @@ BUDGETS = {
 """
 
 
+def finish(folder, text="{}"):
+    """A workdir as a finished run leaves it."""
+    for name in ("summary.json", "report/index.html", "config.json", "checkpoints/7/state", "tensorboard/x"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
 @pytest.fixture
 def calls(monkeypatch):
     """Tables in place of being written; `{word in the command: its exit status}` says how jobs end."""
     trained, tables, statuses = [], [], {}
 
-    def run(jobs, out, attempts):
+    def run(jobs, out, attempts, minutes):
         trained.append((jobs, out, attempts))
         ended = {}
         for planned in jobs:
             status = next((found for word, found in statuses.items() if word in planned.arguments), 0)
             state = {0: record.DONE, job.STOPPED: record.PREEMPTED}.get(status, record.FAILED)
+            if state == record.DONE:
+                finish(out / planned.name)
             ended[planned.name] = job.Outcome(state, status, "broke" if state == record.FAILED else "")
         return ended
 
@@ -43,9 +52,10 @@ def calls(monkeypatch):
 
 
 @pytest.fixture
-def start(tmp_path):
+def start(tmp_path, monkeypatch):
     """Runs the command with flags and returns its exit status."""
     (tmp_path / "sweep.py").write_text(SWEEP)
+    monkeypatch.chdir(tmp_path)
 
     def main(*flags):
         return launching.status(results, tmp_path / "sweep.py", "--out=runs", "--table=t.md", *flags)
@@ -108,3 +118,52 @@ def test_an_interruption(calls, start, capsys):
     statuses["--config=b"] = job.STOPPED
     assert start() == 75
     assert "the same command goes on" in capsys.readouterr().err and tables == []
+
+
+def test_the_table_of_what_is_done_when_the_time_is_up(calls, start, monkeypatch, capsys):
+    _, tables, statuses = calls
+    statuses["--config=b"] = job.STOPPED
+    clock = iter((0.0, 60.0))
+    monkeypatch.setattr(results.time, "monotonic", lambda: next(clock))
+    assert start("--minutes=1") == 75
+    assert tables[0][-3:] == ["--note=Not finished, and missing above: second.", "--", "runs/first"]
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_jobs_that_another_machine_has_finished_are_in_the_table_and_not_run(calls, start):
+    trained, tables, _ = calls
+    finish(Path("there/second"))
+    assert start("--carry=here", "--carry=there") == 0
+    assert [planned.name for planned in trained[0][0]] == ["first"]
+    assert tables[0][-2:] == ["runs/first", "there/second"]
+    # What was done here can be handed on, without what only this machine needs.
+    kept = sorted(str(path.relative_to("here")) for path in Path("here").rglob("*") if path.is_file())
+    assert kept == [f"first/{name}" for name in ("config.json", "report/index.html", "summary.json")]
+    assert start("--carry=here", "--carry=there", "--out=elsewhere") == 0
+    assert trained[1][0] == [] and tables[1][-2:] == ["here/first", "there/second"]
+
+
+def test_a_begun_job_goes_on_elsewhere(calls, start, capsys):
+    _, _, statuses = calls
+    statuses |= {"--config=a": job.STOPPED, "--config=b": job.STOPPED}
+    for name, number in (("config.json", ""), ("checkpoints/4/x", "four"), ("checkpoints/12/x", "twelve")):
+        for folder in ("runs/first", "runs/second"):
+            Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
+            Path(folder, name).write_text(number)
+    Path("runs/second/checkpoints/replay").mkdir()
+    Path("runs/second/checkpoints/replay/rows").write_bytes(bytes(17 * 2**20))
+    assert start("--carry=here") == 75
+    assert "second: its checkpoint takes 17 MiB, so it is not handed on" in capsys.readouterr().err
+    assert [path.name for path in Path("here").iterdir()] == ["first"]
+    assert start("--carry=here", "--out=elsewhere") == 75
+    found = {str(path.relative_to("elsewhere")) for path in Path("elsewhere").rglob("*") if path.is_file()}
+    assert found == {"first/config.json", "first/checkpoints/12/x"}
+
+
+def test_what_another_job_needs_is_not_taken_from_elsewhere(calls, start, tmp_path):
+    trained, _, _ = calls
+    text = SWEEP.replace("--config=b", "--expert={out}/first")
+    (tmp_path / "sweep.py").write_text(text)
+    finish(Path("there/first"))
+    assert start("--carry=there") == 0
+    assert [planned.name for planned in trained[0][0]] == ["first", "second"]

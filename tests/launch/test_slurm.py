@@ -143,7 +143,7 @@ def test_requests_to_stop_requeue_and_cancelling_does_not(cluster, place):
         )
     )
     ids = {name: task_of(line) for name, line in ids.items()}
-    until(lambda: all((out / name / "checkpoint.json").exists() for name in ids))
+    until(lambda: all(any((out / name / "checkpoints").glob("*")) for name in ids))
     cluster.call("scancel", "--signal=TERM", ids["terminated"])
     cluster.call("scancel", "--signal=USR2", ids["limited"])  # as before a time limit
     cluster.call("scancel", ids["cancelled"])
@@ -167,7 +167,7 @@ def test_a_job_whose_processors_are_taken_away_goes_on_later(cluster, place):
     sweep(place, "[Job('low', ('--rounds=20', '--seconds=0.2'))]")
     launcher = begin("launch.slurm", "sweep.py", "--out=out", "--partition=main", POLL, cwd=place)
     folder = place / "out" / "low"
-    until((folder / "checkpoint.json").exists)
+    until(lambda: any((folder / "checkpoints").glob("*")))
     urgent = ("--partition=urgent", "--exclusive", "--wait", "--output=/dev/null", "--wrap=true")
     cluster.call("sbatch", *urgent)
     assert "low" not in values(place / "out")
@@ -180,7 +180,7 @@ def test_the_job_of_a_killed_worker_is_submitted_again_and_goes_on(cluster, plac
     sweep(place, "[Job('orphan', ('--rounds=20', '--seconds=0.2'))]")
     launcher = begin("launch.slurm", "sweep.py", "--out=out", POLL, cwd=place)
     folder = place / "out" / "orphan"
-    until((folder / "checkpoint.json").exists)
+    until(lambda: any((folder / "checkpoints").glob("*")))
     mark = f"SLURM_JOB_ID={task_of(launcher.stdout.readline())}".encode()
     commands = {
         number: Path(f"/proc/{number}/cmdline").read_bytes() for number in slurm_cluster.processes_with(mark)

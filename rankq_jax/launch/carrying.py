@@ -1,0 +1,106 @@
+"""Jobs handed on between machines: of a finished one its records, of a begun one a small checkpoint."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rankq_jax.errors import InputError
+from rankq_jax.launch import record
+from rankq_jax.launch.jobs import Job, needs
+
+LIMIT = 16 * 2**20  # bytes of a job that is begun; those of a large replay stay where they are
+CHECKPOINTS, REPLAY = "checkpoints", "replay"
+LEFT = ("lock", "tensorboard")  # which nobody needs elsewhere
+RESUMED = ("job.log", "backbone.npz", "owner.json")  # which only who goes on with a run needs
+
+
+def _newest(folder: Path) -> Path | None:
+    """The newest checkpoint of a workdir."""
+    found = folder / CHECKPOINTS
+    numbers = [int(path.name) for path in found.iterdir() if path.name.isdigit()] if found.is_dir() else []
+    return found / str(max(numbers)) if numbers else None
+
+
+def _kept(folder: Path) -> Iterator[Path]:
+    """The files of a workdir that another machine needs."""
+    done, newest = record.finished(folder), _newest(folder)
+    for path in sorted(folder.rglob("*")):
+        first, *rest = path.relative_to(folder).parts
+        if not path.is_file() or first in LEFT:
+            continue
+        if done and (first in (*RESUMED, CHECKPOINTS) or first.startswith("trajectories-")):
+            continue
+        if first == CHECKPOINTS and newest is not None and rest[0] not in (newest.name, REPLAY):
+            continue
+        yield path
+
+
+def hand_on(jobs: Sequence[Job], out: Path, carried: Path) -> list[str]:
+    """Copies what other machines need of the jobs that were begun or finished below `out`.
+
+    Returns:
+      A line for each begun job that is not copied, because it has no checkpoint or a large one.
+
+    Raises:
+      InputError: if the folder cannot be written to.
+    """
+    told = []
+    for name in (job.name for job in jobs if (out / job.name / "config.json").exists()):
+        folder, there = out / name, carried / name
+        if not record.finished(folder):
+            if _newest(folder) is None:
+                told.append(f"{name}: has no checkpoint yet, so it is not handed on")
+                continue
+            size = sum(path.stat().st_size for path in _kept(folder))
+            if size > LIMIT:
+                told.append(f"{name}: its checkpoint takes {size / 2**20:.0f} MiB, so it is not handed on")
+                continue
+        try:
+            _copy(folder, list(_kept(folder)), there)
+        except OSError as error:
+            raise InputError(f"{there}: cannot be written ({error.strerror}); make room.") from error
+    return told
+
+
+def _copy(folder: Path, files: Sequence[Path], there: Path) -> None:
+    """The files in a folder at its place; what lay there before goes when all are copied."""
+    part, old = there.with_name(f"{there.name}.part"), there.with_name(f"{there.name}.old")
+    for path in (part, old):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in files:
+        target = part / path.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+    if there.exists():
+        there.rename(old)
+    part.rename(there)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def done_elsewhere(jobs: Sequence[Job], carried: Sequence[Path]) -> dict[str, Path]:
+    """`{name: workdir}` of the jobs that other machines have finished.
+
+    Jobs that another one needs are left out: records alone are not enough for it.
+    """
+    needed = {name for job in jobs for name in needs(job)}
+    found = {}
+    for name in (job.name for job in jobs if job.name not in needed):
+        there = next((path / name for path in carried if record.finished(path / name)), None)
+        if there is not None:
+            found[name] = there
+    return found
+
+
+def take_over(jobs: Sequence[Job], carried: Sequence[Path], out: Path) -> None:
+    """Copies jobs that other machines have begun to `out`, where they have not been begun.
+
+    Raises:
+      InputError: if `out` cannot be written to.
+    """
+    for name in (job.name for job in jobs if not (out / job.name / "config.json").exists()):
+        begun = next((path / name for path in carried if (path / name / "config.json").exists()), None)
+        if begun is not None:
+            try:
+                _copy(begun, list(_kept(begun)), out / name)
+            except OSError as error:
+                raise InputError(f"{out / name}: cannot be written ({error.strerror}).") from error
