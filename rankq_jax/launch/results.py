@@ -55,8 +55,8 @@ def main(arguments: argparse.Namespace) -> int:
     failed = {name: ended for name, ended in outcomes.items() if ended.state == record.FAILED}
     for name, ended in failed.items():
         print(f"failed: {name}: {ended.error}", file=sys.stderr)
-    ended = {name for name, outcome in outcomes.items() if outcome.state in (record.DONE, record.FAILED)}
-    unfinished = [job.name for job in left if job.name not in ended]
+    over = {name for name, ended in outcomes.items() if ended.state in (record.DONE, record.FAILED)}
+    unfinished = [job.name for job in left if job.name not in over]
     # An arm is in the table with all of its seeds or not.
     broken = {packs.whole(name) for name in (*failed, *unfinished)}
     done = [elsewhere.get(job.name, out / job.name) for job in jobs if packs.whole(job.name) not in broken]
