@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from rankq_jax.bounds import Count, Positive, checked
+from rankq_jax.drawing import scan_drawing_before
 from rankq_jax.specs import is_image
 from rankq_jax.types import Agent, Key, Metrics, Transition
 
@@ -113,27 +114,25 @@ def sampling_keys(key: Key, updates: int) -> Key:
 
 @checked()
 def scan_updates(
-    agent: Agent, updates: Count, select: Callable[[Any, jax.Array], Any] | None = None
+    agent: Agent, updates: Count, select: Callable[[Any, jax.Array], Any] | None = None, ahead: bool = False
 ) -> Agent:
-    """`update` applies `updates` updates in one `lax.scan`, each from the same source with its own key.
-
-    Metrics gain a leading `[K]`.
+    """`update` makes K updates in one `lax.scan`, each with its own key. Metrics gain a leading `[K]`.
 
     Args:
       agent: any agent.
       updates: K.
       select: `(source, i) -> source` of the i-th update, `i` `[]` int32; None: all have the same.
+      ahead: draw the random numbers of all updates before the first one, see `drawing`.
 
     Raises:
       ValueError: if `updates` is below 1.
     """
+    scan = scan_drawing_before if ahead else jax.lax.scan
 
     def update(state: Any, source: Any, key: Key) -> tuple[Any, Metrics]:
-        keys = jax.random.split(key, updates)
-        if select is None:
-            return jax.lax.scan(lambda s, k: agent.update(s, source, k), state, keys)
-        each = (keys, jnp.arange(updates, dtype=jnp.int32))
-        return jax.lax.scan(lambda s, x: agent.update(s, select(source, x[1]), x[0]), state, each)
+        own = select or (lambda source, i: source)
+        each = (jax.random.split(key, updates), jnp.arange(updates, dtype=jnp.int32))
+        return scan(lambda s, x: agent.update(s, own(source, x[1]), x[0]), state, each)
 
     return agent._replace(update=update)
 

@@ -35,6 +35,7 @@ class ExecutionConfig:
 
     seeds: kinds.SeedsExecution = field("auto", "The seeds of a device train batched or sequential.")
     critics: kinds.CriticsExecution = field("auto", "The members of a critic are batched or unrolled.")
+    draws: kinds.Draws = field("auto", "Random numbers are drawn before the updates, or within them.")
     acting: kinds.Acting = field("auto", "The policy acts on the device that trains, or on the host's CPU.")
     compute_dtype: kinds.ComputeType = field("float32", "The type in which hidden layers compute.")
     matmul_precision: kinds.Precision = field("default", "The jax.lax.Precision of matrix products.")

@@ -29,6 +29,7 @@ def lift(
     sequential: bool = False,
     shared_batch: bool = False,
     on_disk: bool = False,
+    ahead: bool = False,
 ) -> Agent:
     """`agent` on the devices of `layout`, as a `Phase` takes it.
 
@@ -41,6 +42,7 @@ def lift(
       sequential: see `lifting.vmap_seeds`; faster on CPU.
       shared_batch: one seed, whose batch lies over all devices: see `parallel.averaged`.
       on_disk: whether the dataset stays on disk: see `loop.disk`.
+      ahead: see `lifting.scan_updates`; faster on an accelerator.
 
     Raises:
       ValueError: if a batch would lie over all devices and the dataset on disk.
@@ -48,7 +50,7 @@ def lift(
     if shared_batch and on_disk:
         raise ValueError("a dataset on disk is for seeds that lie over devices, not for a shared batch")
     select = mixture.of_update if on_disk else None
-    agent = scan_updates(with_sampling(agent, draw(batch_size)), updates_per_dispatch, select)
+    agent = scan_updates(with_sampling(agent, draw(batch_size)), updates_per_dispatch, select, ahead=ahead)
     if shared_batch:
         agent = averaged(agent)
     agent = vmap_seeds(agent, mixture.of_seed, sequential=sequential)

@@ -16,12 +16,12 @@ class Plan(NamedTuple):
     """Phases that do not know yet how many seeds they train, and on which devices.
 
     Attributes:
-      phases: `(layout, sequential, on_disk) -> phases`; see `loop.agents.lift`.
+      phases: `(layout, sequential, on_disk, ahead) -> phases`; see `loop.agents.lift`.
       train_envs: environments per seed that data is collected from.
       replay_capacity: transitions that the replay buffer of a seed holds.
     """
 
-    phases: Callable[[Layout, bool, bool], tuple[Phase, ...]]
+    phases: Callable[[Layout, bool, bool, bool], tuple[Phase, ...]]
     train_envs: int
     replay_capacity: int
 
@@ -107,7 +107,7 @@ def offline_to_online(
     collect = parts(long, steps, "train_envs", train_envs)
     ratio: Schedule = mixing_ratio if callable(mixing_ratio) else lambda env_steps: mixing_ratio
 
-    def phases(layout: Layout, sequential: bool, on_disk: bool) -> tuple[Phase, ...]:
+    def phases(layout: Layout, sequential: bool, on_disk: bool, ahead: bool) -> tuple[Phase, ...]:
         how: Any = {"sequential": sequential, "on_disk": on_disk}
 
         def diagnosed(agent: Agent, draw: SamplerFactory = mixture.uniform) -> Diagnostics | None:
@@ -120,6 +120,7 @@ def offline_to_online(
                 layout,
                 batch_size=rows,
                 updates_per_dispatch=max(dispatch, 1),
+                ahead=ahead,
                 **how,
             ),
             iterations=offline_iterations,
@@ -137,6 +138,7 @@ def offline_to_online(
                 batch_size=rows,
                 updates_per_dispatch=updates_per_dispatch,
                 draw=draw,
+                ahead=ahead,
                 **how,
             ),
             iterations=online_iterations,

@@ -57,6 +57,7 @@ class Run:
         devices: Sequence[jax.Device] | None = None,
         acting: jax.Device | None = None,
         sequential: bool | None = None,
+        ahead: bool | None = None,
         state: RunState | None = None,
         stopwatch: Stopwatch | None = None,
     ) -> None:
@@ -73,7 +74,9 @@ class Run:
           threads: of the environments; 0 uses every core.
           devices: that train; None: all of this process.
           acting: the device that policies act on; None: where they are trained.
-          sequential: whether the seeds of a device are trained one after another; None: on CPU.
+          sequential: whether the seeds of a device are trained one after another; None: on CPU, or if each
+            device has a single one.
+          ahead: whether random numbers are drawn before the updates of a dispatch; None: on accelerators.
           state: of a run with the same plan, task, data and seeds, to go on from; None starts anew.
           stopwatch: what the parts of the run take.
 
@@ -99,8 +102,11 @@ class Run:
 
         self.task = task
         self.layout = seeds_over_devices(count, devices or jax.local_devices())
-        in_turn = jax.default_backend() == "cpu" if sequential is None else sequential
-        self.phases = plan.phases(self.layout, in_turn, on_disk(data))
+        on_cpu = jax.default_backend() == "cpu"
+        alone = count <= self.layout.devices
+        in_turn = on_cpu or alone if sequential is None else sequential
+        before = not on_cpu if ahead is None else ahead
+        self.phases = plan.phases(self.layout, in_turn, on_disk(data), before)
         self.setup = Setup(
             env=task.environment(count * plan.train_envs, threads),
             evaluation_env=None if task.recorded else task.environment(count * evaluation_episodes, threads),

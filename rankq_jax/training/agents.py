@@ -18,7 +18,7 @@ from rankq_jax.networks import FAMILIES, Networks, noisy
 from rankq_jax.parallel import Layout, cross_device_mean
 from rankq_jax.phases import Diagnostics
 from rankq_jax.specs import TaskSpec
-from rankq_jax.training.execution import arithmetic_of, execution_of
+from rankq_jax.training.execution import arithmetic_of, execution_of, seeds_of_device
 from rankq_jax.types import Agent, Schedule, Transition
 
 # Fields that networks have as arguments of the same name.
@@ -172,13 +172,15 @@ def lifted(
     agent: Agent, config: RunConfig, layout: Layout, block: int, draw: SamplerFactory = mixture.uniform
 ) -> Agent:
     """`agent` on the devices of `layout`: `block` updates per call, from batches that it draws itself."""
+    execution = execution_of(config.execution, seeds=seeds_of_device(config, layout.devices))
     return lift(
         agent,
         layout,
         batch_size=batch_rows(config, layout, agent.name),
         updates_per_dispatch=block,
         draw=draw,
-        sequential=execution_of(config.execution).seeds == "sequential",
+        sequential=execution.seeds == "sequential",
+        ahead=execution.draws == "before",
         shared_batch=config.parallel == "batch",
         on_disk=config.dataset_storage == "disk",
     )
@@ -188,13 +190,14 @@ def diagnosed(
     agent: Agent, config: RunConfig, layout: Layout, draw: SamplerFactory = mixture.uniform
 ) -> Diagnostics | None:
     """The diagnostics of an agent's critic, on one batch of the updates' size."""
+    execution = execution_of(config.execution, seeds=seeds_of_device(config, layout.devices))
     return lift_diagnostics(
         agent,
         layout,
         config.diagnostics_every,
         batch_size=_rows(config, layout),
         draw=draw,
-        sequential=execution_of(config.execution).seeds == "sequential",
+        sequential=execution.seeds == "sequential",
         on_disk=config.dataset_storage == "disk",
     )
 

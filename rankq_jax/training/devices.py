@@ -10,7 +10,7 @@ import jax
 
 from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError
-from rankq_jax.training.execution import execution_of
+from rankq_jax.training.execution import execution_of, seeds_of_device
 
 # Of JAX: other random numbers, or the same operations in other types or another precision.
 SETTINGS = (
@@ -102,13 +102,14 @@ def settings() -> dict[str, Any]:
 
 def layout(config: RunConfig) -> dict[str, Any]:
     """What a configuration trains on, for the records: devices, and how the work lies on them."""
-    devices, execution = devices_of(config), execution_of(config.execution)
-    first = devices.training[0]
+    devices = devices_of(config)
+    first, count = devices.training[0], len(devices.training)
+    execution = execution_of(config.execution, seeds=seeds_of_device(config, count))
     return {
-        "number": len(devices.training),
+        "number": count,
         "platform": first.platform,
         "kind": first.device_kind,
-        **{name: getattr(execution, name) for name in ("seeds", "critics", "acting")},
+        **{name: getattr(execution, name) for name in ("seeds", "critics", "draws", "acting")},
     }
 
 
@@ -116,7 +117,7 @@ def line(found: dict[str, Any]) -> str:
     """`layout` in words."""
     return (
         f"training on {found['number']} x {found['platform']} ({found['kind']}), seeds {found['seeds']}, "
-        f"critics {found['critics']}, acting on {found['acting']}"
+        f"critics {found['critics']}, numbers drawn {found['draws']} updates, acting on {found['acting']}"
     )
 
 

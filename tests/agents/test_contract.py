@@ -105,11 +105,12 @@ def test_act_and_mode_stay_in_the_box(name, agent, state, batch, key):
     np.testing.assert_array_equal(greedy, agent.act_greedy(params, observation, jax.random.key(9)))
 
 
-def test_sampled_and_repeated_draw_and_apply_k_batches(agent, state, batch, key):
+@pytest.mark.parametrize("ahead", [False, True])
+def test_sampled_and_repeated_draw_and_apply_k_batches(ahead, agent, state, batch, key):
     def pick(source, k):
         return jax.tree.map(lambda x: x[jax.random.randint(k, (4,), 0, BATCH)], source)
 
-    lifted = jit_agent(scan_updates(with_sampling(agent, pick), 5))
+    lifted = jit_agent(scan_updates(with_sampling(agent, pick), 5, ahead=ahead))
     new, metrics = lifted.update(jax.tree.map(jnp.copy, state), batch, key)
     for k in jax.random.split(key, 5):
         k_batch, k_update = jax.random.split(k)

@@ -42,15 +42,17 @@ def test_where_phases_overlap_the_last_cpu_device_acts():
 
 def test_a_platform_decides_what_the_configuration_leaves_open():
     for platform, expected in (
-        ("cpu", ("sequential", "unrolled", "host")),
-        ("gpu", ("batched", "batched", "host")),
+        ("cpu", ("sequential", "unrolled", "within", "host")),
+        ("gpu", ("batched", "batched", "before", "host")),
     ):
         found = execution_of(make().execution, platform)
-        assert (found.seeds, found.critics, found.acting) == expected
+        assert (found.seeds, found.critics, found.draws, found.acting) == expected
+    assert execution_of(make().execution, "gpu", seeds=1).seeds == "sequential"
+    assert execution_of(make(**{"execution.seeds": "batched"}).execution, "gpu", seeds=1).seeds == "batched"
     assert execution_of(make(**{"execution.seeds": "batched"}).execution, "cpu").seeds == "batched"
 
 
-@pytest.mark.parametrize("field", ["seeds", "critics", "acting"])
+@pytest.mark.parametrize("field", ["seeds", "critics", "draws", "acting"])
 def test_an_unknown_layout_is_named(field):
     with pytest.raises(InputError, match=rf"^config.execution.{field}: unknown value 'batch'"):
         make(**{f"execution.{field}": "batch"})
@@ -60,10 +62,12 @@ def test_a_run_says_on_what_it_trains():
     found = devices.layout(make(**{"execution.critics": "batched", "online.overlap": True}))
     kind = jax.devices()[0].device_kind
     assert devices.line(found) == (
-        f"training on 1 x cpu ({kind}), seeds sequential, critics batched, acting on host"
+        f"training on 1 x cpu ({kind}), seeds sequential, critics batched, numbers drawn within updates, "
+        "acting on host"
     )
     assert devices.line(devices.layout(make(**{"execution.acting": "device"}))) == (
-        f"training on 2 x cpu ({kind}), seeds sequential, critics unrolled, acting on device"
+        f"training on 2 x cpu ({kind}), seeds sequential, critics unrolled, numbers drawn within updates, "
+        "acting on device"
     )
 
 

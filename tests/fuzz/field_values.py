@@ -154,6 +154,7 @@ SHARED = {
     "restarts": whole(0, 10_000, 0, 1),
     "execution.seeds": choice("auto", "batched", "sequential"),
     "execution.critics": choice("auto", "batched", "unrolled"),
+    "execution.draws": choice("auto", "before", "within"),
     "execution.acting": choice("auto", "device", "host"),
     "execution.compute_dtype": choice("float32", "bfloat16"),
     "execution.matmul_precision": choice("default", "high", "highest"),
