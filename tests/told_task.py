@@ -1,10 +1,14 @@
 """A dot, a word and a place: a task of images for small vision-language-action networks, in numpy."""
 
+import contextlib
+
 import jax
 import numpy as np
+import pytest
 
+from rankq_jax import tasks
 from rankq_jax.exporting import by_name
-from rankq_jax.networks import VlaSizes
+from rankq_jax.networks import VLA_PRESETS, VlaSizes
 from rankq_jax.networks.vla.sizes import Stage
 from rankq_jax.specs import vector
 from rankq_jax.trained_policies import Weights, save_weights
@@ -28,6 +32,15 @@ def told(position):
 
 SPEC = {"image": IMAGE, "proprio": vector(2), "instruction": vector(WORDS, np.int32)}
 TOLD = task_of("dot-told", told, SPEC)
+
+
+@contextlib.contextmanager
+def registered():
+    """The task and the sizes in their registries, meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(tasks.TASKS, TOLD.name, TOLD)
+        patch.setitem(VLA_PRESETS, "vla-xs", SIZES)
+        yield
 
 
 def write_untrained(config, path, seed=3):

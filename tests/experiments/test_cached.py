@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from rankq_jax import configs, tasks
+from rankq_jax import configs
 from rankq_jax.cli import main
 from rankq_jax.envs.rollout import opened
 from rankq_jax.envs.streams import streams
@@ -17,7 +17,7 @@ from rankq_jax.trained_policies import load_weights, save_weights
 from rankq_jax.training import build, train, weights
 from rankq_jax.training.restore import restore
 from tests.faults import comparison
-from tests.told_task import SIZES, TOLD, write_untrained
+from tests.told_task import SIZES, TOLD, registered, write_untrained
 
 TINY = {
     "networks": "vla-xs", "critic_hidden": (8,), "batch_size": 8, "dataset_steps": 60, "offline.updates": 4,
@@ -38,10 +38,8 @@ def config_of(algorithm="flow_bc", **changes):
 
 @pytest.fixture(scope="module", autouse=True)
 def file(tmp_path_factory):
-    """The task and the sizes in their registries, and a file of first parameters."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(tasks.TASKS, TOLD.name, TOLD)
-        patch.setitem(VLA_PRESETS, "vla-xs", SIZES)
+    """A file of first parameters, while the task is registered."""
+    with registered():
         yield write_untrained(config_of(), tmp_path_factory.mktemp("weights") / "tiny.npz")
 
 
