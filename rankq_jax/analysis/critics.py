@@ -11,9 +11,10 @@ from rankq_jax.analysis.names import markdown
 
 BEATEN = ("noisy", "very_noisy", "permuted", "random")  # kinds of actions that recorded ones should beat
 SLOPE, VALUE = "action_gradient_max", "q_data"
+SWITCH = "before and after the switch"  # a column that no other table has
 HEAD = (
     "arm", *(f"above {kind.replace('_', ' ')} (%)" for kind in BEATEN),
-    "max dQ/da, offline peak", "before and after the switch", "final", "Q of recorded",
+    "max dQ/da, offline peak", SWITCH, "final", "Q of recorded",
 )  # fmt: skip
 NONE = "-"
 

@@ -190,14 +190,15 @@ def document(runs: Sequence[Run], command: str, reference: str, notes: Sequence[
     commits = dict.fromkeys(markdown(run.commit) for run in runs)
     versions = dict.fromkeys(", ".join(f"{name} {v}" for name, v in run.versions.items()) for run in runs)
     others = dict.fromkeys(m for arms in sections.values() for m in _others(arms))
-    looked_at = any(critics.table(arms) for arms in sections.values())
+    written = [section(task, arms, reference) for task, arms in sections.items()]
+    looked_at = any(critics.SWITCH in text for text in written)
     paragraphs = [
         f"# {', '.join(map(markdown, sections))}",
         f"Written by\n\n{block(command)}",
         how_to_read(
             reference, [m for m in others if m.name != "length"], critics.HOW_TO_READ if looked_at else ()
         ),
-        *(section(task, arms, reference) for task, arms in sections.items()),
+        *written,
         "## How the runs were made",
         *notes,
         f"Written on {machine}. Commit {', '.join(commits)}. {'; '.join(map(markdown, versions))}.",
