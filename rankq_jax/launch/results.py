@@ -40,6 +40,9 @@ def main(arguments: argparse.Namespace) -> int:
     place = arguments.table.parent
     if arguments.table.is_dir() or not next(at for at in (place, *place.parents) if at.exists()).is_dir():
         raise InputError(f"--table={arguments.table}: no file can lie there; give a Markdown file.")
+    for folder in arguments.carry:
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"--carry={folder}: is no folder; give one, which may be new.")
     begun = time.monotonic()
     jobs, out = commands.jobs_of(arguments)
     elsewhere = carrying.done_elsewhere(jobs, arguments.carry)
