@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = [
     {"errors", "files", "specs"},
     {"types", "environments"},
-    {"bounds"},
+    {"bounds", "drawing"},
     {"losses", "action_sets", "trained_policies"},
     {"networks"},
     {"agents"},
@@ -27,8 +27,8 @@ FLOORS = [
 ]
 LEVEL = {part: level for level, parts in enumerate(FLOORS) for part in parts}
 # What needs a concrete agent must get it as an argument.
-BLIND_TO_AGENTS = {"lifting", "parallel", "timing", "metrics", "diagnostics", "data", "envs", "checkpoints",
-                   "writers", "tasks", "phases", "evaluation", "loop", "analysis"}  # fmt: skip
+BLIND_TO_AGENTS = {"drawing", "lifting", "parallel", "timing", "metrics", "diagnostics", "data", "envs",
+                   "checkpoints", "writers", "tasks", "phases", "evaluation", "loop", "analysis"}  # fmt: skip
 
 # Third-party packages that one place alone may name.
 ONLY_IN = {
