@@ -3,36 +3,19 @@
 import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
 from rankq_jax.checkpoints import leaves, replay
-from rankq_jax.checkpoints.replay import ReplaySnapshot, Rows, SaveSegment, Segment
+from rankq_jax.checkpoints.copies import CopiedState, RestoredCheckpoint
+from rankq_jax.checkpoints.replay import ReplaySnapshot, SaveSegment, Segment
 from rankq_jax.checkpoints.retention import Marks, options
 from rankq_jax.errors import InputError, Stopped
 
 ROWS = "replay"  # folder of the segments, inside that of the checkpoints
-
-
-class RestoredCheckpoint(NamedTuple):
-    """A checkpoint that was read.
-
-    Attributes:
-      number: of the checkpoint, counted from 1 in the order of time.
-      parts: by name, in the structure and on the devices that were asked for.
-      notes: the JSON dictionary that was saved beside them.
-      rows: of the replay buffers, oldest first.
-      damaged: of newer checkpoints that could not be read, one line each, newest first.
-    """
-
-    number: int
-    parts: dict[str, Any]
-    notes: dict[str, Any]
-    rows: list[Rows]
-    damaged: list[str]
 
 
 class Checkpoints:
@@ -104,37 +87,56 @@ class Checkpoints:
           InputError: if this or the last checkpoint could not be written.
           Stopped: if that took orbax too long, as by the system's clock.
         """
+        return self.write(self.copy(parts, buffers), notes, score, anchor)
+
+    def copy(self, parts: Mapping[str, Any], buffers: ReplaySnapshot | None = None) -> CopiedState:
+        """The state that `save` would write now, for `write`; nothing else may be saved until then.
+
+        Raises:
+          InputError: if the last checkpoint could not be written.
+          Stopped: as `save`.
+        """
         own = {name: jax.tree.map(leaves.host_copy, part) for name, part in parts.items()}
+        self.wait()
+        if buffers is None:
+            return CopiedState(own, None, None)
+        if not all((self._folder / ROWS / segment.name).exists() for segment in self._segments):
+            self._segments = []  # somebody has deleted them; the buffers still hold what is needed
+        first = np.asarray(self._segments[-1].end) if self._segments else buffers.oldest
+        return CopiedState(own, buffers.since(first), buffers.oldest)
+
+    def write(
+        self, copied: CopiedState, notes: Mapping[str, Any], score: float | None = None, anchor: bool = False
+    ) -> int:
+        """Starts to write what was copied; arguments, result and errors are those of `save`."""
         self.wait()
         with self._writing():
             number = max(self.numbers, default=0) + 1
             items: dict[str, Any] = {
                 name: ocp.args.StandardSave(part)
-                for name, part in own.items()
+                for name, part in copied.parts.items()
                 if jax.tree.leaves(part)  # orbax refuses an empty tree
             }
-            if buffers is not None:
-                items |= self._appended(number, buffers)
+            items |= self._appended(number, copied)
             about = {
                 "notes": dict(notes),
                 "score": score,
                 "anchor": anchor,
                 "segments": [list(segment) for segment in self._segments],
-                "checksums": {name: leaves.checksum(part) for name, part in own.items()},
+                "checksums": {name: leaves.checksum(part) for name, part in copied.parts.items()},
             }
             about["checksum"] = leaves.text_checksum(about)
             self.marks.note(number, score, anchor)
             self._manager.save(number, args=ocp.args.Composite(about=ocp.args.JsonSave(about), **items))
         return number
 
-    def _appended(self, number: int, buffers: ReplaySnapshot) -> dict[str, Any]:
+    def _appended(self, number: int, copied: CopiedState) -> dict[str, Any]:
         """What is to be written of the buffers, and notes that it belongs to them."""
-        folder = self._folder / ROWS
+        folder, found = self._folder / ROWS, copied.rows
+        if found is None or copied.oldest is None:
+            return {}
         replay.sweep(folder, {segment.name for n in self.numbers for segment in self._readable(n)[1]})
-        if not all((folder / segment.name).exists() for segment in self._segments):
-            self._segments = []  # somebody has deleted them; the buffers still hold what is needed
-        found = buffers.since(np.asarray(self._segments[-1].end) if self._segments else buffers.oldest)
-        self._segments = replay.needed(self._segments, buffers.oldest)
+        self._segments = replay.needed(self._segments, copied.oldest)
         if not (found.end > found.first).any():
             return {}
         segment = Segment(f"rows-{number}.npz", found.first.tolist(), found.end.tolist())

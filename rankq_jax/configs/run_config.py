@@ -37,6 +37,9 @@ class ExecutionConfig:
     critics: kinds.CriticsExecution = field("auto", "The members of a critic are batched or unrolled.")
     draws: kinds.Draws = field("auto", "Random numbers are drawn before the updates, or within them.")
     acting: kinds.Acting = field("auto", "The policy acts on the device that trains, or on the host's CPU.")
+    evaluation: kinds.EvaluationOrder = field(
+        "auto", "Evaluations run beside the training that follows, or before it."
+    )
     compute_dtype: kinds.ComputeType = field("float32", "The type in which hidden layers compute.")
     matmul_precision: kinds.Precision = field("default", "The jax.lax.Precision of matrix products.")
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
 import numpy as np
 
@@ -136,11 +136,31 @@ class Evaluated(Event):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class EvaluationDue(Event):
+    """An evaluation is handed over; the state is that of the iteration's end.
+
+    Attributes:
+      before: where the run is as long as the evaluation is not made: a state that is saved with it makes the
+        evaluation when it goes on.
+      steps: makes the evaluation, as `evaluation.evaluating`. It has a copy of the parameters and may run in
+        another thread, beside the rest of the run. Closing it gives the evaluation up.
+      checkpoint: whether the phase has a checkpoint here, that of `IterationEnd`.
+      last: whether it is the last evaluation of the phase.
+    """
+
+    before: Progress
+    steps: Generator[int, None, Evaluation]
+    checkpoint: bool
+    last: bool
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class IterationEnd(Event):
     """An iteration is over.
 
     Attributes:
-      checkpoint: whether the phase has a checkpoint here, whatever disturbs the run.
+      checkpoint: whether the phase has a checkpoint here, whatever disturbs the run; not where that belongs
+        to an evaluation that was handed over.
       last: whether the run is over.
     """
 

@@ -99,8 +99,7 @@ def collect(work: Work, state: RunState, act: Act) -> tuple[RunState, list[tuple
       The state and the episodes that have ended, each with the index of its seed.
     """
     setup, layout = work.setup, work.layout
-    seeds = len(setup.seeds)
-    rows = setup.env.rows // seeds
+    seeds, rows = len(setup.seeds), setup.env.rows // len(setup.seeds)
     with work.stopwatch("collect"):
         found = rollout.collect(setup.env, state.env, state.recorder, act, work.phase.collect)
         ended = [(row // rows, episode) for row, episode in found.episodes]
@@ -143,20 +142,24 @@ def relabel(work: Work, state: RunState, keys: Key) -> tuple[RunState, dict[str,
     return state._replace(labels=labels), answers
 
 
-def evaluate(work: Work, state: RunState, keys: Key) -> Generator[int, None, Evaluation]:
-    """Greedy episodes of every seed; see `evaluation.evaluating`."""
+def greedy_episodes(work: Work, state: RunState, keys: Key) -> Generator[int, None, Evaluation]:
+    """Those of every seed, of the policies as they are now; see `evaluation.evaluating`."""
     greedy, progress = policy(work, work.mode, state, keys), state.progress
     starts = [stream_seed(seed, progress.phase, progress.iteration + 1) for seed in work.setup.seeds]
     env = work.setup.evaluation_env
     assert env is not None  # nobody asks for an evaluation without one
-    steps = evaluating(env, greedy, starts, work.setup.measure)
+    return evaluating(env, greedy, starts, work.setup.measure)
+
+
+def evaluate(work: Work, state: RunState, keys: Key) -> Generator[int, None, Evaluation]:
+    """As `greedy_episodes`, timed."""
+    steps = greedy_episodes(work, state, keys)
     while True:
-        try:
-            with work.stopwatch("evaluate"):
+        with work.stopwatch("evaluate"):
+            try:
                 count = next(steps)
-        except StopIteration as end:
-            found: Evaluation = end.value
-            return found
+            except StopIteration as end:
+                return cast(Evaluation, end.value)
         yield count
 
 

@@ -17,6 +17,7 @@ from rankq_jax.loop.event import (
     Collected,
     Evaluated,
     Evaluating,
+    EvaluationDue,
     Event,
     IterationEnd,
     PendingUpdates,
@@ -28,6 +29,7 @@ from rankq_jax.loop.iteration import (
     collect,
     enter_phase,
     evaluate,
+    greedy_episodes,
     next_iteration,
     policy,
     relabel,
@@ -67,6 +69,7 @@ def events(
     stopwatch: Stopwatch | None = None,
     *,
     concurrently: bool = True,
+    hand_over: bool = False,
 ) -> Generator[Event, None, None]:
     """Runs `plan` from wherever `state` is to its end, and yields what happens.
 
@@ -76,7 +79,8 @@ def events(
 
     In an iteration come: `Collected` where there are environment steps, `Updated` for each dispatch,
     `Evaluating` for each step of an evaluation, `Evaluated`, `IterationEnd`. A phase that overlaps has one
-    `Updated` for all dispatches of an iteration, and `Collected` behind it.
+    `Updated` for all dispatches of an iteration, and `Collected` behind it. `EvaluationDue` is all that comes
+    of evaluations that are handed over.
 
     Keys are folded from (seed, phase, iteration): the collecting, updating and evaluating of an iteration
     draw the same numbers whatever happened before, and whichever other seeds run beside.
@@ -90,6 +94,8 @@ def events(
         time that the updates are waited for, besides the collecting.
       concurrently: False finishes the updates of an overlapping phase before it collects: the same results
         without the overlap.
+      hand_over: whether who drives the run makes its evaluations. All of them act in the same environments:
+        one is to be over before the event behind the next `EvaluationDue` is asked for.
 
     Raises:
       NumericsError: after a dispatch with a metric that is NaN or infinite; names metric, seed, update.
@@ -109,7 +115,7 @@ def events(
             keys = iteration_keys(setup.seeds, state.progress)
             if state.progress.stage != Stage.EVALUATE:
                 state = yield from _until_updated(work, state, keys, concurrently)
-            state = yield from _until_the_end(work, state, keys, last)
+            state = yield from _until_the_end(work, state, keys, last, hand_over)
 
 
 def _until_updated(
@@ -176,21 +182,27 @@ def _at_once(
 
 
 def _until_the_end(
-    work: Work, state: RunState, keys: IterationKeys, last: bool
+    work: Work, state: RunState, keys: IterationKeys, last: bool, hand_over: bool
 ) -> Generator[Event, None, RunState]:
     """Evaluates, where the phase has an evaluation now, and comes to the start of the next iteration."""
     phase, number = work.phase, state.progress.iteration + 1
     after = state._replace(progress=next_iteration(state.progress))
-    if work.setup.evaluation_env is not None and due(phase.evaluate_every, number, phase.iterations):
+    planned, final = due(phase.checkpoint_every, number, phase.iterations), number == phase.iterations
+    if work.setup.evaluation_env is None or not due(phase.evaluate_every, number, phase.iterations):
+        pass
+    elif hand_over:
+        steps = greedy_episodes(work, state, keys.evaluate)
+        yield EvaluationDue(phase.name, after, state.progress, steps, planned, final)
+        planned = False
+    else:
         result = evaluate(work, state, keys.evaluate)
         while True:
             try:
-                steps = next(result)
+                made = next(result)
             except StopIteration as end:
                 evaluation = end.value
                 break
-            yield Evaluating(phase.name, state, steps)
-        yield Evaluated(phase.name, after, evaluation, number == phase.iterations)
-    planned = due(phase.checkpoint_every, number, phase.iterations)
+            yield Evaluating(phase.name, state, made)
+        yield Evaluated(phase.name, after, evaluation, final)
     yield IterationEnd(phase.name, after, planned, last)
     return after

@@ -16,7 +16,7 @@ from rankq_jax import files
 from rankq_jax.configs import RunConfig
 from rankq_jax.data.observations import named
 from rankq_jax.evaluation import Evaluation
-from rankq_jax.loop import Collected, Evaluated, Progress
+from rankq_jax.loop import Collected, Progress
 from rankq_jax.tasks import Task
 from rankq_jax.timing import Stopwatch
 from rankq_jax.training.progress import shown
@@ -40,20 +40,18 @@ class Lines:
             place = _place(phase, progress, seed)
             self._metrics.write({**place, **_of(metrics, i), "seconds": seconds(self._stopwatch)})
 
-    def evaluated(self, event: Evaluated) -> None:
+    def evaluated(self, phase: str, progress: Progress, result: Evaluation) -> None:
         """A line for each episode."""
-        result = event.evaluation
         for i, seed in enumerate(self._seeds):
-            place = _place(event.phase, event.progress, seed)
+            place = _place(phase, progress, seed)
             for j in range(result.per_seed):
                 measured = {name: values[i, j] for name, values in result.metrics.items()}
                 start = jax.tree.map(lambda x, at=(i, j): x[at], result.start)
                 where = {**_vectors("start", start, 1), "goal": result.goal[i, j]}
                 self._evaluations.write({**place, "episode": j, **measured, **where})
-        if event.last:
-            self._write_trajectories(event.phase, result)
 
-    def _write_trajectories(self, phase: str, result: Evaluation) -> None:
+    def write_trajectories(self, phase: str, result: Evaluation) -> None:
+        """The episodes of the last evaluation of a phase."""
         episodes = result.episodes
         paths = [
             jax.tree.map(lambda x, y: np.concatenate([x, y[-1:]]), e.observation, e.next_observation)
@@ -96,11 +94,11 @@ class Board:
         for i, seed in enumerate(self._seeds):
             self._board.write(seed, progress.updates, _of(metrics, i))
 
-    def evaluated(self, event: Evaluated) -> None:
+    def evaluated(self, phase: str, progress: Progress, result: Evaluation) -> None:
         """The means over the episodes."""
         for i, seed in enumerate(self._seeds):
-            means = self._task.means(event.metrics, i)
-            self._board.write(seed, event.updates, {f"evaluation/{name}": x for name, x in means.items()})
+            means = self._task.means(result.metrics, i)
+            self._board.write(seed, progress.updates, {f"evaluation/{name}": x for name, x in means.items()})
 
 
 class Bar:
@@ -133,10 +131,10 @@ class Bar:
         self._bar.update(progress.updates - self._bar.n)
         self._bar.set_postfix_str(f"{self._rate:.0f} env steps/s, {self._told()}")
 
-    def evaluated(self, event: Evaluated) -> None:
+    def evaluated(self, phase: str, progress: Progress, result: Evaluation) -> None:
         """Episodes of an evaluation."""
         self._recent.clear()
-        self._recent.extend(event.metrics[self._score.name].ravel().tolist())
+        self._recent.extend(result.metrics[self._score.name].ravel().tolist())
         self._bar.set_postfix_str(f"evaluation: {self._told()}")
 
     def _told(self) -> str:

@@ -40,13 +40,13 @@ class Devices(NamedTuple):
 
 
 def spare(config: RunConfig) -> None:
-    """Asks for a second CPU device where collecting overlaps with updates; before jax starts its devices.
+    """Asks for a second CPU device where policies act while updates run; before jax starts its devices.
 
     A CPU device runs one program after another, so that on a single one a policy would wait for the updates.
     A number of CPU devices that the user has set is left as it is.
     """
     by_flag = "host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
-    if config.online.overlap and not by_flag and jax.config.values["jax_num_cpu_devices"] < 0:
+    if _acts_beside(config) and not by_flag and jax.config.values["jax_num_cpu_devices"] < 0:
         jax.config.update("jax_num_cpu_devices", 2)
 
 
@@ -70,7 +70,7 @@ def start() -> None:
 
 
 def devices_of(config: RunConfig) -> Devices:
-    """The devices of a configuration. On CPU the last one is kept for acting where phases overlap."""
+    """The devices of a configuration. On CPU the last one is kept for policies that act while updates run."""
     local = jax.local_devices()
     training = jax.devices() if config.parallel == "batch" else local  # one learner spans all processes
     if execution_of(config.execution).acting == "device":
@@ -80,9 +80,23 @@ def devices_of(config: RunConfig) -> Devices:
             return Devices(training, jax.local_devices(backend="cpu")[0])
         except RuntimeError:  # JAX_PLATFORMS names the accelerator alone
             return Devices(training, None)
-    if config.online.overlap and len(local) > 1 and jax.process_count() == 1:
+    if _acts_beside(config) and len(local) > 1 and jax.process_count() == 1:
         return Devices(training[:-1], training[-1])
     return Devices(training, None)
+
+
+def _acts_beside(config: RunConfig) -> bool:
+    return config.online.overlap or config.execution.evaluation == "beside"
+
+
+def evaluates_beside(config: RunConfig) -> bool:
+    """Whether evaluations run beside the training that follows them.
+
+    Not where processes are joined. By default not where policies would wait for the updates of their device.
+    """
+    chosen = execution_of(config.execution).evaluation
+    waits = config.execution.evaluation == "auto" and devices_of(config).acting is None
+    return chosen == "beside" and not waits and jax.process_count() == 1
 
 
 def settings() -> dict[str, Any]:
@@ -110,6 +124,7 @@ def layout(config: RunConfig) -> dict[str, Any]:
         "platform": first.platform,
         "kind": first.device_kind,
         **{name: getattr(execution, name) for name in ("seeds", "critics", "draws", "acting")},
+        "evaluation": "beside" if evaluates_beside(config) else "between",
     }
 
 
@@ -117,7 +132,8 @@ def line(found: dict[str, Any]) -> str:
     """`layout` in words."""
     return (
         f"training on {found['number']} x {found['platform']} ({found['kind']}), seeds {found['seeds']}, "
-        f"critics {found['critics']}, numbers drawn {found['draws']} updates, acting on {found['acting']}"
+        f"critics {found['critics']}, numbers drawn {found['draws']} updates, acting on {found['acting']}, "
+        f"evaluations {found['evaluation']} updates"
     )
 
 

@@ -9,10 +9,18 @@ from rankq_jax.configs import ExecutionConfig, RunConfig
 from rankq_jax.networks import Arithmetic
 
 # What `auto` means. Measured by benchmarks.seeds and benchmarks.layouts; see docs/benchmarks.md.
-CPU = {"seeds": "sequential", "critics": "unrolled", "draws": "within", "acting": "host"}
+CPU = {
+    "seeds": "sequential",
+    "critics": "unrolled",
+    "draws": "within",
+    "acting": "host",
+    "evaluation": "between",
+}
 # Launching a kernel costs more than what it computes. A single seed on an H200 is faster by a tenth without
-# the vmap of one. Critics and draws are not measured there yet.
-ACCELERATOR = {"seeds": "batched", "critics": "batched", "draws": "before", "acting": "host"}
+# the vmap of one. Critics, draws and evaluations are not measured there yet.
+ACCELERATOR = {
+    "seeds": "batched", "critics": "batched", "draws": "before", "acting": "host", "evaluation": "beside",
+}  # fmt: skip
 
 
 def execution_of(config: ExecutionConfig, platform: str | None = None, seeds: int = 2) -> ExecutionConfig:

@@ -4,14 +4,31 @@ them."""
 import contextlib
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from rankq_jax.checkpoints import Checkpoints, ReplaySnapshot, RestoredCheckpoint
+from rankq_jax.checkpoints import Checkpoints, CopiedState, ReplaySnapshot, RestoredCheckpoint
 from rankq_jax.configs import RunConfig, task_of
-from rankq_jax.loop import Collected, Evaluated, Event, PendingUpdates, Stage, Updated
+from rankq_jax.evaluation import Evaluation
+from rankq_jax.loop import Collected, Evaluated, Event, PendingUpdates, Progress, Stage, Updated
 from rankq_jax.timing import Stopwatch
 from rankq_jax.training.consumers import Bar, Board, Lines, seconds
 from rankq_jax.writers import TensorBoard
+
+
+class Draft(NamedTuple):
+    """A checkpoint that is not written yet.
+
+    Attributes:
+      state: a copy.
+      notes: where the records were when it was copied.
+    """
+
+    state: CopiedState
+    notes: dict[str, Any]
+
+    def at(self, progress: Progress) -> "Draft":
+        """The same state with another place in the run."""
+        return self._replace(state=self.state.with_part("progress", progress))
 
 
 class Records:
@@ -62,10 +79,23 @@ class Records:
             case Collected():
                 self._bar.collected(event)
             case Evaluated():
-                for consumer in self._consumers:
-                    consumer.evaluated(event)
-                score = self._score.sign * float(event.metrics[self._score.name].mean())
-                self._scored = (event.updates, event.env_steps, score)
+                self.evaluated(event.phase, event.progress, event.evaluation, event.last)
+
+    def evaluated(self, phase: str, progress: Progress, result: Evaluation, last: bool) -> None:
+        """Tells all consumers of an evaluation.
+
+        Args:
+          phase: its name.
+          progress: where the run was when the policies were copied.
+          result: what was found.
+          last: whether it is the last one of the phase.
+        """
+        for consumer in self._consumers:
+            consumer.evaluated(phase, progress, result)
+        if last:
+            self._lines.write_trajectories(phase, result)
+        score = self._score.sign * float(result.metrics[self._score.name].mean())
+        self._scored = (progress.updates, progress.env_steps, score)
 
     def settle(self) -> None:
         """Writes the metrics of updates that are not written yet; waits for the devices.
@@ -85,13 +115,11 @@ class Records:
             return True
         return time.monotonic() - self._saved >= self._interval > 0.0
 
-    def save(self, parts: dict[str, Any], held: ReplaySnapshot, planned: bool) -> None:
-        """Starts to write a checkpoint of a `portable` state; returns when everything is copied.
-
-        `planned` says whether the phase has this checkpoint, whatever disturbs the run.
+    def draft(self, parts: dict[str, Any], held: ReplaySnapshot) -> Draft:
+        """A checkpoint of a `portable` state; returns when everything is copied.
 
         Raises:
-          InputError: if it or the one before could not be written.
+          InputError: if the one before could not be written.
           Stopped: if that took too long.
         """
         progress = parts["progress"]
@@ -102,9 +130,22 @@ class Records:
             "env_steps": progress.env_steps,
             "phase": progress.phase,
         }
+        return Draft(self._checkpoints.copy(parts, held), notes)
+
+    def save(self, draft: Draft, planned: bool) -> None:
+        """Starts to write a checkpoint.
+
+        The evaluations that were recorded meanwhile belong to it. `planned` says whether the phase has this
+        checkpoint, whatever disturbs the run.
+
+        Raises:
+          InputError: if it or the one before could not be written.
+          Stopped: if that took too long.
+        """
+        notes = draft.notes | {"evaluations": self._lines.sync()["evaluations"]}
         *place, score = self._scored or (None, None, None)
-        here = place == [progress.updates, progress.env_steps]
-        self._checkpoints.save(parts, notes, held, score if here else None, anchor=planned)
+        here = place == [notes["updates"], notes["env_steps"]]
+        self._checkpoints.write(draft.state, notes, score if here else None, anchor=planned)
         self._saved, self._scored = time.monotonic(), None
 
     def close(self) -> None:

@@ -11,10 +11,11 @@ from rankq_jax.checkpoints import Checkpoints, RestoredCheckpoint
 from rankq_jax.configs import RunConfig
 from rankq_jax.errors import InputError, NumericsError, Stopped
 from rankq_jax.timing import Stopwatch
-from rankq_jax.training import processes
+from rankq_jax.training import devices, processes
+from rankq_jax.training.beside import Beside
 from rankq_jax.training.build import Experiment
 from rankq_jax.training.initialization import initialize
-from rankq_jax.training.records import Records
+from rankq_jax.training.records import Draft, Records
 from rankq_jax.training.source import read_source
 from rankq_jax.training.stopping import Requests
 
@@ -155,30 +156,68 @@ def train_once(
     if processes.joined():
         run.requests.note()  # no process leaves the others
     with contextlib.ExitStack() as stack:
-        records = None
+        records = beside = None
         if processes.first():  # the others write nothing
             records = Records(run.folder, run.config, checkpoints, run.stopwatch, found)
             stack.callback(records.close)
+        if records is not None and devices.evaluates_beside(run.config):
+            beside = Beside(records, run.stopwatch, run.requests)
+            stack.callback(beside.close)
+        handed = beside is not None
         events = stack.enter_context(
-            contextlib.closing(loop.events(plan, setup, layout, state, run.stopwatch))
+            contextlib.closing(loop.events(plan, setup, layout, state, run.stopwatch, hand_over=handed))
         )
-        for event in events:
-            run.requests.note()
-            if records is not None:
-                records.write(event)
-            stop = may_stop(event) and processes.agreed(run.requests())
-            planned = isinstance(event, loop.IterationEnd) and event.checkpoint
-            wanted = records is not None and may_save(event) and records.checkpoint_due()
-            if planned or wanted or stop:
-                if records is not None:
-                    records.settle()
-                parts = loop.to_save(event.state, setup, layout)
-                if records is not None:
-                    records.save(parts, loop.replay_snapshot(event.state, layout), planned)
-            if stop:
-                raise Stopped
-            progress = event.progress
+        try:
+            for event in events:
+                run.requests.note()
+                _follow(run, event, records, beside)
+                progress = event.progress
+        except NumericsError:
+            if beside is not None:
+                beside.finish()  # a restart may begin at its checkpoint
+            raise
+        if beside is not None:
+            beside.finish()
     return progress
+
+
+def _follow(run: TrainingRun, event: loop.Event, records: Records | None, beside: Beside | None) -> None:
+    """Records an event, and saves the run where that is planned, due or asked for.
+
+    Raises:
+      Stopped: if it was asked for and there is a checkpoint.
+    """
+    if records is not None:
+        records.write(event)
+    planned = isinstance(event, loop.IterationEnd) and event.checkpoint
+    stop = may_stop(event) and processes.agreed(run.requests())
+    if beside is not None:
+        if isinstance(event, loop.EvaluationDue):
+            beside.finish()
+            draft = _drafted(run, event.state, records)
+            assert draft is not None  # evaluations are handed over where there are records
+            beside.begin(event, draft)
+            return
+        if planned:
+            beside.finish()
+        beside.look()
+        if beside.busy:
+            return beside.give_up() if stop else None
+    wanted = records is not None and may_save(event) and records.checkpoint_due()
+    if planned or wanted or stop:
+        draft = _drafted(run, event.state, records)
+        if records is not None and draft is not None:
+            records.save(draft, planned)
+    if stop:
+        raise Stopped
+
+
+def _drafted(run: TrainingRun, state: loop.RunState, records: Records | None) -> Draft | None:
+    """A state that may be saved, to be called by every process; None where another one writes."""
+    if records is not None:
+        records.settle()
+    parts = loop.to_save(state, run.setup, run.built.layout)
+    return None if records is None else records.draft(parts, loop.replay_snapshot(state, run.built.layout))
 
 
 def may_stop(event: loop.Event) -> bool:

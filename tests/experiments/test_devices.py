@@ -9,7 +9,7 @@ import pytest
 from rankq_jax import configs
 from rankq_jax.errors import InputError
 from rankq_jax.launch import job, record
-from rankq_jax.training import build, devices, train
+from rankq_jax.training import build, devices, execution, train
 from rankq_jax.training.devices import devices_of
 from rankq_jax.training.execution import execution_of
 from tests.experiments.going_on import config_of
@@ -42,17 +42,30 @@ def test_where_phases_overlap_the_last_cpu_device_acts():
 
 def test_a_platform_decides_what_the_configuration_leaves_open():
     for platform, expected in (
-        ("cpu", ("sequential", "unrolled", "within", "host")),
-        ("gpu", ("batched", "batched", "before", "host")),
+        ("cpu", ("sequential", "unrolled", "within", "host", "between")),
+        ("gpu", ("batched", "batched", "before", "host", "beside")),
     ):
         found = execution_of(make().execution, platform)
-        assert (found.seeds, found.critics, found.draws, found.acting) == expected
+        assert (found.seeds, found.critics, found.draws, found.acting, found.evaluation) == expected
     assert execution_of(make().execution, "gpu", seeds=1).seeds == "sequential"
     assert execution_of(make(**{"execution.seeds": "batched"}).execution, "gpu", seeds=1).seeds == "batched"
     assert execution_of(make(**{"execution.seeds": "batched"}).execution, "cpu").seeds == "batched"
 
 
-@pytest.mark.parametrize("field", ["seeds", "critics", "draws", "acting"])
+def test_evaluations_run_beside_updates_where_policies_do_not_wait_for_them(monkeypatch):
+    first, second = jax.devices()
+    beside = {"execution.evaluation": "beside"}
+    assert devices_of(make(**beside)) == ([first], second)
+    assert devices.evaluates_beside(make(**beside)) and not devices.evaluates_beside(make())
+    assert devices.evaluates_beside(make(**beside, **{"execution.acting": "device"}))  # as was asked for
+    monkeypatch.setattr(execution, "CPU", execution.ACCELERATOR)
+    assert not devices.evaluates_beside(make())  # policies would act on the device that updates
+    assert devices.evaluates_beside(make(**{"online.overlap": True}))
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    assert not devices.evaluates_beside(make(**beside))
+
+
+@pytest.mark.parametrize("field", ["seeds", "critics", "draws", "acting", "evaluation"])
 def test_an_unknown_layout_is_named(field):
     with pytest.raises(InputError, match=rf"^config.execution.{field}: unknown value 'batch'"):
         make(**{f"execution.{field}": "batch"})
@@ -63,11 +76,11 @@ def test_a_run_says_on_what_it_trains():
     kind = jax.devices()[0].device_kind
     assert devices.line(found) == (
         f"training on 1 x cpu ({kind}), seeds sequential, critics batched, numbers drawn within updates, "
-        "acting on host"
+        "acting on host, evaluations between updates"
     )
     assert devices.line(devices.layout(make(**{"execution.acting": "device"}))) == (
         f"training on 2 x cpu ({kind}), seeds sequential, critics unrolled, numbers drawn within updates, "
-        "acting on device"
+        "acting on device, evaluations between updates"
     )
 
 

@@ -96,7 +96,7 @@ def test_a_run_in_a_log_is_a_line_for_each_phase(clock, capsys):
     for phase, updates in [("offline", n) for n in range(1, 41)] + [("online", 42)]:
         clock.now += 0.1
         bar.updated(phase, Progress(updates=updates), {})
-    bar.evaluated(SimpleNamespace(metrics={"success": np.array([[True, False]])}))
+    bar.evaluated("online", None, SimpleNamespace(metrics={"success": np.array([[True, False]])}))
     bar.close()
     told = capsys.readouterr().err.splitlines()
     assert [line.partition(":")[0] for line in told] == ["offline", "online"]

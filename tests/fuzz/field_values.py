@@ -155,6 +155,7 @@ SHARED = {
     "execution.seeds": choice("auto", "batched", "sequential"),
     "execution.critics": choice("auto", "batched", "unrolled"),
     "execution.draws": choice("auto", "before", "within"),
+    "execution.evaluation": choice("auto", "beside", "between"),
     "execution.acting": choice("auto", "device", "host"),
     "execution.compute_dtype": choice("float32", "bfloat16"),
     "execution.matmul_precision": choice("default", "high", "highest"),
