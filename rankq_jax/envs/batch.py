@@ -9,7 +9,7 @@ import numpy as np
 
 from rankq_jax.environments import BatchEnv, EnvState, Snapshot, Step
 from rankq_jax.envs import pictures
-from rankq_jax.envs.physics import Physics
+from rankq_jax.envs.physics import Physics, useful_threads
 from rankq_jax.envs.raycast import Camera
 from rankq_jax.envs.streams import draws
 from rankq_jax.specs import TaskSpec, unit_box, vector
@@ -104,7 +104,8 @@ class _Rows:
 
     def __init__(self, simulation: Simulation, rows: int, threads: int) -> None:
         self.simulation, self.rows = simulation, rows
-        self.physics = Physics(simulation.model, rows, threads, simulation.derived, simulation.fields)
+        used = useful_threads(simulation.model, rows, simulation.substeps, threads)
+        self.physics = Physics(simulation.model, rows, used, simulation.derived, simulation.fields)
         self.columns = self.physics.columns
         self.goal = simulation.reset(np.random.default_rng(0))[2]  # an example
         goals = np.tile(self.goal, (rows, 1))
@@ -230,7 +231,7 @@ def batch_env(simulation: Simulation, rows: int, threads: int) -> BatchEnv:
     Args:
       simulation: the task.
       rows: n.
-      threads: size of the pool; 0 uses every core.
+      threads: size of the pool, at most; 0 uses every core. Few rows of a small model have fewer.
 
     Raises:
       ValueError: from `reset`, if its streams do not have the shape `[rows, 2]`.

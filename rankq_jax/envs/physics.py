@@ -1,5 +1,6 @@
 """The only file that names MuJoCo's batched stepping."""
 
+import os
 from collections.abc import Sequence
 
 import mujoco
@@ -11,6 +12,17 @@ _COMPONENTS = {
     "qvel": mujoco.mjtState.mjSTATE_QVEL,
     "qacc_warmstart": mujoco.mjtState.mjSTATE_WARMSTART,
 }
+
+
+# Rows x substeps x the square of the degrees of freedom for which a thread is worth waking: 16 points, whose
+# step takes 70 microseconds. A substep of one ant is three times as much.
+SHARE = 64
+
+
+def useful_threads(model: mujoco.MjModel, rows: int, substeps: int, threads: int) -> int:
+    """`threads` (0: every core), or fewer where not all of them would have enough to do."""
+    enough = max(1, rows * substeps * model.nv**2 // SHARE)
+    return enough if enough < (threads or os.cpu_count() or 1) else threads
 
 
 def column_slices(model: mujoco.MjModel) -> dict[str, slice]:

@@ -15,10 +15,15 @@ Act = Callable[[np.ndarray, int], Any]
 
 
 Result = TypeVar("Result")
+# Steps that reach the record together, and bytes that they may take beside it.
+WINDOW, WINDOW_BYTES = 32, 2**24
 
 
 class Recorder(NamedTuple):
-    """Unfinished episodes of n rows: leaves of `steps` are `[n, horizon, ...]`, row i holds `length[i]`."""
+    """Unfinished episodes of n rows: leaves of `steps` are `[n, horizon, ...]`, row i holds `length[i]`.
+
+    While steps are taken `length` counts each at once, and `steps` may lack the newest.
+    """
 
     steps: Episodes
     length: np.ndarray
@@ -123,6 +128,58 @@ def driven(steps: Generator[int, None, Result], progress: Callable[[int], Any]) 
         progress(number)
 
 
+class _Window:
+    """The newest steps of all rows. An index into the record costs as much for one step as for many."""
+
+    def __init__(self, running: Recorder) -> None:
+        self._record, self._length = running.steps, running.length
+        self._recorded = running.length.copy()
+        self._leaves = jax.tree.leaves(running.steps)
+        # Of [n, horizon, ...] one step.
+        size = sum(leaf.nbytes // max(leaf.shape[1], 1) for leaf in self._leaves)
+        self._steps = max(1, min(WINDOW, WINDOW_BYTES // max(size, 1)))
+        self._new = [np.empty((self._steps, len(leaf), *leaf.shape[2:]), leaf.dtype) for leaf in self._leaves]
+        self._active = np.zeros((self._steps, len(self._length)), bool)
+        self._ended = np.zeros_like(self._active)
+        self._count = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no place for another step."""
+        return self._count == self._steps
+
+    def add(self, values: Episodes, active: np.ndarray, ended: np.ndarray) -> None:
+        """A step of the active rows; leaves `[n, ...]`, which are copied."""
+        for new, value in zip(self._new, jax.tree.leaves(values), strict=True):
+            new[self._count] = value
+        self._active[self._count], self._ended[self._count] = active, ended
+        self._length += active
+        self._length[ended] = 0
+        self._count += 1
+
+    def flush(self) -> list[tuple[int, Episodes]]:
+        """Moves the steps to the record; `(row, Episodes)` that have ended, in order of time, then of row."""
+        found: list[tuple[int, int, Episodes]] = []
+        made = self._active[: self._count].sum(axis=0)
+        for row, count in enumerate(made):
+            begin = 0
+            for last in np.flatnonzero(self._ended[:count, row]):
+                self._move(row, begin, int(last) + 1)
+                begin, end = int(last) + 1, self._recorded[row]
+                whole = jax.tree.map(lambda x, r=row, e=end: x[r, :e].copy(), self._record)
+                found.append((int(last), row, whole))
+                self._recorded[row] = 0
+            self._move(row, begin, int(count))
+        self._count = 0
+        return [(row, episode) for _, row, episode in sorted(found, key=lambda one: one[:2])]
+
+    def _move(self, row: int, begin: int, end: int) -> None:
+        first = self._recorded[row]
+        for leaf, new in zip(self._leaves, self._new, strict=True):
+            leaf[row, first : first + end - begin] = new[begin:end, row]
+        self._recorded[row] += end - begin
+
+
 def collecting(
     env: BatchEnv, state: EnvState, running: Recorder, act: Act, steps: int, *, once: bool = False
 ) -> Generator[int, None, Collected]:
@@ -132,30 +189,27 @@ def collecting(
     """
     active = np.ones(env.rows, bool)
     finished: list[tuple[int, Episodes]] = []
-    record, length = running.steps, running.length
+    window, states = _Window(running), "qpos" in running.steps.info
     for t in range(steps):
         observation = state.observation
         chosen = act(observation, t)
         action, info = chosen if isinstance(chosen, tuple) else (chosen, {})
-        if "qpos" in record.info:
+        if states:
             info = {**info, **_simulator_state(env, state)}
         action = np.asarray(action)
         episode = state.episode - 1
         state, step = env.step(state, action, active)
-        rows = np.flatnonzero(active)
         values = Episodes(
             observation, action, step.reward, step.next_observation, step.terminated,
             step.truncated, step.success, episode, {**info, **step.info},
         )  # fmt: skip
-        for leaf, value in zip(jax.tree.leaves(record), jax.tree.leaves(values), strict=True):
-            leaf[rows, length[rows]] = value[rows]
-        length[rows] += 1
-        for row in np.flatnonzero((step.terminated | step.truncated) & active):
-            end = length[row]
-            finished.append((int(row), jax.tree.map(lambda x, r=row, e=end: x[r, :e].copy(), record)))
-            length[row] = 0
-            active[row] = not once
-        yield len(rows)
+        ended, moved = (step.terminated | step.truncated) & active, int(np.count_nonzero(active))
+        window.add(values, active, ended)
+        if window.full:
+            finished += window.flush()
+        if once:
+            active = active & ~ended
+        yield moved
         if not active.any():
             break
-    return Collected(state, Recorder(record, length), finished)
+    return Collected(state, running, finished + window.flush())

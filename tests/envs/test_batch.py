@@ -1,9 +1,12 @@
 """What holds for environments of every kind: rows, threads, states set back, time limits, streams."""
 
+import os
+
 import numpy as np
 import pytest
 
 from rankq_jax.envs.batch import bounded, sparse
+from rankq_jax.envs.physics import useful_threads
 from rankq_jax.envs.streams import stream_seed, streams
 from rankq_jax.testing import check_environment
 from tests.envs.kinds import KINDS, episodes_of, make
@@ -79,3 +82,11 @@ def test_a_sparse_outcome_counts_successes(terminates):
     np.testing.assert_array_equal(outcome.reward, [-1.0, 0.0])
     np.testing.assert_array_equal(outcome.terminated, [False, terminates])
     np.testing.assert_array_equal(outcome.success, [False, True])
+
+
+def test_few_rows_of_a_small_model_wake_no_further_thread(monkeypatch):
+    point, ant = KINDS["point_maze"]().model, KINDS["ant_maze"]().model
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    for rows, threads, expected in [(4, 4, 1), (16, 4, 1), (40, 4, 2), (999, 4, 4), (4, 0, 1), (999, 0, 0)]:
+        assert useful_threads(point, rows, 1, threads) == expected  # 0: every core
+    assert [useful_threads(ant, 1, 5, threads) for threads in (0, 1, 4)] == [0, 1, 4]

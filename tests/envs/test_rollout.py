@@ -1,6 +1,7 @@
 """Whole episodes, from collections and from evaluations."""
 
 import numpy as np
+import pytest
 
 from rankq_jax.envs import point_maze
 from rankq_jax.envs.batch import batch_env
@@ -59,3 +60,34 @@ def test_evaluation_files_episodes_under_their_seed_and_row():
     assert (np.diff(lengths) < 0).all()
     assert [len(e.reward) for e in result.episodes] == lengths.tolist()
     np.testing.assert_allclose(result.goal, np.tile(point_maze.goal(UMAZE), (2, 2, 1)))
+
+
+@pytest.mark.parametrize("steps", [1, 5, 33, 100])
+def test_every_step_lands_in_its_episode_however_many_are_taken_at_once(steps):
+    """Rows that end at other times, more than once in a call, and in the middle of one."""
+    env, random = make(3, terminates=False).limit(12), np.random.default_rng(0)
+    state = env.reset(streams(0, 3))._replace(step=np.array([0, 5, 11], np.int32))
+    taken, ended, running = [], [], recorder(env)
+
+    def act(observation, t):
+        taken.append((observation.copy(), random.uniform(-1, 1, (3, 2)).astype(np.float32)))
+        return taken[-1][1]
+
+    while len(taken) < 100:
+        out = collect(env, state, running, act, min(steps, 100 - len(taken)))
+        state, running = out.state, out.recorder
+        ended += out.episodes
+    for row, first in enumerate((12, 7, 1)):
+        cuts = [0, *range(first, 101, 12)]
+        mine = [episode for of, episode in ended if of == row]
+        assert [len(e.reward) for e in mine] == np.diff(cuts).tolist()
+        actions = np.concatenate(
+            [*(e.action for e in mine), running.steps.action[row, : running.length[row]]]
+        )
+        np.testing.assert_array_equal(actions, [action[row] for _, action in taken])
+        seen = np.concatenate([e.observation for e in mine])
+        np.testing.assert_array_equal(seen, [observation[row] for observation, _ in taken[: cuts[-1]]])
+        assert running.length[row] == 100 - cuts[-1]
+    times = {row: np.cumsum([len(e.reward) for of, e in ended if of == row]).tolist() for row in range(3)}
+    order = [(times[row].pop(0), row) for row, _ in ended]
+    assert order == sorted(order)
