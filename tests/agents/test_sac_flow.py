@@ -8,7 +8,8 @@ import numpy as np
 import optax
 import pytest
 
-from rankq_jax.agents import Optimizers, flow_bc, rankq, sac, train_encoder
+from rankq_jax import configs
+from rankq_jax.agents import Optimizers, cql, flow_bc, rankq, sac, train_encoder
 from rankq_jax.agents.regularizers import CriticView, cql_regularizer
 from rankq_jax.data.prepare import RewardTransform, prepare
 from rankq_jax.lifting import scan_batches
@@ -99,6 +100,41 @@ def test_parameters_of_a_file_begin_it_as_well():
     own = jax.tree.map(lambda leaf: leaf + 1.0, new.actor.params)  # of a policy with noise
     found = begin(agent, new, own)
     assert same(found.state.actor.params, own) and "actor's noise" not in found.initialized
+
+
+def from_zeros(make, **arguments):
+    """One update of an agent of a small flow policy with noise, all of whose first parameters are 0."""
+    networks = FAMILIES["flow"](2, (4,))
+    networks = networks._replace(policy=noisy(networks.policy, 2, hidden=(2,)))
+    agent = make(networks, Optimizers.adam(1e-2), **arguments)
+    shapes = jax.eval_shape(agent.init, jax.random.key(0), make_batch())
+    state = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    update = jax.jit(agent.update)
+    return lambda batch: update(state, batch, jax.random.key(1))
+
+
+def test_importance_weights_are_those_of_the_flow_policy():
+    """Check A12. A critic of zeros has a gap of log(sum of 1 / density), without weights of log(21).
+
+    Ten uniform actions have a density of 1/4 each. For an action of the policy 1 / density is in the mean the
+    area in which it lies, (6 exp(-2.25))^2 = 0.4.
+    """
+    fixed = {"lagrange": False, "samples": 10, "next_samples": False, "importance_sampling": True}
+    after, metrics = from_zeros(cql, **fixed, **VLA)(make_batch())
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((after.critic, after.actor, metrics)))
+    assert np.log(10 * 4 + 1) < metrics["critic/cql/gap"] < np.log(10 * 4 + 8)
+
+
+def test_without_its_failure_term_rankq_ranks_actions_of_successes_alone():
+    """Check D6, from a configuration: each of six pairs costs ln 2 where a critic sees no difference."""
+    config = configs.arm("rankq", "widowx-carrot-on-plate")
+    config.rankq.failure_weight = 0.0
+    update, batch = from_zeros(rankq, **configs.parse(config).sections["rankq"]), make_batch()
+    for successes in (0, 3, 8):
+        success = np.float32(np.arange(8) < successes)
+        _, metrics = update(batch._replace(extras={**batch.extras, "success": success}))
+        expected = successes / 8 * 6 * np.log(2)
+        np.testing.assert_allclose(metrics["critic/penalty"], expected, rtol=1e-6)
 
 
 def test_the_actor_waits_for_the_critic():

@@ -167,7 +167,15 @@ def test_words_have_numbers_and_unknown_ones_are_refused():
 
 
 # In a process of its own, because MuJoCo chooses OpenGL when it is imported.
+NO_OPENGL = 77  # status of a process that could not open OpenGL; all else that fails is a mistake
 COMPARE = """
+import sys
+try:
+    import mujoco
+    mujoco.GLContext(8, 8).free()
+except Exception as error:
+    print(repr(error), file=sys.stderr)
+    sys.exit(int(sys.argv[1]))
 import numpy as np
 from rankq_jax.envs.streams import streams
 from rankq_jax.envs.tabletop import paint
@@ -194,14 +202,15 @@ for setting in ("cube-stacking", "carrot-on-plate", "spoon-in-bowl"):
 def test_both_ways_to_draw_agree_on_who_is_where():
     backend = os.environ.get("MUJOCO_GL", "egl")
     done = subprocess.run(
-        [sys.executable, "-c", COMPARE],
+        [sys.executable, "-c", COMPARE, str(NO_OPENGL)],
         capture_output=True,
         text=True,
         env={**os.environ, "MUJOCO_GL": backend},
         check=False,
     )
-    if done.returncode:
+    if done.returncode == NO_OPENGL:
         pytest.skip(f"no OpenGL by {backend}: {done.stderr.strip().splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
     shares = [float(line.split()[-1]) for line in done.stdout.splitlines()]
     assert len(shares) >= 9 and min(shares) >= 0.9, done.stdout
 

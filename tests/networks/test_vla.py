@@ -30,6 +30,18 @@ def test_the_numbers_of_parameters(preset, backbone, head):
     assert merge(first, rest).keys() == shapes(preset).keys()
 
 
+@pytest.mark.parametrize(
+    ("preset", "inputs", "each"), [("vla-s", 256 + 7 + 28, 206_593), ("vla-xs", 128 + 7 + 28, 173_825)]
+)
+def test_the_numbers_of_parameters_of_critics(preset, inputs, each):
+    """Check A11: of three layers of 256, which see the readout, the robot's own state and the chunk."""
+    networks, seen = FAMILIES[preset](spec_of(preset), critic_hidden=(256,) * 3), observations(preset, 1)
+    made = jax.eval_shape(networks.critic.init, jax.random.key(0), seen, jnp.zeros((1, 28)))
+    heads = {name: part for name, part in made.items() if name != "encoder"}
+    assert count(heads) == 2 * each == 2 * ((inputs + 1) * 256 + 2 * 257 * 256 + 257)
+    assert count(made["encoder"]) == {"vla-s": 862_800, "vla-xs": 104_088}[preset]
+
+
 @pytest.mark.parametrize(("preset", "width", "readout"), [("vla-s", 128, "mean"), ("vla-xs", 64, "last")])
 def test_a_readout_that_is_pooled_is_as_wide_as_a_token(preset, width, readout):
     flat, first = split(shapes(preset))[0], shapes(preset, readout=readout)

@@ -8,6 +8,7 @@ from rankq_jax.envs.tabletop.blunders import Blunderer
 from rankq_jax.envs.tabletop.env import Tables
 from rankq_jax.envs.tabletop.expert import CARRY, DONE, LEAVE, REACH, Expert
 from rankq_jax.envs.tabletop.options import Options
+from rankq_jax.envs.tabletop.scene import SETTINGS
 from rankq_jax.envs.tabletop.world import World
 
 ROWS = 4
@@ -50,3 +51,26 @@ def test_a_clumsy_expert_goes_on_without_what_it_has_missed(world):
         things.append(world.poses[np.arange(ROWS), world.source, 2] - world.height)
     assert (np.max(tools, axis=0) > 0.06).all()  # it carries nothing high over the table
     assert np.max(things) < 0.03  # and the things stay on it
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("noisy", "least"), [(False, 0.95), (True, 0.85)])
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_the_expert_succeeds_from_nearly_all_of_200_starts(setting, noisy, least):
+    """Check B7; `-rP` prints what is found. A length is that until nothing is left to do."""
+    rows, steps = 200, 100
+    world = Tables(Options(setting=setting, image=None), rows, 1).world
+    world.begin(np.arange(rows), streams(0, rows), np.zeros(rows, np.int64))
+    expert, random = Expert(world), np.random.default_rng(0)
+    success, length = np.zeros(rows, bool), np.full(rows, steps)
+    for step in range(steps):
+        working = np.flatnonzero(~expert.done)
+        if not len(working):
+            break
+        wanted = expert.act()
+        noise = expert.noise(random.standard_normal(wanted.shape)) * noisy
+        judged = world.control(np.clip(wanted + noise, -1.0, 1.0), working)
+        success[working] = judged.success[working]
+        length[working] = step + 1
+    print(f"{setting}, noise {noisy}: {success.mean():.1%}, median {np.median(length):g} control steps")
+    assert success.mean() >= least and np.median(length) <= 40
