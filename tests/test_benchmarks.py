@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import (
     checkpoints,
+    collecting,
     dataset,
     devices,
     diagnostics,
@@ -252,6 +253,16 @@ def test_a_line_of_environments_holds_medians_of_rates_and_of_the_quotients_of_e
     )
     # Quotients with the bare batch 0.9, 0.5, 1; with the vector environment 3, 4, 5.
     assert envs.line(case, rates) == "| point maze (umaze) | 32 | 500 | 3,000 | 2,000 | 500 | 0.90 | 4.00 |"
+
+
+def test_collecting_is_measured_against_bare_physics(monkeypatch):
+    monkeypatch.setattr(collecting, "SECONDS", 0.01)
+    found = collecting.measure("pointmaze-umaze", 2, 1, rounds=2)
+    assert all((each > 0).all() and each.shape == (2,) for each in found[2:])
+    assert (found.collecting > np.maximum(found.policy, found.environment) / 2).all()
+    made = found._replace(rows=4, bare=np.array([1e-4] * 2), collecting=np.array([5e-4, 7e-4]))
+    cells = collecting.line(made._replace(policy=np.array([1e-4] * 2), environment=np.array([2e-4] * 2)))
+    assert cells == "| pointmaze-umaze | 4 | 40,000 | 6,857 | 6.00 (5.00-7.00) | 2.0 | 100 | 200 | 300 |"
 
 
 def test_the_tabletop_is_measured_by_task(monkeypatch):
