@@ -21,9 +21,9 @@ def _newest(folder: Path) -> Path | None:
     return found / str(max(numbers)) if numbers else None
 
 
-def _kept(folder: Path) -> Iterator[Path]:
-    """The files of a workdir that another machine needs."""
-    done, newest = record.finished(folder), _newest(folder)
+def _kept(folder: Path, newest: Path | None = None) -> Iterator[Path]:
+    """The files of a workdir that another machine needs; of its checkpoints all, or the newest alone."""
+    done = record.finished(folder)
     for path in sorted(folder.rglob("*")):
         first, *rest = path.relative_to(folder).parts
         if not path.is_file() or first in LEFT:
@@ -47,19 +47,27 @@ def hand_on(jobs: Sequence[Job], out: Path, carried: Path) -> list[str]:
     told = []
     for name in (job.name for job in jobs if (out / job.name / "config.json").exists()):
         folder, there = out / name, carried / name
+        files = list(_kept(folder))
         if not record.finished(folder):
-            if _newest(folder) is None:
+            newest = _newest(folder)
+            if newest is None:
                 told.append(f"{name}: has no checkpoint yet, so it is not handed on")
                 continue
-            size = sum(path.stat().st_size for path in _kept(folder))
-            if size > LIMIT:
-                told.append(f"{name}: its checkpoint takes {size / 2**20:.0f} MiB, so it is not handed on")
+            if _size(files) > LIMIT:  # the best one and those before the newest stay behind
+                files = list(_kept(folder, newest))
+            if _size(files) > LIMIT:
+                size = _size(files) / 2**20
+                told.append(f"{name}: its checkpoint takes {size:.0f} MiB, so it is not handed on")
                 continue
         try:
-            _copy(folder, list(_kept(folder)), there)
+            _copy(folder, files, there)
         except OSError as error:
             raise InputError(f"{there}: cannot be written ({error.strerror}); make room.") from error
     return told
+
+
+def _size(files: Sequence[Path]) -> int:
+    return sum(path.stat().st_size for path in files)
 
 
 def _copy(folder: Path, files: Sequence[Path], there: Path) -> None:

@@ -66,8 +66,8 @@ def test_the_ablations_change_one_argument_each():
 # Arms of which another one compiles and runs the same code: one with other numbers, or an algorithm and an
 # order of phases that two other arms have between them.
 ALIKE = {
-    "bc_best10", "cal_ql_sac", "cql_sac", "expert", "hybrid_rl", "rankq_no_chain", "rankq_no_permuted",
-    "rankq_sigma30",
+    "bc_best10", "cal_ql_sac", "cql_sac", "expert", "hybrid_rl", "oap_iql", "rankq_no_chain",
+    "rankq_no_permuted", "rankq_sigma30", "sac_off",
 }  # fmt: skip
 
 

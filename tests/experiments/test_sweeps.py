@@ -62,6 +62,18 @@ def test_every_job_can_be_built_and_shares_the_budget_of_its_task(name, budget):
         assert config.seeds == (4 if published or name == "smoke.py" else 3)
 
 
+@pytest.mark.parametrize("name", ["antmaze.py", "adroit.py"])
+def test_cells_of_an_accelerator_are_tried_by_small_ones_of_the_same_names(name):
+    cells, small = (
+        sweep.read(str(ROOT / "launch/sweeps" / name), budget)
+        for budget in ("accelerator", "accelerator_smoke")
+    )
+    assert [f"{job.name}_smoke" for job in cells] == [job.name for job in small]
+    assert all(configured(job).seeds == 4 for job in cells)
+    steps = [[configured(job).online.env_steps for job in jobs] for jobs in (cells, small)]
+    assert min(steps[0]) >= 20_000 and max(steps[1]) < 5_000
+
+
 def test_the_published_protocol_is_ready():
     """Nine arms, four mazes and three hands, four seeds, a million steps and updates (fewer on hands)."""
     paper = [

@@ -143,6 +143,10 @@ def test_jobs_that_another_machine_has_finished_are_in_the_table_and_not_run(cal
     assert trained[1][0] == [] and tables[1][-2:] == ["here/first", "there/second"]
 
 
+def files(folder):
+    return {str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file()}
+
+
 def test_a_begun_job_goes_on_elsewhere(calls, start, capsys):
     _, _, statuses = calls
     statuses |= {"--config=a": job.STOPPED, "--config=b": job.STOPPED}
@@ -156,8 +160,10 @@ def test_a_begun_job_goes_on_elsewhere(calls, start, capsys):
     assert "second: its checkpoint takes 17 MiB, so it is not handed on" in capsys.readouterr().err
     assert [path.name for path in Path("here").iterdir()] == ["first"]
     assert start("--carry=here", "--out=elsewhere") == 75
-    found = {str(path.relative_to("elsewhere")) for path in Path("elsewhere").rglob("*") if path.is_file()}
-    assert found == {"first/config.json", "first/checkpoints/12/x"}
+    newest = {"first/config.json", "first/checkpoints/12/x"}
+    assert files("elsewhere") == {*newest, "first/checkpoints/4/x"}
+    Path("runs/first/checkpoints/4/x").write_bytes(bytes(17 * 2**20))
+    assert start("--carry=small") == 75 and files("small") == newest
 
 
 def test_what_another_job_needs_is_not_taken_from_elsewhere(calls, start, tmp_path):

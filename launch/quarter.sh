@@ -1,0 +1,26 @@
+#!/bin/sh
+# A quarter of an hour of an accelerator: speeds beside their targets, then cells of AntMaze (docs/launching.md).
+#
+#   sh launch/quarter.sh OUT [MINUTES [BUDGET]]
+#
+# from the root of the checkout. OUT gets tables, JSON and what the next machine goes on from. MINUTES are
+# those of the cells. PYTHON names the interpreter that has the project installed.
+set -eu
+out=${1:?usage: sh launch/quarter.sh OUT [MINUTES [BUDGET]]}
+minutes=${2:-9}
+budget=${3:-accelerator}
+python=${PYTHON:-python3}
+mkdir -p "$out"
+
+measure() {
+    name=$1
+    shift
+    # What fails is told and does not keep the others from the machine.
+    "$python" -m "benchmarks.$name" --out="$out/$name.json" "$@" | tee "$out/$name.md" || echo "$name: failed" >&2
+}
+
+measure updates --algorithms=rankq,sac,iql,cal_ql --rounds=3 --seconds=1
+measure seeds --algorithms=rankq --seeds=1,4,16 --rounds=3 --seconds=1
+measure collecting --threads=0 --rounds=3
+exec "$python" -m rankq_jax.cli sweep results launch/sweeps/antmaze.py --budget="$budget" --minutes="$minutes" \
+    --carry="$out/carried" --out="$out/runs" --table="$out/antmaze.md"
