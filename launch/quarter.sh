@@ -16,11 +16,12 @@ measure() {
     name=$1
     shift
     # What fails is told and does not keep the others from the machine.
-    "$python" -m "benchmarks.$name" --out="$out/$name.json" "$@" | tee "$out/$name.md" || echo "$name: failed" >&2
+    "$python" -m "benchmarks.$name" --out="$out/$name.json" "$@" > "$out/$name.md" || echo "$name: failed" >&2
+    cat "$out/$name.md"
 }
 
 measure updates --algorithms=rankq,sac,iql,cal_ql --rounds=3 --seconds=1
 measure seeds --algorithms=rankq --seeds=1,4,16 --rounds=3 --seconds=1
-measure collecting --threads=0 --rounds=3
+measure collecting --threads="$(nproc)" --rounds=3
 exec "$python" -m rankq_jax.cli sweep results launch/sweeps/antmaze.py --budget="$budget" --minutes="$minutes" \
     --carry="$out/carried" --out="$out/runs" --table="$out/antmaze.md"
