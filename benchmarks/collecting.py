@@ -15,6 +15,7 @@ from benchmarks import report, work
 from rankq_jax import configs, loop, tasks
 from rankq_jax.envs import ant_maze, point_maze, rollout
 from rankq_jax.envs.batch import Simulation
+from rankq_jax.envs.physics import useful_threads
 from rankq_jax.envs.streams import streams
 from rankq_jax.evaluation import for_all_rows
 from rankq_jax.lifting import jit_act
@@ -83,7 +84,9 @@ def measure(task: str, rows: int, threads: int, rounds: int) -> Figures:
         tasks.find(task).environment(rows, threads),
         exploring(task, rows),
     )
-    batch = Batch(simulation.model, rows, threads)
+    batch = Batch(
+        simulation.model, rows, useful_threads(simulation.model, rows, simulation.substeps, threads)
+    )
     control: np.ndarray = batch.bind("ctrl")
     start = env.reset(streams(0, rows))
     active = np.ones(rows, bool)

@@ -4,7 +4,8 @@
 #   sh launch/quarter.sh OUT [MINUTES [BUDGET]]
 #
 # from the root of the checkout. OUT gets tables, JSON and what the next machine goes on from. MINUTES are
-# those of the cells. PYTHON names the interpreter that has the project installed.
+# those of the cells. PYTHON names the interpreter that has the project installed, SWEEP the sweep of the
+# cells, CARRY a folder `carried` that another machine has left.
 set -eu
 out=${1:?usage: sh launch/quarter.sh OUT [MINUTES [BUDGET]]}
 minutes=${2:-9}
@@ -23,5 +24,5 @@ measure() {
 measure updates --algorithms=rankq,sac,iql,cal_ql --rounds=3 --seconds=1
 measure seeds --algorithms=rankq --seeds=1,4,16 --rounds=3 --seconds=1
 measure collecting --threads="$(nproc)" --rounds=3
-exec "$python" -m rankq_jax.cli sweep results launch/sweeps/antmaze.py --budget="$budget" --minutes="$minutes" \
-    --carry="$out/carried" --out="$out/runs" --table="$out/antmaze.md"
+exec "$python" -m rankq_jax.cli sweep results "${SWEEP:-launch/sweeps/antmaze.py}" --budget="$budget" \
+    --minutes="$minutes" --carry="$out/carried" ${CARRY:+"--carry=$CARRY"} --out="$out/runs" --table="$out/cells.md"

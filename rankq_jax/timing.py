@@ -1,6 +1,7 @@
 """Where the wall time goes, with compilation kept apart."""
 
 import contextlib
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,8 @@ class Stopwatch:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
         self.earlier = 0.0
+        self._compiled: dict[int, float] = defaultdict(float)  # seconds, by thread
+        self._lock = threading.Lock()
         self._start = time.perf_counter()
 
     def __enter__(self) -> "Stopwatch":
@@ -29,7 +32,9 @@ class Stopwatch:
 
     def _heard(self, event: str, duration_secs: float, **kwargs: str | int) -> None:
         if event.startswith("/jax/core/compile/"):
-            self.seconds["compile"] += duration_secs
+            with self._lock:  # evaluations may run in another thread
+                self.seconds["compile"] += duration_secs
+                self._compiled[threading.get_ident()] += duration_secs
 
     def go_on(self, seconds: Mapping[str, float]) -> None:
         """Counts the seconds of an earlier part of the same run: sections, and `total`."""
@@ -47,9 +52,10 @@ class Stopwatch:
     @contextlib.contextmanager
     def __call__(self, section: str) -> Iterator[None]:
         """Adds the time until the block ends to `section`."""
-        start, compiled = time.perf_counter(), self.seconds["compile"]
+        mine = threading.get_ident()
+        start, compiled = time.perf_counter(), self._compiled[mine]
         try:
             yield
         finally:
-            compiling = self.seconds["compile"] - compiled
+            compiling = self._compiled[mine] - compiled
             self.seconds[section] += max(time.perf_counter() - start - compiling, 0.0)

@@ -209,6 +209,30 @@ def test_rows_that_were_deleted_during_the_run_are_written_again(tmp_path):
     assert numbers(found.rows, 0) == list(range(6)) and numbers(found.rows, 1) == list(range(3))
 
 
+def test_after_damage_and_deletions_the_next_checkpoint_has_all_rows(folder):
+    shutil.rmtree(folder / "2")
+    (folder / "3" / "about" / "metadata").write_text("{}")
+    checkpoints = Checkpoints(folder)
+    for end in ([10, 8], [12, 9]):
+        checkpoints.save(state(4.0), {}, held(end))
+    checkpoints.close()
+    found = opened(folder, state(0.0))
+    assert found.number == 5 and found.damaged == []
+    assert numbers(found.rows, 0)[-10:] == list(range(2, 12)) and numbers(found.rows, 1) == list(range(9))
+
+
+def test_a_copy_whose_earlier_rows_are_deleted_is_not_written(folder):
+    checkpoints = Checkpoints(folder)
+    checkpoints.go_on_from(3)
+    copied = checkpoints.copy(state(4.0), held([11, 8]))
+    shutil.rmtree(folder / "replay")
+    assert checkpoints.write(copied, {}) == 0 and checkpoints.numbers == [2, 3]
+    assert checkpoints.save(state(5.0), {}, held([12, 9])) == 4
+    checkpoints.close()
+    found = opened(folder, state(0.0))
+    assert found.number == 4 and numbers(found.rows, 1) == list(range(9))
+
+
 def test_what_a_killed_process_leaves_half_written_is_taken_out(folder):
     unfinished = folder / "4.orbax-checkpoint-tmp-1"
     shutil.copytree(folder / "3", unfinished)

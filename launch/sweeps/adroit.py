@@ -4,7 +4,8 @@ The budget `cores` is four methods on the pen for two CPU cores, with small netw
 protocol, nine arms on three hands as Cal-QL's code reads the data, for an accelerator. Door and relocate have
 no data of their own: write your files (see docs/datasets.md) into `DATASETS`.
 `accelerator` has cells for a quarter of an hour of such a device (docs/launching.md): the experts of door and
-ball, SAC on their dense rewards, then the pen. `accelerator_smoke` is the same in seconds.
+ball, SAC on their dense rewards, then the pen. `accelerator_smoke` is the same in seconds. An expert has a
+replay that is too large to be handed on, so that one which is cut begins anew.
 """
 
 from launch.sweeps import antmaze

@@ -22,7 +22,7 @@ ENDS = ("initial", "offline", "final")  # of a run that are reported; the first 
 # Of the configuration: no number of the results depends on them.
 FREE = (
     "threads", "keep_checkpoints", "keep_best_checkpoints", "checkpoint_minutes", "restarts",
-    "diagnostics_every",
+    "diagnostics_every", "execution.evaluation",
     "offline.checkpoint_every", "online.checkpoint_every",
 )  # fmt: skip
 

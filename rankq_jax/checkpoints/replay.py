@@ -141,3 +141,42 @@ class SaveSegment(ocp.args.CheckpointArgs):
 
     path: Path
     content: Mapping[str, np.ndarray]
+
+
+class Segments:
+    """The segments of a run on disk.
+
+    Attributes:
+      current: those of the newest checkpoint.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """None yet; `folder` is theirs."""
+        self._folder = folder
+        self.current: list[Segment] = []
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the newest checkpoint are there."""
+        return all((self._folder / segment.name).exists() for segment in self.current)
+
+    def first_row(self, named: Iterable[str], oldest: np.ndarray) -> np.ndarray:
+        """`[S]`, the number of the first row of each seed that no segment has.
+
+        Args:
+          named: segments that a checkpoint names; others are deleted.
+          oldest: `[S]`, of the buffers, which still hold what is needed if somebody has deleted segments.
+        """
+        sweep(self._folder, named)
+        if not self.whole:
+            self.current = []
+        return np.asarray(self.current[-1].end) if self.current else oldest
+
+    def added(self, number: int, rows: Rows, oldest: np.ndarray) -> dict[str, SaveSegment]:
+        """What a checkpoint of that number writes of the rows behind `current`, which it then names."""
+        self.current = needed(self.current, oldest)
+        if not (rows.end > rows.first).any():
+            return {}
+        segment = Segment(f"rows-{number}.npz", rows.first.tolist(), rows.end.tolist())
+        self.current.append(segment)
+        return {"rows": SaveSegment(self._folder / segment.name, arrays(rows))}

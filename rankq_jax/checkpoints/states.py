@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 import orbax.checkpoint as ocp
 
 from rankq_jax.checkpoints import leaves, replay
 from rankq_jax.checkpoints.copies import CopiedState, RestoredCheckpoint
-from rankq_jax.checkpoints.replay import ReplaySnapshot, SaveSegment, Segment
+from rankq_jax.checkpoints.replay import ReplaySnapshot, Segment, Segments
 from rankq_jax.checkpoints.retention import Marks, options
 from rankq_jax.errors import InputError, Stopped
 
@@ -47,7 +46,7 @@ class Checkpoints:
             )
         except OSError as error:
             raise InputError(f"{self._folder}: cannot be used ({error}); make it writable.") from error
-        self._segments: list[Segment] = []  # of the newest checkpoint
+        self._segments = Segments(self._folder / ROWS)
         for number in self.numbers:
             about = self._readable(number)[0]
             self.marks.note(number, about.get("score"), about.get("anchor", False))
@@ -100,16 +99,21 @@ class Checkpoints:
         self.wait()
         if buffers is None:
             return CopiedState(own, None, None)
-        if not all((self._folder / ROWS / segment.name).exists() for segment in self._segments):
-            self._segments = []  # somebody has deleted them; the buffers still hold what is needed
-        first = np.asarray(self._segments[-1].end) if self._segments else buffers.oldest
+        with self._writing():
+            named = {segment.name for number in self.numbers for segment in self._readable(number)[1]}
+            first = self._segments.first_row(named, buffers.oldest)
         return CopiedState(own, buffers.since(first), buffers.oldest)
 
     def write(
         self, copied: CopiedState, notes: Mapping[str, Any], score: float | None = None, anchor: bool = False
     ) -> int:
-        """Starts to write what was copied; arguments, result and errors are those of `save`."""
+        """Starts to write what was copied; arguments, result and errors are those of `save`.
+
+        Returns 0, and writes nothing, if rows that lie before the copied ones were deleted meanwhile.
+        """
         self.wait()
+        if copied.rows is not None and not self._segments.whole:
+            return 0
         with self._writing():
             number = max(self.numbers, default=0) + 1
             items: dict[str, Any] = {
@@ -117,31 +121,19 @@ class Checkpoints:
                 for name, part in copied.parts.items()
                 if jax.tree.leaves(part)  # orbax refuses an empty tree
             }
-            items |= self._appended(number, copied)
+            if copied.rows is not None and copied.oldest is not None:
+                items |= self._segments.added(number, copied.rows, copied.oldest)
             about = {
                 "notes": dict(notes),
                 "score": score,
                 "anchor": anchor,
-                "segments": [list(segment) for segment in self._segments],
+                "segments": [list(segment) for segment in self._segments.current],
                 "checksums": {name: leaves.checksum(part) for name, part in copied.parts.items()},
             }
             about["checksum"] = leaves.text_checksum(about)
             self.marks.note(number, score, anchor)
             self._manager.save(number, args=ocp.args.Composite(about=ocp.args.JsonSave(about), **items))
         return number
-
-    def _appended(self, number: int, copied: CopiedState) -> dict[str, Any]:
-        """What is to be written of the buffers, and notes that it belongs to them."""
-        folder, found = self._folder / ROWS, copied.rows
-        if found is None or copied.oldest is None:
-            return {}
-        replay.sweep(folder, {segment.name for n in self.numbers for segment in self._readable(n)[1]})
-        self._segments = replay.needed(self._segments, copied.oldest)
-        if not (found.end > found.first).any():
-            return {}
-        segment = Segment(f"rows-{number}.npz", found.first.tolist(), found.end.tolist())
-        self._segments.append(segment)
-        return {"rows": SaveSegment(folder / segment.name, replay.arrays(found))}
 
     def restore(
         self, like: leaves.Like, row: Any = None, number: int | None = None, *, anchors: bool = False
@@ -213,7 +205,7 @@ class Checkpoints:
             for newer in [one for one in self.numbers if one > number]:
                 self._manager.delete(newer)
                 self.marks.forget(newer)
-            self._segments = self._about(number)[1] if number else []
+            self._segments.current = self._about(number)[1] if number else []
 
     def wait(self) -> None:
         """Returns when what was saved is on disk.

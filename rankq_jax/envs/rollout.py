@@ -131,13 +131,13 @@ def driven(steps: Generator[int, None, Result], progress: Callable[[int], Any]) 
 class _Window:
     """The newest steps of all rows. An index into the record costs as much for one step as for many."""
 
-    def __init__(self, running: Recorder) -> None:
+    def __init__(self, running: Recorder, steps: int) -> None:
         self._record, self._length = running.steps, running.length
         self._recorded = running.length.copy()
         self._leaves = jax.tree.leaves(running.steps)
         # Of [n, horizon, ...] one step.
         size = sum(leaf.nbytes // max(leaf.shape[1], 1) for leaf in self._leaves)
-        self._steps = max(1, min(WINDOW, WINDOW_BYTES // max(size, 1)))
+        self._steps = max(1, min(steps, WINDOW, WINDOW_BYTES // max(size, 1)))
         self._new = [np.empty((self._steps, len(leaf), *leaf.shape[2:]), leaf.dtype) for leaf in self._leaves]
         self._active = np.zeros((self._steps, len(self._length)), bool)
         self._ended = np.zeros_like(self._active)
@@ -159,18 +159,30 @@ class _Window:
 
     def flush(self) -> list[tuple[int, Episodes]]:
         """Moves the steps to the record; `(row, Episodes)` that have ended, in order of time, then of row."""
+        by_row = self._count > len(self._length)  # an index of many rows costs less than each of them
+        found = self._rows_moved() if by_row else self._steps_moved()
+        self._count = 0
+        return found
+
+    def _steps_moved(self) -> list[tuple[int, Episodes]]:
+        found = []
+        for step in range(self._count):
+            rows = np.flatnonzero(self._active[step])
+            for leaf, new in zip(self._leaves, self._new, strict=True):
+                leaf[rows, self._recorded[rows]] = new[step][rows]
+            self._recorded[rows] += 1
+            found += [(int(row), self._cut(int(row))) for row in np.flatnonzero(self._ended[step])]
+        return found
+
+    def _rows_moved(self) -> list[tuple[int, Episodes]]:
         found: list[tuple[int, int, Episodes]] = []
-        made = self._active[: self._count].sum(axis=0)
-        for row, count in enumerate(made):
+        for row, count in enumerate(self._active[: self._count].sum(axis=0)):
             begin = 0
             for last in np.flatnonzero(self._ended[:count, row]):
                 self._move(row, begin, int(last) + 1)
-                begin, end = int(last) + 1, self._recorded[row]
-                whole = jax.tree.map(lambda x, r=row, e=end: x[r, :e].copy(), self._record)
-                found.append((int(last), row, whole))
-                self._recorded[row] = 0
+                found.append((int(last), row, self._cut(row)))
+                begin = int(last) + 1
             self._move(row, begin, int(count))
-        self._count = 0
         return [(row, episode) for _, row, episode in sorted(found, key=lambda one: one[:2])]
 
     def _move(self, row: int, begin: int, end: int) -> None:
@@ -178,6 +190,12 @@ class _Window:
         for leaf, new in zip(self._leaves, self._new, strict=True):
             leaf[row, first : first + end - begin] = new[begin:end, row]
         self._recorded[row] += end - begin
+
+    def _cut(self, row: int) -> Episodes:
+        """The episode of a row, which has ended."""
+        end, self._recorded[row] = self._recorded[row], 0
+        whole: Episodes = jax.tree.map(lambda x: x[row, :end].copy(), self._record)
+        return whole
 
 
 def collecting(
@@ -189,7 +207,7 @@ def collecting(
     """
     active = np.ones(env.rows, bool)
     finished: list[tuple[int, Episodes]] = []
-    window, states = _Window(running), "qpos" in running.steps.info
+    window, states = _Window(running, steps), "qpos" in running.steps.info
     for t in range(steps):
         observation = state.observation
         chosen = act(observation, t)

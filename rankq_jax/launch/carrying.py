@@ -30,8 +30,9 @@ def _kept(folder: Path, newest: Path | None = None) -> Iterator[Path]:
             continue
         if done and (first in (*RESUMED, CHECKPOINTS) or first.startswith("trajectories-")):
             continue
-        if first == CHECKPOINTS and newest is not None and rest[0] not in (newest.name, REPLAY):
-            continue
+        if first == CHECKPOINTS and rest[0] != REPLAY:
+            if not rest[0].isdigit() or newest not in (None, folder / CHECKPOINTS / rest[0]):
+                continue
         yield path
 
 

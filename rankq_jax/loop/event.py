@@ -144,7 +144,8 @@ class EvaluationDue(Event):
         evaluation when it goes on.
       steps: makes the evaluation, as `evaluation.evaluating`. It has a copy of the parameters and may run in
         another thread, beside the rest of the run. Closing it gives the evaluation up.
-      checkpoint: whether the phase has a checkpoint here, that of `IterationEnd`.
+      checkpoint: whether the phase has a checkpoint here. It belongs to the evaluation, so that the
+        `IterationEnd` behind this event has none.
       last: whether it is the last evaluation of the phase.
     """
 
@@ -159,8 +160,7 @@ class IterationEnd(Event):
     """An iteration is over.
 
     Attributes:
-      checkpoint: whether the phase has a checkpoint here, whatever disturbs the run; not where that belongs
-        to an evaluation that was handed over.
+      checkpoint: whether the phase has a checkpoint here, whatever disturbs the run.
       last: whether the run is over.
     """
 

@@ -3,12 +3,13 @@
 import concurrent.futures
 import contextlib
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import NamedTuple, NoReturn
 
 from rankq_jax import loop
 from rankq_jax.errors import Stopped
 from rankq_jax.evaluation import Evaluation
+from rankq_jax.metrics import check_finite
 from rankq_jax.timing import Stopwatch
 from rankq_jax.training.records import Draft, Records
 from rankq_jax.training.stopping import Requests
@@ -38,14 +39,18 @@ class Beside:
     meanwhile leaves that copy, and makes the evaluation and what followed it again.
     """
 
-    def __init__(self, records: Records, stopwatch: Stopwatch, requests: Requests) -> None:
+    def __init__(
+        self, records: Records, stopwatch: Stopwatch, requests: Requests, seeds: Sequence[int]
+    ) -> None:
         """Nothing is being evaluated yet.
 
         Args:
           records: of the run.
           stopwatch: counts as `evaluate` what is waited for.
           requests: to stop.
+          seeds: of the run.
         """
+        self._seeds = seeds
         self._records, self._stopwatch, self._requests = records, stopwatch, requests
         self._pending: Pending | None = None
         self._left = threading.Event()
@@ -71,6 +76,7 @@ class Beside:
 
         Raises:
           Stopped: if that was requested meanwhile; see `give_up`.
+          NumericsError: if a checkpoint is wanted of a state with a bad number.
         """
         if self._pending is None:
             return
@@ -88,7 +94,7 @@ class Beside:
         """
         assert self._pending is not None
         self.close()
-        self._records.save(self._pending.draft.at(self._pending.event.before), planned=False)
+        self._save(self._pending.draft.at(self._pending.event.before), planned=False)
         raise Stopped
 
     def close(self) -> None:
@@ -110,4 +116,8 @@ class Beside:
         self._pending, event = None, pending.event
         self._records.evaluated(event.phase, event.progress, pending.result.result(), event.last)
         if event.checkpoint or self._records.checkpoint_due():
-            self._records.save(pending.draft, event.checkpoint)
+            self._save(pending.draft, event.checkpoint)
+
+    def _save(self, draft: Draft, planned: bool) -> None:
+        check_finite(draft.state.parts["agent"], self._seeds, draft.notes["updates"])
+        self._records.save(draft, planned)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from rankq_jax.configs import RunConfig
+from rankq_jax.configs import RunConfig, task_of
 from rankq_jax.errors import InputError
 from rankq_jax.training.execution import execution_of, seeds_of_device
 
@@ -25,6 +25,10 @@ VARIABLES = ("NVIDIA_TF32_OVERRIDE",)
 HARMLESS = ("xla_force_host_platform_device_count", "xla_dump_", "xla_cpu_parallel_codegen_split_count")
 # Where a driver of NVIDIA shows itself: natively, in a container, below Windows.
 NVIDIA = ("/proc/driver/nvidia/version", "/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg")
+
+
+# What records of earlier versions do not say, because it was always so.
+EARLIER = {"draws": "within", "evaluation": "between"}
 
 
 class Devices(NamedTuple):
@@ -92,11 +96,13 @@ def _acts_beside(config: RunConfig) -> bool:
 def evaluates_beside(config: RunConfig) -> bool:
     """Whether evaluations run beside the training that follows them.
 
-    Not where processes are joined. By default not where policies would wait for the updates of their device.
+    Not where processes are joined. By default not where policies would wait for the updates of their device,
+    nor in environments that are not ours: they may share what changes between threads.
     """
-    chosen = execution_of(config.execution).evaluation
-    waits = config.execution.evaluation == "auto" and devices_of(config).acting is None
-    return chosen == "beside" and not waits and jax.process_count() == 1
+    chosen = execution_of(config.execution).evaluation == "beside" and jax.process_count() == 1
+    if config.execution.evaluation != "auto" or not chosen:
+        return chosen
+    return devices_of(config).acting is not None and task_of(config).exact
 
 
 def settings() -> dict[str, Any]:

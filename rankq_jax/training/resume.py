@@ -161,7 +161,7 @@ def train_once(
             records = Records(run.folder, run.config, checkpoints, run.stopwatch, found)
             stack.callback(records.close)
         if records is not None and devices.evaluates_beside(run.config):
-            beside = Beside(records, run.stopwatch, run.requests)
+            beside = Beside(records, run.stopwatch, run.requests, setup.seeds)
             stack.callback(beside.close)
         handed = beside is not None
         events = stack.enter_context(
@@ -194,9 +194,10 @@ def _follow(run: TrainingRun, event: loop.Event, records: Records | None, beside
     if beside is not None:
         if isinstance(event, loop.EvaluationDue):
             beside.finish()
-            draft = _drafted(run, event.state, records)
-            assert draft is not None  # evaluations are handed over where there are records
-            beside.begin(event, draft)
+            assert records is not None  # who writes nothing hands nothing over
+            records.settle()
+            parts = loop.portable(event.state, run.built.layout)
+            beside.begin(event, records.draft(parts, loop.replay_snapshot(event.state, run.built.layout)))
             return
         if planned:
             beside.finish()

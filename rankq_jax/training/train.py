@@ -176,8 +176,8 @@ def _said_of_devices(config: RunConfig, folder: Path, about: dict[str, Any]) -> 
     if warning := devices.forgotten(mine, jax.config.jax_platforms):  # type: ignore[attr-defined]
         print(f"warning: {warning}", file=sys.stderr)
     known = (folder / "config.json").exists()
-    before = results.about(folder).get("devices", mine) if known else mine
-    if before != mine:
+    before = devices.EARLIER | results.about(folder).get("devices", mine) if known else mine
+    if before | {"evaluation": mine["evaluation"]} != mine:  # whose order changes no number
         print(
             f"warning: {folder}: was {devices.line(before)}; other devices agree with those up to rounding.",
             file=sys.stderr,

@@ -5,8 +5,10 @@ import json
 import signal
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from rankq_jax.errors import NumericsError
 from rankq_jax.loop import Stage
 from rankq_jax.timing import Stopwatch
 from rankq_jax.training.beside import Beside
@@ -101,13 +103,14 @@ def one():
         checkpoint_due=lambda: False,
         save=lambda draft, planned: told.append((draft, planned)),
     )
-    beside = Beside(records, Stopwatch(), Requests())
+    beside = Beside(records, Stopwatch(), Requests(), [5])
 
-    def begin(steps, checkpoint):
+    def begin(steps, checkpoint, weight=1.0):
         event = SimpleNamespace(
             steps=steps, phase="", progress=1, before=0, checkpoint=checkpoint, last=False
         )
-        beside.begin(event, SimpleNamespace(at=lambda progress: ("draft", progress)))
+        state = SimpleNamespace(parts={"agent": {"weight": np.array([weight])}})
+        beside.begin(event, SimpleNamespace(state=state, notes={"updates": 40}))
 
     yield begin, beside, told
     beside.close()
@@ -131,6 +134,16 @@ def test_a_checkpoint_is_written_where_it_was_planned(one):
     assert told[:2] == ["found", "found"] and told[2][1] is True and len(told) == 3
     beside.finish()  # there is nothing to wait for
     assert len(told) == 3
+
+
+def test_a_state_with_bad_numbers_is_no_checkpoint(one):
+    begin, beside, told = one
+    begin(steps("found"), False, np.nan)
+    beside.finish()  # as a run that evaluates first, which looks at what it saves
+    begin(steps("found"), True, np.nan)
+    with pytest.raises(NumericsError, match="after update 40 of seed 5"):
+        beside.finish()
+    assert told == ["found", "found"]
 
 
 def test_an_error_of_an_evaluation_ends_the_run(one):

@@ -154,6 +154,8 @@ def test_a_begun_job_goes_on_elsewhere(calls, start, capsys):
         for folder in ("runs/first", "runs/second"):
             Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
             Path(folder, name).write_text(number)
+    Path("runs/first/checkpoints/13.orbax-checkpoint-tmp").mkdir()
+    Path("runs/first/checkpoints/13.orbax-checkpoint-tmp/x").write_bytes(bytes(17 * 2**20))
     Path("runs/second/checkpoints/replay").mkdir()
     Path("runs/second/checkpoints/replay/rows").write_bytes(bytes(17 * 2**20))
     assert start("--carry=here") == 75
