@@ -26,9 +26,9 @@ import sys
 from rankq_jax.cli.main import main
 from rankq_jax import loop
 
-def kept(plan, setup, layout, *rest):
+def kept(plan, setup, layout, *rest, **how):
     (folder,) = [word.partition("=")[2] for word in sys.argv if word.startswith("--workdir=")]
-    for event in events(plan, setup, layout, *rest):
+    for event in events(plan, setup, layout, *rest, **how):
         if isinstance(event, loop.IterationEnd) and event.last:
             leaves = jax.device_get(jax.tree.leaves(layout.merge(event.state.agent)))
             np.savez(f"{folder}-{jax.process_index()}.npz", *leaves)
