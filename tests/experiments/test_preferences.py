@@ -92,20 +92,20 @@ def test_a_run_that_is_interrupted_between_questions_ends_the_same(module, exper
     class Stop(Exception):
         pass
 
-    save = Checkpoints.save
+    write = Checkpoints.write
     saved = []
 
     def stop_after_the_second(self, *arguments, **named):
-        save(self, *arguments, **named)
+        write(self, *arguments, **named)
         self.wait()
         saved.append(1)
         if len(saved) == 2:
             raise Stop
 
-    monkeypatch.setattr(Checkpoints, "save", stop_after_the_second)
+    monkeypatch.setattr(Checkpoints, "write", stop_after_the_second)
     with pytest.raises(Stop):
         train.train(configs.parse(config), tmp_path / "resumed")
-    monkeypatch.setattr(Checkpoints, "save", save)
+    monkeypatch.setattr(Checkpoints, "write", write)
     resumed = train.train(configs.parse(config), tmp_path / "resumed")
     assert resumed["final_success_rate"] == straight["final_success_rate"]
     kept = [read_lines(tmp_path / name / "metrics.jsonl") for name in ("straight", "resumed")]
