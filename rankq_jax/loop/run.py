@@ -188,13 +188,12 @@ def _until_the_end(
     phase, number = work.phase, state.progress.iteration + 1
     after = state._replace(progress=next_iteration(state.progress))
     planned, final = due(phase.checkpoint_every, number, phase.iterations), number == phase.iterations
-    if work.setup.evaluation_env is None or not due(phase.evaluate_every, number, phase.iterations):
-        pass
-    elif hand_over:
+    evaluates = work.setup.evaluation_env is not None and due(phase.evaluate_every, number, phase.iterations)
+    if evaluates and hand_over:
         steps = greedy_episodes(work, state, keys.evaluate)
         yield EvaluationDue(phase.name, after, state.progress, steps, planned, final)
         planned = False
-    else:
+    elif evaluates:
         result = evaluate(work, state, keys.evaluate)
         while True:
             try:

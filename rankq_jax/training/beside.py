@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 from typing import NamedTuple, NoReturn
 
 from rankq_jax import loop
+from rankq_jax.envs.rollout import driven
 from rankq_jax.errors import Stopped
 from rankq_jax.evaluation import Evaluation
 from rankq_jax.metrics import check_finite
@@ -104,13 +105,11 @@ class Beside:
 
     def _made(self, steps: Generator[int, None, Evaluation]) -> Evaluation:
         with contextlib.closing(steps):
-            while not self._left.is_set():
-                try:
-                    next(steps)
-                except StopIteration as end:
-                    found: Evaluation = end.value
-                    return found
-        raise concurrent.futures.CancelledError
+            return driven(steps, self._refuse_if_left)
+
+    def _refuse_if_left(self, made: int) -> None:
+        if self._left.is_set():
+            raise concurrent.futures.CancelledError
 
     def _record(self, pending: Pending) -> None:
         self._pending, event = None, pending.event

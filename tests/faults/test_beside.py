@@ -62,7 +62,7 @@ def updates(folder):
 def test_a_run_that_is_killed_and_stopped_meanwhile_ends_like_a_sequential_one(held, straight, tmp_path):
     """Rounds of 20 updates offline; the second round online ends at 130."""
     folder = tmp_path / "run"
-    command = held(3)
+    command = held(3, "--config.checkpoint_minutes=1e-5")  # the clock asks for one at every event
     assert command.until(lambda: updates(folder) == 80), command.error()
     command.kill()
     assert about(newest(folder))["notes"]["updates"] == 40

@@ -96,7 +96,7 @@ def first_lifted(restored, direction, rows):
     return found, starts
 
 
-BELOW = pytest.mark.xfail(strict=False, reason="77 % in one step, see docs/vla.md")
+BELOW = pytest.mark.xfail(strict=True, reason="77 % in one step, see docs/vla.md")
 
 
 @pytest.mark.parametrize(("steps", "pairs"), [(10, 50), pytest.param(1, 200, marks=BELOW)])
