@@ -36,7 +36,7 @@ COLUMNS = (
     "target",
     "policy",
     "environment",
-    "recording",
+    "rest",
 )
 SECONDS = 0.4  # of a measurement, about
 
@@ -151,8 +151,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = report.parser("collecting", "Collecting against bare physics, as a Markdown table.", rounds=9)
     parser.add_argument(
         "--rows",
-        type=lambda text: [int(n) for n in text.split(",")],
-        default=[4, 16, 64],
+        type=report.numbers,
+        default=(4, 16, 64),
         help="environments at once, with commas between",
     )
     parser.add_argument("--threads", type=int, default=2, help="of the physics")

@@ -11,6 +11,8 @@ out=${1:?usage: sh launch/quarter.sh OUT [MINUTES [BUDGET]]}
 minutes=${2:-9}
 budget=${3:-accelerator}
 python=${PYTHON:-python3}
+test -d launch/sweeps || { echo "quarter.sh: start it in the root of the checkout" >&2; exit 2; }
+test "$minutes" -ge 1 2> /dev/null || { echo "quarter.sh: MINUTES=$minutes must be a whole number of at least 1" >&2; exit 2; }
 mkdir -p "$out"
 
 measure() {

@@ -36,7 +36,7 @@ TINY = Sizes(hidden=(8, 6), batch=4)
 COMMANDS = {
     "updates": updates, "seeds": seeds, "devices": devices, "online": online, "envs": envs, "memory": memory,
     "layouts": layouts, "checkpoints": checkpoints, "vla": vla, "vla_policy": vla_policy,
-    "diagnostics": diagnostics,
+    "diagnostics": diagnostics, "collecting": collecting,
 }  # fmt: skip
 
 
@@ -310,6 +310,7 @@ def test_diagnostics_are_a_share_of_the_updates_that_they_follow(data):
         ("updates", "--seconds=0", "--seconds=0.0 must be above 0"),
         ("seeds", "--seeds=1,x", "'1,x' is not a list of whole numbers"),
         ("seeds", "--seeds=1,0", "--seeds=0 must be at least 1"),
+        ("collecting", "--rows=4,0", "--rows=0 must be at least 1"),
         ("devices", "--batch=3", "must divide --batch=3"),
         ("online", "--tasks=pointmaze-none", "unknown 'pointmaze-none'"),
     ],

@@ -1,7 +1,7 @@
 """Jobs handed on between machines: of a finished one its records, of a begun one a small checkpoint."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rankq_jax.errors import InputError
@@ -60,15 +60,19 @@ def hand_on(jobs: Sequence[Job], out: Path, carried: Path) -> list[str]:
                 size = _size(files) / 2**20
                 told.append(f"{name}: its checkpoint takes {size:.0f} MiB, so it is not handed on")
                 continue
-        try:
-            _copy(folder, files, there)
-        except OSError as error:
-            raise InputError(f"{there}: cannot be written ({error.strerror}); make room.") from error
+        _copied(folder, files, there)
     return told
 
 
 def _size(files: Sequence[Path]) -> int:
     return sum(path.stat().st_size for path in files)
+
+
+def _copied(folder: Path, files: Sequence[Path], there: Path) -> None:
+    try:
+        _copy(folder, files, there)
+    except OSError as error:
+        raise InputError(f"{there}: cannot be written ({error.strerror}); make room.") from error
 
 
 def _copy(folder: Path, files: Sequence[Path], there: Path) -> None:
@@ -100,6 +104,21 @@ def done_elsewhere(jobs: Sequence[Job], carried: Sequence[Path]) -> dict[str, Pa
     return found
 
 
+def gather(done: Mapping[str, Path], carried: Path) -> None:
+    """Copies jobs that are done elsewhere, so that who has this folder needs no other one.
+
+    Args:
+      done: what `done_elsewhere` returned.
+      carried: the folder that is handed on.
+
+    Raises:
+      InputError: if it cannot be written to.
+    """
+    for name, there in done.items():
+        if there != carried / name:
+            _copied(there, list(_kept(there)), carried / name)
+
+
 def take_over(jobs: Sequence[Job], carried: Sequence[Path], out: Path) -> None:
     """Copies jobs that other machines have begun to `out`, where they have not been begun.
 
@@ -109,7 +128,4 @@ def take_over(jobs: Sequence[Job], carried: Sequence[Path], out: Path) -> None:
     for name in (job.name for job in jobs if not (out / job.name / "config.json").exists()):
         begun = next((path / name for path in carried if (path / name / "config.json").exists()), None)
         if begun is not None:
-            try:
-                _copy(begun, list(_kept(begun)), out / name)
-            except OSError as error:
-                raise InputError(f"{out / name}: cannot be written ({error.strerror}).") from error
+            _copied(begun, list(_kept(begun)), out / name)

@@ -45,8 +45,13 @@ def main(arguments: argparse.Namespace) -> int:
             raise InputError(f"--carry={folder}: is no folder; give one, which may be new.")
     begun = time.monotonic()
     jobs, out = commands.jobs_of(arguments)
+    for folder in arguments.carry:
+        if folder.resolve() == out.resolve():
+            raise InputError(f"--carry={folder}: is the folder of --out; give another one.")
     elsewhere = carrying.done_elsewhere(jobs, arguments.carry)
     left = [job for job in jobs if job.name not in elsewhere]
+    if arguments.carry:
+        carrying.gather(elsewhere, arguments.carry[0])
     carrying.take_over(left, arguments.carry, out)
     commands.check(left, out)
     outcomes = local.run(left, out, attempts=arguments.attempts, minutes=arguments.minutes)

@@ -130,17 +130,31 @@ def test_the_table_of_what_is_done_when_the_time_is_up(calls, start, monkeypatch
     assert "the same command goes on" in capsys.readouterr().err
 
 
+KEPT = ("config.json", "report/index.html", "summary.json")
+
+
+def test_a_folder_that_is_no_place_to_carry_jobs_is_refused(calls, start, capsys):
+    trained, _, _ = calls
+    Path("file").write_text("")
+    for flags, told in (
+        (["--carry=file"], "error: --carry=file: is no folder; give one, which may be new."),
+        (["--carry=runs", "--out=runs"], "error: --carry=runs: is the folder of --out; give another one."),
+    ):
+        assert start(*flags) == 2 and capsys.readouterr().err.splitlines() == [told]
+    assert trained == []
+
+
 def test_jobs_that_another_machine_has_finished_are_in_the_table_and_not_run(calls, start):
     trained, tables, _ = calls
     finish(Path("there/second"))
     assert start("--carry=here", "--carry=there") == 0
     assert [planned.name for planned in trained[0][0]] == ["first"]
     assert tables[0][-2:] == ["runs/first", "there/second"]
-    # What was done here can be handed on, without what only this machine needs.
+    # What was done anywhere can be handed on, without what only one machine needs.
     kept = sorted(str(path.relative_to("here")) for path in Path("here").rglob("*") if path.is_file())
-    assert kept == [f"first/{name}" for name in ("config.json", "report/index.html", "summary.json")]
+    assert kept == [f"{job}/{name}" for job in ("first", "second") for name in KEPT]
     assert start("--carry=here", "--carry=there", "--out=elsewhere") == 0
-    assert trained[1][0] == [] and tables[1][-2:] == ["here/first", "there/second"]
+    assert trained[1][0] == [] and tables[1][-2:] == ["here/first", "here/second"]
 
 
 def files(folder):
