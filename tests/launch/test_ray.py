@@ -147,6 +147,7 @@ def test_wrong_input(folder):
         assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow  # workers of stand-ins are killed above, trainings of a sweep in test_slurm
 def test_the_smoke_sweep_with_a_killed_worker_equals_the_local_one(tmp_path, cluster, tmp_path_factory):
     flags = "launch/sweeps/smoke.py", f"--out={tmp_path}/smoke", f"--address={cluster.address}"
     launcher = begin("launch.ray", *flags, cwd=launching.ROOT)
