@@ -119,8 +119,10 @@ def test_the_commands_of_the_readme_exist():
     assert {"demo", "test"} <= targets
     for target in targets:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
-    for path in re.findall(r"--config=(\S+?\.py)", text):
-        configs.read([f"--config={path}"])
+    names = re.findall(r"--config=([a-z]\w*):", text)
+    assert names
+    for name in names:
+        configs.read([f"--config={name}"])
     for path in re.findall(r"\]\((\w[\w/]*\.md)\)", text):
         assert (ROOT / path).exists(), path
 

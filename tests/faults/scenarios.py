@@ -55,7 +55,7 @@ SCENARIOS = {
     "a batch over two devices": Scenario("iql", ["--config.parallel=batch"], TWO),
     "overlap": Scenario(flags=["--config.online.overlap=True"]),
     "labels from an expert": Scenario("oap_td3_bc", expert=True),
-    "checkpoints by time alone": Scenario(
+    "checkpoints by time only": Scenario(
         "cal_ql",
         [
             "--config.checkpoint_minutes=0.004",
