@@ -19,7 +19,7 @@ from rankq_jax.envs.physics import useful_threads
 from rankq_jax.envs.streams import streams
 from rankq_jax.evaluation import for_all_rows
 from rankq_jax.lifting import jit_act
-from rankq_jax.training import build
+from rankq_jax.training import build, devices
 
 SIMULATIONS: dict[str, Callable[[], Simulation]] = {
     "antmaze-medium-play": lambda: ant_maze.simulate(ant_maze.ANT_MAZES["medium"]),
@@ -72,9 +72,9 @@ def exploring(task: str, rows: int) -> rollout.Act:
     place = build.world(parsed, built, work.dataset(100, probe.observation_size, probe.action_size))
     state = loop.initial(built.plan, place, built.layout)
     agent = built.plan[-1].agent
-    return for_all_rows(
-        jit_act(agent.act), agent.params(state.agent), jax.random.split(jax.random.key(0), 1), 1
-    )
+    acting = devices.devices_of(parsed).acting or jax.local_devices()[0]
+    params, keys = jax.device_put((agent.params(state.agent), jax.random.split(jax.random.key(0), 1)), acting)
+    return for_all_rows(jit_act(agent.act), params, keys, 1)
 
 
 def measure(task: str, rows: int, threads: int, rounds: int) -> Figures:

@@ -13,6 +13,7 @@ budget=${3:-accelerator}
 python=${PYTHON:-python3}
 test -d launch/sweeps || { echo "quarter.sh: start it in the root of the checkout" >&2; exit 2; }
 test "$minutes" -ge 1 2> /dev/null || { echo "quarter.sh: MINUTES=$minutes must be a whole number of at least 1" >&2; exit 2; }
+test -z "${CARRY:-}" || test -d "$CARRY" || { echo "quarter.sh: CARRY=$CARRY is no folder" >&2; exit 2; }
 mkdir -p "$out"
 
 measure() {
@@ -23,8 +24,9 @@ measure() {
     cat "$out/$name.md"
 }
 
-measure updates --algorithms=rankq,sac,iql,cal_ql --rounds=3 --seconds=1
-measure seeds --algorithms=rankq --seeds=1,4,16 --rounds=3 --seconds=1
+# As many updates in a dispatch as the targets of an accelerator are for.
+measure updates --algorithms=rankq,sac,iql,cal_ql --rounds=3 --seconds=1 --updates=1000
+measure seeds --algorithms=rankq --seeds=1,4,16 --rounds=3 --seconds=1 --updates=1000
 measure collecting --threads="$(nproc)" --rounds=3
 exec "$python" -m rankq_jax.cli sweep results "${SWEEP:-launch/sweeps/antmaze.py}" --budget="$budget" \
     --minutes="$minutes" --carry="$out/carried" ${CARRY:+"--carry=$CARRY"} --out="$out/runs" --table="$out/cells.md"

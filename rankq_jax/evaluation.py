@@ -56,7 +56,6 @@ def evaluate(
     act: Act,
     starts: list[int],
     measure: Measured,
-    progress: Callable[[int], Any] = lambda steps: None,
 ) -> Evaluation:
     """One episode per row.
 
@@ -65,9 +64,8 @@ def evaluate(
       act: the greedy policies of all seeds, from `for_all_rows`.
       starts: for each seed, the seed of its start states.
       measure: what is reported of an episode; the names do not depend on it.
-      progress: told the number of steps taken, over all rows, after each of them.
     """
-    return driven(evaluating(env, act, starts, measure), progress)
+    return driven(evaluating(env, act, starts, measure), lambda steps: None)
 
 
 def evaluating(

@@ -160,14 +160,15 @@ class Segments:
         """Whether all of the newest checkpoint are there."""
         return all((self._folder / segment.name).exists() for segment in self.current)
 
-    def first_row(self, named: Iterable[str], oldest: np.ndarray) -> np.ndarray:
+    def first_row(self, named: Iterable[str] | None, oldest: np.ndarray) -> np.ndarray:
         """`[S]`, the number of the first row of each seed that no segment has.
 
         Args:
-          named: segments that a checkpoint names; others are deleted.
+          named: segments that a checkpoint names; others are deleted, unless it is None.
           oldest: `[S]`, of the buffers, which still hold what is needed if somebody has deleted segments.
         """
-        sweep(self._folder, named)
+        if named is not None:
+            sweep(self._folder, named)
         if not self.whole:
             self.current = []
         return np.asarray(self.current[-1].end) if self.current else oldest

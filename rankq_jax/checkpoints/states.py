@@ -100,8 +100,12 @@ class Checkpoints:
         if buffers is None:
             return CopiedState(own, None, None)
         with self._writing():
-            named = {segment.name for number in self.numbers for segment in self._readable(number)[1]}
-            first = self._segments.first_row(named, buffers.oldest)
+            read = [self._readable(number) for number in self.numbers]
+            named = {segment.name for _, segments in read for segment in segments}
+            # Of a checkpoint that cannot be read, now or at all, nobody knows which rows it names.
+            first = self._segments.first_row(
+                named if all(about for about, _ in read) else None, buffers.oldest
+            )
         return CopiedState(own, buffers.since(first), buffers.oldest)
 
     def write(

@@ -31,7 +31,7 @@ from rankq_jax.writers import flattened
 
 @dataclasses.dataclass(frozen=True)
 class ExecutionConfig:
-    """How a run is computed: its speed, and its results by rounding; `auto` is what was measured fastest."""
+    """How a run is computed: its speed, and its results by rounding; `auto` is the faster one of a device."""
 
     seeds: kinds.SeedsExecution = field("auto", "The seeds of a device train batched or sequential.")
     critics: kinds.CriticsExecution = field("auto", "The members of a critic are batched or unrolled.")

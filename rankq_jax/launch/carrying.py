@@ -1,78 +1,120 @@
 """Jobs handed on between machines: of a finished one its records, of a begun one a small checkpoint."""
 
+import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rankq_jax.errors import InputError
-from rankq_jax.launch import record
+from rankq_jax.launch import ownership, readings, record
 from rankq_jax.launch.jobs import Job, needs
 
-LIMIT = 16 * 2**20  # bytes of a job that is begun; those of a large replay stay where they are
+LIMIT = 16 * 2**20  # bytes of a job with checkpoints; those of a large replay stay where they are
 CHECKPOINTS, REPLAY = "checkpoints", "replay"
 LEFT = ("lock", "tensorboard")  # which nobody needs elsewhere
 RESUMED = ("job.log", "backbone.npz", "owner.json")  # which only who goes on with a run needs
 
 
-def _newest(folder: Path) -> Path | None:
-    """The newest checkpoint of a workdir."""
+def _checkpoints(folder: Path) -> dict[int, dict[str, Any]]:
+    """What the checkpoints of a workdir say of themselves, by number."""
     found = folder / CHECKPOINTS
-    numbers = [int(path.name) for path in found.iterdir() if path.name.isdigit()] if found.is_dir() else []
-    return found / str(max(numbers)) if numbers else None
+    numbers = (
+        sorted(int(path.name) for path in found.iterdir() if path.name.isdigit()) if found.is_dir() else []
+    )
+    return {number: readings.mapping(found / str(number) / "about" / "metadata") for number in numbers}
 
 
-def _kept(folder: Path, newest: Path | None = None) -> Iterator[Path]:
-    """The files of a workdir that another machine needs; of its checkpoints all, or the newest alone."""
-    done = record.finished(folder)
+def _progress(folder: Path) -> tuple[bool, float, int]:
+    """How far a workdir is: whether it is finished, and steps and number of its newest checkpoint."""
+    if not (found := _checkpoints(folder)):
+        return record.finished(folder), 0.0, -1
+    newest = max(found)
+    notes = readings.within(found[newest].get("notes"))
+    steps = sum(readings.number(notes.get(name)) or 0.0 for name in ("updates", "env_steps"))
+    return record.finished(folder), steps, newest
+
+
+def _kept(folder: Path, numbers: Collection[int]) -> Iterator[Path]:
+    """The files of a workdir that another machine needs, with the checkpoints of these numbers."""
+    records_only = not numbers and record.finished(folder)
     for path in sorted(folder.rglob("*")):
         first, *rest = path.relative_to(folder).parts
         if not path.is_file() or first in LEFT:
             continue
-        if done and (first in (*RESUMED, CHECKPOINTS) or first.startswith("trajectories-")):
+        if records_only and (first in (*RESUMED, CHECKPOINTS) or first.startswith("trajectories-")):
             continue
-        if first == CHECKPOINTS and rest[0] != REPLAY:
-            if not rest[0].isdigit() or newest not in (None, folder / CHECKPOINTS / rest[0]):
-                continue
+        if first == CHECKPOINTS and rest[0] != REPLAY and rest[0] not in map(str, numbers):
+            continue
         yield path
 
 
-def hand_on(jobs: Sequence[Job], out: Path, carried: Path) -> list[str]:
-    """Copies what other machines need of the jobs that were begun or finished below `out`.
+def _small(folder: Path) -> tuple[list[Path], int]:
+    """The files of a workdir with checkpoints, and their bytes: with fewer of them if all take too much.
 
-    Returns:
-      A line for each begun job that is not copied, because it has no checkpoint or a large one.
-
-    Raises:
-      InputError: if the folder cannot be written to.
+    The newest is what the run goes on from, the newest anchor what a restart begins at.
     """
-    told = []
-    for name in (job.name for job in jobs if (out / job.name / "config.json").exists()):
-        folder, there = out / name, carried / name
-        files = list(_kept(folder))
-        if not record.finished(folder):
-            newest = _newest(folder)
-            if newest is None:
-                told.append(f"{name}: has no checkpoint yet, so it is not handed on")
-                continue
-            if _size(files) > LIMIT:  # the best one and those before the newest stay behind
-                files = list(_kept(folder, newest))
-            if _size(files) > LIMIT:
-                size = _size(files) / 2**20
-                told.append(f"{name}: its checkpoint takes {size:.0f} MiB, so it is not handed on")
-                continue
-        _copied(folder, files, there)
-    return told
+    about = _checkpoints(folder)
+    anchors = [number for number, notes in about.items() if notes.get("anchor") is True]
+    files = list[Path]()
+    for numbers in (set(about), {max(about), *anchors[-1:]}):
+        files = list(_kept(folder, numbers))
+        if _size(files) <= LIMIT:
+            break
+    return files, _size(files)
 
 
 def _size(files: Sequence[Path]) -> int:
     return sum(path.stat().st_size for path in files)
 
 
+def _needed(jobs: Sequence[Job]) -> set[str]:
+    return {name for job in jobs for name in needs(job)}
+
+
+def hand_on(jobs: Sequence[Job], out: Path, carried: Path) -> list[str]:
+    """Copies what other machines need of the jobs that were begun or finished below `out`.
+
+    What is there already and further is not replaced.
+
+    Returns:
+      A line for each job that is not copied: a process works in it, its path is in its records, or it has
+      no checkpoint or a large one.
+
+    Raises:
+      InputError: if the folder cannot be written to.
+    """
+    told, needed = [], _needed(jobs)
+    for job in jobs:
+        folder, there = out / job.name, carried / job.name
+        if not (folder / "config.json").exists() or _progress(there) > _progress(folder):
+            continue
+        finished, _, newest = _progress(folder)
+        if finished and job.name not in needed:
+            _copied(folder, list(_kept(folder, ())), there)
+            continue
+        files, size = _small(folder) if newest >= 0 else ([], 0)
+        why = ""
+        if record.busy(folder):
+            why = "a process works in its workdir"
+        elif newest < 0:
+            why = "has no checkpoint yet"
+        elif needs(job) and not finished:
+            why = f"its configuration names the workdir of {needs(job)[0]} on this machine"
+        elif size > LIMIT:
+            why = f"its checkpoint takes {size / 2**20:.0f} MiB"
+        if why:
+            told.append(f"{job.name}: {why}, so it is not handed on")
+        else:
+            _copied(folder, files, there)
+    return told
+
+
 def _copied(folder: Path, files: Sequence[Path], there: Path) -> None:
     try:
         _copy(folder, files, there)
     except OSError as error:
-        raise InputError(f"{there}: cannot be written ({error.strerror}); make room.") from error
+        raise InputError(f"{there}: cannot be copied from {folder} ({error.strerror}); make room.") from error
 
 
 def _copy(folder: Path, files: Sequence[Path], there: Path) -> None:
@@ -90,17 +132,56 @@ def _copy(folder: Path, files: Sequence[Path], there: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def check_folders(carried: Sequence[Path], out: Path) -> None:
+    """Makes the first folder, which is written to.
+
+    Raises:
+      InputError: if it cannot be made, if another one is not there, or if one is that of all workdirs.
+    """
+    for folder in carried:
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"--carry={folder}: is no folder; give one, which may be new.")
+        if folder.resolve() == out.resolve():
+            raise InputError(f"--carry={folder}: is the folder of --out; give another one.")
+    for folder in carried[1:]:
+        if not folder.exists():
+            raise InputError(f"--carry={folder}: is not there; only the first folder may be new.")
+    for folder in carried[:1]:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"--carry={folder}: cannot be made ({error.strerror}); give another one."
+            ) from error
+
+
+def _workdirs(job: Job, carried: Sequence[Path]) -> list[Path]:
+    """The workdirs of a job in folders that were carried.
+
+    Raises:
+      InputError: if one holds another job.
+    """
+    found = [path for path in carried if (path / job.name / "config.json").exists()]
+    for path in found:
+        if other := ownership.foreign(job, path):
+            raise InputError(re.sub("choose another --out or name", "give another --carry", other))
+    return [path / job.name for path in found]
+
+
 def done_elsewhere(jobs: Sequence[Job], carried: Sequence[Path]) -> dict[str, Path]:
     """`{name: workdir}` of the jobs that other machines have finished.
 
     Jobs that another one needs are left out: records alone are not enough for it.
+
+    Raises:
+      InputError: if a folder holds another job of that name.
     """
-    needed = {name for job in jobs for name in needs(job)}
+    needed = _needed(jobs)
     found = {}
-    for name in (job.name for job in jobs if job.name not in needed):
-        there = next((path / name for path in carried if record.finished(path / name)), None)
-        if there is not None:
-            found[name] = there
+    for job in jobs:
+        there = next((path for path in _workdirs(job, carried) if record.finished(path)), None)
+        if there is not None and job.name not in needed:
+            found[job.name] = there
     return found
 
 
@@ -116,16 +197,20 @@ def gather(done: Mapping[str, Path], carried: Path) -> None:
     """
     for name, there in done.items():
         if there != carried / name:
-            _copied(there, list(_kept(there)), carried / name)
+            _copied(there, list(_kept(there, ())), carried / name)
 
 
 def take_over(jobs: Sequence[Job], carried: Sequence[Path], out: Path) -> None:
-    """Copies jobs that other machines have begun to `out`, where they have not been begun.
+    """Copies the jobs to `out` that are further in a folder that was carried: the furthest of each.
 
     Raises:
       InputError: if `out` cannot be written to.
     """
-    for name in (job.name for job in jobs if not (out / job.name / "config.json").exists()):
-        begun = next((path / name for path in carried if (path / name / "config.json").exists()), None)
-        if begun is not None:
-            _copied(begun, list(_kept(begun)), out / name)
+    for job in jobs:
+        found = [path for path in _workdirs(job, carried) if _checkpoints(path)]
+        furthest = max(found, key=_progress, default=None)
+        here = out / job.name
+        if furthest is None or record.busy(here):
+            continue
+        if not (here / "config.json").exists() or _progress(furthest) > _progress(here):
+            _copied(furthest, list(_kept(furthest, _checkpoints(furthest))), here)

@@ -1,6 +1,7 @@
 """Whether the results in a workdir are those of a job, or of another one that had its name."""
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,13 @@ def _same(text: str, value: Any) -> bool:
         return not isinstance(given, list | tuple) or list(given) == value
     known = readings.number(value)
     return known is None or readings.number(given) is None or given == known
+
+
+def _same_below(text: str, value: Any) -> bool:
+    """As `_same`; where `{out}` stands any folder will do, because workdirs may have been moved."""
+    if "{out}" not in text:
+        return _same(text, value)
+    return re.fullmatch(".*".join(map(re.escape, text.split("{out}"))), str(value)) is not None
 
 
 def _flags(words: Sequence[str]) -> dict[str, str]:
@@ -68,7 +76,7 @@ def _differences(mine: Mapping[str, str], config: object, out: Path) -> list[str
     """The fields that flags set and a recorded configuration has with another value, in words."""
     found = []
     for name, given in mine.items():
-        value, text = config, given.replace("{out}", str(out))
+        value, text = config, given
         if name == "--config":
             text = text.partition(":")[2].partition(",")[0]
             value = readings.within(config).get("task") if text else None
@@ -77,6 +85,6 @@ def _differences(mine: Mapping[str, str], config: object, out: Path) -> list[str
                 value = readings.within(value).get(key)
         else:
             continue
-        if value is not None and not _same(text, value):
-            found.append(f"{name} is {value!r} there and {text!r} here")
+        if value is not None and not _same_below(text, value):
+            found.append(f"{name} is {value!r} there and {text.replace('{out}', str(out))!r} here")
     return found

@@ -11,12 +11,13 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rankq_jax.errors import InputError
 from rankq_jax.launch import carrying, commands, local, packs, record, scheduler
-from rankq_jax.launch.job import STOPPED
+from rankq_jax.launch.job import STOPPED, Outcome
+from rankq_jax.launch.jobs import Job
 
 
 def table_command(
@@ -40,14 +41,9 @@ def main(arguments: argparse.Namespace) -> int:
     place = arguments.table.parent
     if arguments.table.is_dir() or not next(at for at in (place, *place.parents) if at.exists()).is_dir():
         raise InputError(f"--table={arguments.table}: no file can lie there; give a Markdown file.")
-    for folder in arguments.carry:
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"--carry={folder}: is no folder; give one, which may be new.")
     begun = time.monotonic()
     jobs, out = commands.jobs_of(arguments)
-    for folder in arguments.carry:
-        if folder.resolve() == out.resolve():
-            raise InputError(f"--carry={folder}: is the folder of --out; give another one.")
+    carrying.check_folders(arguments.carry, out)
     elsewhere = carrying.done_elsewhere(jobs, arguments.carry)
     left = [job for job in jobs if job.name not in elsewhere]
     if arguments.carry:
@@ -56,21 +52,41 @@ def main(arguments: argparse.Namespace) -> int:
     commands.check(left, out)
     outcomes = local.run(left, out, attempts=arguments.attempts, minutes=arguments.minutes)
     status = scheduler.status_of(left, outcomes)
-    for told in carrying.hand_on(left, out, arguments.carry[0]) if arguments.carry else ():
+    if status != STOPPED or _is_over(begun, arguments.minutes):
+        tabled = _tabled(arguments, jobs, out, elsewhere, outcomes)
+        status = (status or scheduler.FAILED) if tabled is None else (tabled or status)
+    for told in carrying.hand_on(jobs, out, arguments.carry[0]) if arguments.carry else ():
         print(told, file=sys.stderr)
-    if status == STOPPED and not _is_over(begun, arguments.minutes):
-        return status
+    return status
+
+
+def _tabled(
+    arguments: argparse.Namespace,
+    jobs: Sequence[Job],
+    out: Path,
+    elsewhere: Mapping[str, Path],
+    outcomes: Mapping[str, Outcome],
+) -> int | None:
+    """Writes the table of what is done; its exit status, None if nothing is done.
+
+    Args:
+      arguments: of the command.
+      jobs: all of the sweep.
+      out: the folder of all workdirs.
+      elsewhere: workdirs of the jobs that other machines have finished, by name.
+      outcomes: of the other jobs that were started, by name.
+    """
     failed = {name: ended for name, ended in outcomes.items() if ended.state == record.FAILED}
     for name, ended in failed.items():
         print(f"failed: {name}: {ended.error}", file=sys.stderr)
     over = {name for name, ended in outcomes.items() if ended.state in (record.DONE, record.FAILED)}
-    unfinished = [job.name for job in left if job.name not in over]
+    unfinished = [job.name for job in jobs if job.name not in {*over, *elsewhere}]
     # An arm is in the table with all of its seeds or not.
     broken = {packs.whole(name) for name in (*failed, *unfinished)}
     done = [elsewhere.get(job.name, out / job.name) for job in jobs if packs.whole(job.name) not in broken]
     if not done:
         print("error: no job has finished, so there is no table", file=sys.stderr)
-        return status or scheduler.FAILED
+        return None
     notes = list(arguments.note)
     if failed:
         named = ", ".join(f"{name} (status {ended.status})" for name, ended in failed.items())
@@ -78,7 +94,7 @@ def main(arguments: argparse.Namespace) -> int:
     if unfinished:
         notes.append(f"Not finished, and missing above: {', '.join(unfinished)}.")
     line = table_command(done, arguments.table, arguments.reference, shlex.join(arguments.command), notes)
-    return subprocess.run(line).returncode or status
+    return subprocess.run(line).returncode
 
 
 def _is_over(begun: float, minutes: int | None) -> bool:

@@ -16,7 +16,7 @@ from rankq_jax.training import encoding, processes, restore, weights
 from rankq_jax.training.agents import networks_of
 from rankq_jax.training.build import Experiment
 from rankq_jax.training.source import read_source
-from rankq_jax.training.workdir import PART, SOURCE
+from rankq_jax.training.workdir import SOURCE, shared
 from rankq_jax.types import Transition
 from rankq_jax.writers import write_json
 
@@ -65,8 +65,8 @@ def _write(config: RunConfig, folder: Path) -> None:
         own = jax.tree.map(np.asarray, by_name(encoding.stored(restore.recorded(theirs), theirs)))
     try:
         save_weights(found._replace(parameters=own), folder / encoding.FILE)
-        shared = folder.parent if folder.name.startswith(PART) else folder
-        about = results.read_json(shared / SOURCE)
-        write_json(shared / SOURCE, {**about, "backbone": digest_of(own)})
+        source = shared(folder) / SOURCE
+        about = results.read_json(source)
+        write_json(source, {**about, "backbone": digest_of(own)})
     except OSError as error:
         raise InputError(f"{folder / encoding.FILE}: cannot be written ({error.strerror}).") from error

@@ -92,10 +92,16 @@ class Beside:
 
         Raises:
           Stopped: when it is copied.
+          NumericsError: if the state has a bad number.
         """
         assert self._pending is not None
+        pending, self._pending = self._pending, None
         self.close()
-        self._save(self._pending.draft.at(self._pending.event.before), planned=False)
+        if not self._save(pending.draft.at(pending.event.before), planned=False):
+            # What earlier checkpoints held is gone, and the copy alone is no checkpoint.
+            raise Stopped(
+                "files of the checkpoints were deleted meanwhile, so none of this moment was written"
+            )
         raise Stopped
 
     def close(self) -> None:
@@ -117,6 +123,6 @@ class Beside:
         if event.checkpoint or self._records.checkpoint_due():
             self._save(pending.draft, event.checkpoint)
 
-    def _save(self, draft: Draft, planned: bool) -> None:
+    def _save(self, draft: Draft, planned: bool) -> bool:
         check_finite(draft.state.parts["agent"], self._seeds, draft.notes["updates"])
-        self._records.save(draft, planned)
+        return self._records.save(draft, planned)

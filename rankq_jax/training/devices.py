@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from rankq_jax.agents.encoders import CACHED
 from rankq_jax.configs import RunConfig, task_of
 from rankq_jax.errors import InputError
 from rankq_jax.training.execution import execution_of, seeds_of_device
@@ -97,12 +98,14 @@ def evaluates_beside(config: RunConfig) -> bool:
     """Whether evaluations run beside the training that follows them.
 
     Not where processes are joined. By default not where policies would wait for the updates of their device,
-    nor in environments that are not ours: they may share what changes between threads.
+    or observations for a backbone that lies there, nor in environments that are not ours: they may share what
+    changes between threads.
     """
     chosen = execution_of(config.execution).evaluation == "beside" and jax.process_count() == 1
     if config.execution.evaluation != "auto" or not chosen:
         return chosen
-    return devices_of(config).acting is not None and task_of(config).exact
+    encodes = config.encoder_training == CACHED
+    return devices_of(config).acting is not None and task_of(config).exact and not encodes
 
 
 def settings() -> dict[str, Any]:

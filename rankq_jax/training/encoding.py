@@ -26,7 +26,7 @@ from rankq_jax.tasks.encoded import encoded
 from rankq_jax.trained_policies import Weights, load_weights
 from rankq_jax.trained_policies.weights import digest_of
 from rankq_jax.training.agents import networks_of
-from rankq_jax.training.workdir import PART, SOURCE
+from rankq_jax.training.workdir import SOURCE, shared
 
 FILE = "backbone.npz"  # in the folder of a run, its backbone as a file of weights
 OF_BACKBONE = f"{ENCODER}/"  # begins the names of its parameters
@@ -137,8 +137,8 @@ def stored(config: RunConfig, folder: Path) -> dict[str, Any]:
     """
     path = folder / FILE
     found = load_weights(path)
-    shared = folder.parent if folder.name.startswith(PART) else folder
-    known = results.read_json(shared / SOURCE).get("backbone") if (shared / SOURCE).exists() else None
+    source = shared(folder) / SOURCE
+    known = results.read_json(source).get("backbone") if source.exists() else None
     if known is not None and known != digest_of(found.parameters):
         raise InputError(f"{path}: is not the backbone that the run has begun with; put that one back.")
     try:

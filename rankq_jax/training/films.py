@@ -38,12 +38,11 @@ class Film(NamedTuple):
     score: float
 
 
-def film(acting: Restored, starts: int = STARTS) -> Film:
+def film(acting: Restored) -> Film:
     """Episodes of the greedy policy of the first seed.
 
     Args:
       acting: what acts.
-      starts: how many.
 
     Raises:
       InputError: if the task cannot be drawn.
@@ -51,10 +50,10 @@ def film(acting: Restored, starts: int = STARTS) -> Film:
     task = acting.built.task
     if task.recorded:
         raise InputError(f"the task {task.name!r} has no environment.")
-    env = (task.drawn or task.environment)(starts, acting.config.threads)
+    env = (task.drawn or task.environment)(STARTS, acting.config.threads)
     if env.render is None:
         raise InputError(f"the task {task.name!r} cannot be drawn.")
-    frames: list[list[np.ndarray]] = [[] for _ in range(starts)]
+    frames: list[list[np.ndarray]] = [[] for _ in range(STARTS)]
     params = jax.tree.map(lambda leaf: leaf[:1], acting.params)
     keys = jax.vmap(jax.random.key)(jnp.asarray([SEED], jnp.uint32))
     act = for_all_rows(jit_act(acting.agent.act_greedy), params, keys, 1)

@@ -84,7 +84,7 @@ def find_gap(success: Callable[[float], float], low: float, high: float, halving
 
 
 def world_of(restored: Restored, setting: str, variant: str) -> Options:
-    """The target domain of a setting as the policy sees it, without a gap.
+    """The target domain of a setting, or another variant, as the policy sees it; `success_of` sets the gap.
 
     Raises:
       InputError: if there is no such setting or variant, or the policy sees no images, which all of the gap

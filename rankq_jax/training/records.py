@@ -2,6 +2,7 @@
 them."""
 
 import contextlib
+import math
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -132,11 +133,15 @@ class Records:
         }
         return Draft(self._checkpoints.copy(parts, held), notes)
 
-    def save(self, draft: Draft, planned: bool) -> None:
+    def save(self, draft: Draft, planned: bool) -> bool:
         """Starts to write a checkpoint.
 
         The evaluations that were recorded meanwhile belong to it. `planned` says whether the phase has this
         checkpoint, whatever disturbs the run.
+
+        Returns:
+          False if nothing is written, because earlier rows were deleted since it was drafted. The next
+          checkpoint is then due at once, and holds all rows again.
 
         Raises:
           InputError: if it or the one before could not be written.
@@ -145,8 +150,11 @@ class Records:
         notes = draft.notes | {"evaluations": self._lines.sync()["evaluations"]}
         *place, score = self._scored or (None, None, None)
         here = place == [notes["updates"], notes["env_steps"]]
-        self._checkpoints.write(draft.state, notes, score if here else None, anchor=planned)
+        if not self._checkpoints.write(draft.state, notes, score if here else None, anchor=planned):
+            self._saved = -math.inf
+            return False
         self._saved, self._scored = time.monotonic(), None
+        return True
 
     def close(self) -> None:
         """Closes every file and waits for the last checkpoint.

@@ -242,6 +242,7 @@ def may_save(event: loop.Event) -> bool:
 def _healthy(folder: Path) -> str:
     checkpoints = Checkpoints(folder / "checkpoints", reading=True)
     newest = max(checkpoints.numbers, default=None)
+    checkpoints.close()
     if newest is None:
         return "There is no checkpoint yet."
     return f"The last healthy checkpoint is {checkpoints.path(newest)}."

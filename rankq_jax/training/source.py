@@ -11,7 +11,7 @@ from rankq_jax.trained_policies import Weights, load_weights, located
 from rankq_jax.trained_policies.pretrained import PREFIX
 from rankq_jax.training import encoding, restore, weights
 from rankq_jax.training.restore import Restored
-from rankq_jax.training.workdir import PART, SOURCE
+from rankq_jax.training.workdir import SOURCE, shared
 from rankq_jax.writers import write_json
 
 
@@ -32,10 +32,10 @@ def read_source(config: RunConfig, workdir: Path) -> Restored | Weights:
       InputError: if the folder is no run's or holds no checkpoint, or no longer the recorded one; if the file
         cannot be read or is no longer the recorded one.
     """
-    shared = _shared(workdir)
-    shared.mkdir(parents=True, exist_ok=True)
-    with files.claimed(shared / f"{SOURCE}.lock"):
-        return _read(config, shared)
+    folder = shared(workdir)
+    folder.mkdir(parents=True, exist_ok=True)
+    with files.claimed(folder / f"{SOURCE}.lock"):
+        return _read(config, folder)
 
 
 def recorded_source(config: RunConfig, workdir: Path) -> Restored | Weights:
@@ -44,16 +44,11 @@ def recorded_source(config: RunConfig, workdir: Path) -> Restored | Weights:
     Raises:
       InputError: as `read_source`; if the run does not say what it has begun with.
     """
-    path = _shared(workdir) / SOURCE
+    path = shared(workdir) / SOURCE
     known = results.read_json(path) if path.exists() else {}
     if known.get("run") != _name(config):
         raise InputError(f"{path}: does not name config.init_from={config.init_from}; train the run first.")
-    return _read(config, _shared(workdir))
-
-
-def _shared(workdir: Path) -> Path:
-    """The folder that processes with seeds of their own share."""
-    return workdir.parent if workdir.name.startswith(PART) else workdir
+    return _read(config, shared(workdir))
 
 
 def _name(config: RunConfig) -> str:

@@ -31,7 +31,7 @@ PACKAGES = (
     "gymnasium", "gymnasium-robotics", "mujoco", "ml-collections", "numpy",
 )  # fmt: skip
 
-PART = "process-"  # begins the name of the folder of one process's seeds
+PART = "process-"  # begins the name of the folder of one process's seeds; see `shared`
 # May lie in a folder that nobody has claimed yet: what claiming it leaves, and what belongs to launchers.
 SOURCE = "init_from.json"  # which checkpoint of another run this one has begun with
 OWN = ("lock", "owner.json", SOURCE, f"{SOURCE}.lock")
@@ -40,6 +40,11 @@ PATIENCE = 2.0  # seconds for a folder that somebody looks at, or is about to le
 
 # Parts of the library that no number of a run depends on.
 APART = ("analysis", "cli", "configs", "launch", "testing")
+
+
+def shared(folder: Path) -> Path:
+    """The folder that processes with seeds of their own share: the workdir, or the one above theirs."""
+    return folder.parent if folder.name.startswith(PART) else folder
 
 
 def versions() -> dict[str, str]:

@@ -62,6 +62,9 @@ def test_evaluations_run_beside_updates_where_policies_do_not_wait_for_them(monk
     monkeypatch.setattr(execution, "CPU", execution.ACCELERATOR)
     assert not devices.evaluates_beside(make())  # policies would act on the device that updates
     assert devices.evaluates_beside(make(**{"online.overlap": True}))
+    arm = configs.arm("rankq", "widowx-carrot-on-plate-target,smoke")
+    arm.online.overlap = True  # policies have a device of their own, their backbone has not
+    assert arm.encoder_training == "cached" and not devices.evaluates_beside(configs.parse(arm))
     with monkeypatch.context() as patch:  # environments of others may not be safe in two threads
         patch.setattr(devices, "task_of", lambda config: SimpleNamespace(exact=False))
         assert not devices.evaluates_beside(make(**{"online.overlap": True}))

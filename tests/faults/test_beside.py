@@ -3,12 +3,13 @@
 import concurrent.futures
 import json
 import signal
+import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from rankq_jax.errors import NumericsError
+from rankq_jax.errors import NumericsError, Stopped
 from rankq_jax.loop import Stage
 from rankq_jax.timing import Stopwatch
 from rankq_jax.training.beside import Beside
@@ -101,16 +102,18 @@ def one():
     records = SimpleNamespace(
         evaluated=lambda phase, progress, found, last: told.append(found),
         checkpoint_due=lambda: False,
-        save=lambda draft, planned: told.append((draft, planned)),
+        save=lambda draft, planned: told.append((draft, planned)) is None and draft.notes["updates"] > 0,
     )
     beside = Beside(records, Stopwatch(), Requests(), [5])
 
-    def begin(steps, checkpoint, weight=1.0):
+    def begin(steps, checkpoint, weight=1.0, updates=40):
         event = SimpleNamespace(
             steps=steps, phase="", progress=1, before=0, checkpoint=checkpoint, last=False
         )
         state = SimpleNamespace(parts={"agent": {"weight": np.array([weight])}})
-        beside.begin(event, SimpleNamespace(state=state, notes={"updates": 40}))
+        draft = SimpleNamespace(state=state, notes={"updates": updates})
+        draft.at = lambda progress: draft
+        beside.begin(event, draft)
 
     yield begin, beside, told
     beside.close()
@@ -144,6 +147,36 @@ def test_a_state_with_bad_numbers_is_no_checkpoint(one):
     with pytest.raises(NumericsError, match="after update 40 of seed 5"):
         beside.finish()
     assert told == ["found", "found"]
+
+
+def long():
+    for step in range(10_000):
+        time.sleep(0.01)
+        yield step
+
+
+def test_an_evaluation_that_is_given_up_leaves_a_checkpoint_or_says_that_there_is_none(one):
+    begin, beside, told = one
+    begin(long(), True)
+    with pytest.raises(Stopped, match=r"^$"):
+        beside.give_up()
+    assert [planned for _, planned in told] == [False] and not beside.busy
+
+
+def test_a_stop_while_rows_are_gone_is_told(one):
+    begin, beside, told = one
+    begin(long(), True, updates=0)  # which the stand-in does not write
+    with pytest.raises(Stopped, match="deleted meanwhile"):
+        beside.give_up()
+
+
+def test_a_stop_while_a_bad_state_is_evaluated_tells_the_bad_number(one):
+    begin, beside, told = one
+    begin(long(), True, np.nan)
+    with pytest.raises(NumericsError, match="after update 40 of seed 5"):
+        beside.give_up()
+    beside.finish()  # as the run does then: nothing is left to wait for
+    assert told == []
 
 
 def test_an_error_of_an_evaluation_ends_the_run(one):

@@ -2,8 +2,8 @@
 
 python -m tests.fuzz.overrides --overrides=1500 --seed=0
 
-Each draw is parsed as the training command parses it, and built. It must end in a refusal of one line, or in a
-run whose values `field_values` allows. Then `--training` of those that are accepted train.
+Each draw is parsed as the training command parses it, and built. It must end in a refusal of one line, or in
+a run whose values `field_values` allows. Then `--training` of those that are accepted train.
 """
 
 import argparse

@@ -1,12 +1,14 @@
 """One command: what is missing is run, then the table is written about what has finished."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from rankq_jax.launch import job, local, record, results, sweep
+from rankq_jax.launch import carrying, job, local, record, results, sweep
 from tests.launch import launching
 
 SWEEP = """
@@ -157,17 +159,65 @@ def test_jobs_that_another_machine_has_finished_are_in_the_table_and_not_run(cal
     assert trained[1][0] == [] and tables[1][-2:] == ["here/first", "here/second"]
 
 
+def test_a_folder_that_was_carried_must_be_there_and_be_of_the_same_jobs(calls, start, capsys):
+    trained, _, _ = calls
+    assert start("--carry=here", "--carry=absent") == 2
+    told = "error: --carry=absent: is not there; only the first folder may be new."
+    assert capsys.readouterr().err.splitlines() == [told]
+    Path("wrong").write_text("")
+    assert start("--carry=wrong/here") == 2
+    told = "error: --carry=wrong/here: cannot be made (Not a directory); give another one."
+    assert capsys.readouterr().err.splitlines() == [told]
+    finish(Path("there/second"))
+    record.write(Path("there/second"), {"arguments": ["--config=other"]})
+    assert start("--carry=there") == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "error: there/second: holds another job, --config is other there and b here; "
+        "give another --carry, or take it as it is with --accept-changes."
+    ]
+    assert trained == []
+
+
+def test_the_table_is_written_before_what_cannot_be_handed_on(calls, start, monkeypatch, capsys):
+    _, tables, _ = calls
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(carrying.shutil, "copy2", full)
+    assert start("--carry=here") == 2 and len(tables) == 1
+    assert "here/first: cannot be copied from runs/first (No space left on device)" in capsys.readouterr().err
+
+
 def files(folder):
     return {str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file()}
 
 
-def test_a_begun_job_goes_on_elsewhere(calls, start, capsys):
+def begin(folder, size=1, **checkpoints):
+    """A workdir with checkpoints of a size: `c12=40` is number 12 after 40 updates, an anchor if negative."""
+    for name, updates in checkpoints.items():
+        about = Path(folder, "checkpoints", name[1:], "about", "metadata")
+        about.parent.mkdir(parents=True, exist_ok=True)
+        notes = {"notes": {"updates": abs(updates), "env_steps": 0}, "anchor": updates < 0}
+        about.write_text(json.dumps(notes))
+        about.with_name("x").write_bytes(bytes(size))
+    Path(folder, "config.json").write_text("{}")
+
+
+def numbers(folder):
+    return sorted(int(path.name) for path in Path(folder, "checkpoints").iterdir() if path.name.isdigit())
+
+
+@pytest.fixture
+def stopped(calls):
+    """All jobs are stopped before they have done anything."""
     _, _, statuses = calls
     statuses |= {"--config=a": job.STOPPED, "--config=b": job.STOPPED}
-    for name, number in (("config.json", ""), ("checkpoints/4/x", "four"), ("checkpoints/12/x", "twelve")):
-        for folder in ("runs/first", "runs/second"):
-            Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
-            Path(folder, name).write_text(number)
+
+
+def test_a_begun_job_goes_on_elsewhere(stopped, start, capsys):
+    begin("runs/first", c4=-10, c12=30)
+    begin("runs/second", c4=10, c12=30)
     Path("runs/first/checkpoints/13.orbax-checkpoint-tmp").mkdir()
     Path("runs/first/checkpoints/13.orbax-checkpoint-tmp/x").write_bytes(bytes(17 * 2**20))
     Path("runs/second/checkpoints/replay").mkdir()
@@ -176,16 +226,54 @@ def test_a_begun_job_goes_on_elsewhere(calls, start, capsys):
     assert "second: its checkpoint takes 17 MiB, so it is not handed on" in capsys.readouterr().err
     assert [path.name for path in Path("here").iterdir()] == ["first"]
     assert start("--carry=here", "--out=elsewhere") == 75
-    newest = {"first/config.json", "first/checkpoints/12/x"}
-    assert files("elsewhere") == {*newest, "first/checkpoints/4/x"}
-    Path("runs/first/checkpoints/4/x").write_bytes(bytes(17 * 2**20))
-    assert start("--carry=small") == 75 and files("small") == newest
+    assert files("elsewhere") == files("here") and numbers("elsewhere/first") == [4, 12]
 
 
-def test_what_another_job_needs_is_not_taken_from_elsewhere(calls, start, tmp_path):
-    trained, _, _ = calls
-    text = SWEEP.replace("--config=b", "--expert={out}/first")
-    (tmp_path / "sweep.py").write_text(text)
-    finish(Path("there/first"))
-    assert start("--carry=there") == 0
+def test_of_large_checkpoints_the_newest_and_what_a_restart_begins_at_are_handed_on(stopped, start):
+    begin("runs/first", 6 * 2**20, c2=-5, c4=-10, c9=20, c12=30)
+    assert start("--carry=here") == 75 and numbers("here/first") == [4, 12]
+
+
+def test_the_furthest_workdir_of_a_job_goes_on_and_is_kept(stopped, start):
+    begin("runs/first", c3=10)
+    begin("near/first", c7=20)
+    begin("far/first", c5=60)
+    assert start("--carry=near", "--carry=far") == 75
+    assert numbers("runs/first") == numbers("near/first") == [5]
+    begin("other/first", c9=40)
+    assert start("--carry=far", "--out=other") == 75
+    assert numbers("other/first") == numbers("far/first") == [5]
+
+
+def test_what_is_further_where_it_was_carried_stays(stopped, start, monkeypatch):
+    begin("runs/first", c3=10)
+    begin("far/first", c5=60)
+    monkeypatch.setattr(record, "busy", lambda folder: folder == Path("runs/first"))
+    assert start("--carry=far") == 75
+    assert numbers("runs/first") == [3] and numbers("far/first") == [5]
+
+
+def test_a_workdir_in_use_is_not_copied(stopped, start, monkeypatch, capsys):
+    begin("runs/first", c3=10)
+    monkeypatch.setattr(record, "busy", lambda folder: folder == Path("runs/first"))
+    assert start("--carry=here") == 75
+    assert "first: a process works in its workdir, so it is not handed on" in capsys.readouterr().err
+    assert not Path("here/first").exists()
+
+
+def test_what_another_job_needs_is_handed_on_with_its_checkpoint(calls, start, tmp_path, capsys):
+    trained, _, statuses = calls
+    (tmp_path / "sweep.py").write_text(SWEEP.replace("--config=b", "--expert={out}/first"))
+    finish(Path("there/first"))  # with a checkpoint
+    finish(Path("bare/first"))
+    shutil.rmtree("bare/first/checkpoints")
+    statuses["--expert={out}/first"] = job.STOPPED
+    begin("runs/second", c3=10)
+    assert start("--carry=there") == 75
     assert [planned.name for planned in trained[0][0]] == ["first", "second"]
+    assert record.finished(Path("runs/first")) and numbers("runs/first") == [7]
+    told = "second: its configuration names the workdir of first on this machine, so it is not handed on"
+    assert told in capsys.readouterr().err and not Path("there/second").exists()
+    # Records alone are no expert: the job is made again.
+    statuses["--config=a"] = job.STOPPED
+    assert start("--carry=bare", "--out=elsewhere") == 75 and not Path("elsewhere/first").exists()

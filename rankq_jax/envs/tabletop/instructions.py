@@ -11,7 +11,6 @@ VOCABULARY = (
     "place", "onto", "into", "move", "set", "top", "of", "drop", "lay", "pick", "up", "and", "it", "a",
     "block", "dish", "inside", "over", "to", "orange", "blue", "red", "white", "with", "from", "table",
 )  # fmt: skip
-MOST_WORDS = 64  # that a policy has room for
 # By task and by which thing is moved: the instruction and its paraphrases.
 SENTENCES: dict[str, tuple[tuple[str, ...], ...]] = {
     "carrot-on-plate": (
