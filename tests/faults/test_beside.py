@@ -155,7 +155,7 @@ def long():
         yield step
 
 
-def test_an_evaluation_that_is_given_up_leaves_a_checkpoint_or_says_that_there_is_none(one):
+def test_an_evaluation_that_is_given_up_leaves_a_checkpoint(one):
     begin, beside, told = one
     begin(long(), True)
     with pytest.raises(Stopped, match=r"^$"):
@@ -164,7 +164,7 @@ def test_an_evaluation_that_is_given_up_leaves_a_checkpoint_or_says_that_there_i
 
 
 def test_a_stop_while_rows_are_gone_is_told(one):
-    begin, beside, told = one
+    begin, beside, _ = one
     begin(long(), True, updates=0)  # which the stand-in does not write
     with pytest.raises(Stopped, match="deleted meanwhile"):
         beside.give_up()
