@@ -209,6 +209,17 @@ def test_rows_that_were_deleted_during_the_run_are_written_again(tmp_path):
     assert numbers(found.rows, 0) == list(range(6)) and numbers(found.rows, 1) == list(range(3))
 
 
+def test_rows_of_a_checkpoint_that_cannot_be_read_now_are_not_deleted(folder, monkeypatch):
+    """A passing error of a disk must not cost rows: nobody knows which the checkpoint names."""
+    before = {file.name for file in (folder / "replay").iterdir()}
+    checkpoints = Checkpoints(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "_about", lambda number: 1 / 0)
+        checkpoints.save(state(4.0), {}, held([12, 9]))
+    checkpoints.close()
+    assert before <= {file.name for file in (folder / "replay").iterdir()}
+
+
 def test_after_damage_and_deletions_the_next_checkpoint_has_all_rows(folder):
     shutil.rmtree(folder / "2")
     (folder / "3" / "about" / "metadata").write_text("{}")

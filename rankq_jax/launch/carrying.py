@@ -1,6 +1,5 @@
 """Jobs handed on between machines: of a finished one its records, of a begun one a small checkpoint."""
 
-import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -163,8 +162,8 @@ def _workdirs(job: Job, carried: Sequence[Path]) -> list[Path]:
     """
     found = [path for path in carried if (path / job.name / "config.json").exists()]
     for path in found:
-        if other := ownership.foreign(job, path):
-            raise InputError(re.sub("choose another --out or name", "give another --carry", other))
+        if other := ownership.foreign(job, path, "give another --carry"):
+            raise InputError(other)
     return [path / job.name for path in found]
 
 

@@ -47,12 +47,12 @@ def _flags(words: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def foreign(job: Job, out: Path) -> str:
+def foreign(job: Job, out: Path, instead: str = "choose another --out or name") -> str:
     """What in the workdir of a job is of another one, in one line; empty if nothing is.
 
     The flags of the job that left the record are compared and, because a run may have been started in another
     way, the configuration that was recorded with the fields that this job sets. A job that accepts changes
-    takes the workdir as it is.
+    takes the workdir as it is. `instead` is the advice that the line gives.
     """
     folder, mine = out / job.name, _flags(job.arguments)
     if any(word.replace("_", "-") == ACCEPT for word in job.arguments):
@@ -66,10 +66,8 @@ def foreign(job: Job, out: Path) -> str:
     ] or _differences(mine, readings.mapping(folder / "config.json").get("config"), out)
     if not found:
         return ""
-    return (
-        f"{folder}: holds another job, {'; '.join(found)}; choose another --out or name, or take it as it is "
-        "with --accept-changes."
-    )
+    told = "; ".join([f"holds another job, {found[0]}", *found[1:], instead])
+    return f"{folder}: {told}, or take it as it is with --accept-changes."
 
 
 def _differences(mine: Mapping[str, str], config: object, out: Path) -> list[str]:

@@ -140,8 +140,8 @@ class Records:
         checkpoint, whatever disturbs the run.
 
         Returns:
-          False if nothing is written, because earlier rows were deleted since it was drafted. The next
-          checkpoint is then due at once, and holds all rows again.
+          False if nothing is written, because earlier rows were deleted since it was drafted. The next one
+          holds all rows again; where the clock asks for checkpoints it is due at once.
 
         Raises:
           InputError: if it or the one before could not be written.

@@ -40,6 +40,13 @@ def test_its_own_workdir_is_done(recorded, tmp_path):
     assert job.settled(MINE, out).state == states.of(MINE, out).state == "done"
 
 
+def test_the_folder_of_all_workdirs_may_have_been_another_one(tmp_path):
+    out = finished(tmp_path, CONFIG | {"dataset": "/elsewhere/d"}, list(MINE.arguments))
+    assert ownership.foreign(MINE, out) == ""
+    other = finished(tmp_path / "other", CONFIG | {"dataset": "/elsewhere/e"}, list(MINE.arguments))
+    assert "--config.dataset is '/elsewhere/e' there" in ownership.foreign(MINE, other, "look")
+
+
 @pytest.mark.parametrize(
     "flags",
     ["--config.flag=true", "--config.flag=True", "--config.hidden=(8, 8)", "--config.section.value=.5",
